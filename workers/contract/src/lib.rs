@@ -1,0 +1,18 @@
+//! What crosses a process boundary, as plain serde types.
+//!
+//! | module | written by | read by |
+//! |---|---|---|
+//! | [`config`] | the operator (a ConfigMap) or local mode (a file) | a worker, at start |
+//! | [`report`] | a worker, over HTTP | the operator and `sluice status` |
+//! | [`manifest`] | a worker, into the lake | the worker that takes over, maintenance, the merge |
+//!
+//! Both ends of each arrow compile against the same struct, so they cannot drift apart. Nothing here
+//! does I/O, and nothing here knows Kubernetes, Kafka or Delta.
+//!
+//! Times are integers since the Unix epoch; the field's suffix names the unit (`_ms`, `_us`).
+//! Durations are integers with the same suffixes.
+
+pub mod config;
+pub mod manifest;
+pub mod reasons;
+pub mod report;

@@ -1,0 +1,226 @@
+//! [`Manifest`]: one epoch of one chain. Its creation is the commit point of the epoch, and the fence.
+//!
+//! Chains live at `_sluice/<job>/<generation>/<shard>/<epoch>.json`; names are created with
+//! create-if-absent, so of two writers exactly one gets an epoch. All paths inside are relative to the
+//! lake's root.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The format of [`Manifest`] that this build writes. It reads this one and the one before.
+pub const MANIFEST_FORMAT_VERSION: u32 = 1;
+
+/// Names one chain of epochs: `<job>/<generation>/<shard>`, which is also its Delta `txn` app id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChainId {
+    /// The job: `ingest`, `merge`, `score-<scorer>`, `replay-<id>`.
+    pub job: String,
+    /// The generation, from 0.
+    pub generation: u64,
+    /// The shard's number, from 0.
+    pub shard: u32,
+}
+
+impl fmt::Display for ChainId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}/{}", self.job, self.generation, self.shard)
+    }
+}
+
+/// One epoch of one chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// See [`MANIFEST_FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Unique; repeated in the `commitInfo` of each Delta commit made from this manifest.
+    pub id: Uuid,
+    /// The chain.
+    pub chain: ChainId,
+    /// Number of the epoch in its chain, from 0 without gaps.
+    pub epoch: u64,
+    /// What the manifest is for.
+    pub kind: ManifestKind,
+    /// Who wrote it.
+    pub writer: Writer,
+    /// Wall clock of the writer.
+    pub created_at_ms: i64,
+    /// Revision of the configuration in force.
+    pub configuration: String,
+    /// Rule set in force (scoring jobs).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_set: Option<String>,
+    /// Where each partition stands after this epoch, with its cumulative counts.
+    pub partitions: BTreeMap<i32, PartitionProgress>,
+    /// What each table gains by this epoch.
+    #[serde(default)]
+    pub tables: BTreeMap<String, TableProgress>,
+    /// The state of the job after this epoch.
+    #[serde(default)]
+    pub state: StateFiles,
+    /// File with the changes of partial window states (input of the merge).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial_aggregates: Option<String>,
+    /// The last epoch folded of each chain that feeds this one (the merge's own manifests).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub folded: BTreeMap<String, u64>,
+}
+
+/// What a manifest is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ManifestKind {
+    /// A process took the chain over: no data, same positions.
+    Claim,
+    /// An epoch with rows.
+    Data,
+    /// A sign of life of an idle chain.
+    Idle,
+    /// The end of the chain: its generation is over.
+    Sealed,
+}
+
+/// Who writes a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Writer {
+    /// One process: its host or pod name and a random part.
+    pub id: String,
+    /// Revision of the Deployment (or local process table) that started it; a newer one may take over.
+    pub deployment_revision: u64,
+}
+
+/// Where a partition stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PartitionProgress {
+    /// Offset of the next message to read.
+    pub next_offset: i64,
+    /// The largest min(event time, Kafka timestamp) of its silver rows so far; `None` before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_event_time_us: Option<i64>,
+    /// Whether it was idle.
+    #[serde(default)]
+    pub idle: bool,
+    /// What has become of its messages since the first.
+    #[serde(default)]
+    pub counts: Counts,
+}
+
+/// What has become of messages, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Counts {
+    /// Messages read.
+    pub messages: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+    /// Bronze rows.
+    pub bronze: u64,
+    /// Silver rows.
+    pub silver: u64,
+    /// Bronze rows that were copies of an earlier silver row.
+    pub duplicates: u64,
+    /// Bronze rows whose key column is not the text of the message key.
+    pub key_mismatches: u64,
+    /// Refused messages by stage, then reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl Counts {
+    /// Counts `count` more refusals.
+    pub fn add_refused(&mut self, stage: &str, reason: &str, count: u64) {
+        if !self.refused.contains_key(stage) {
+            self.refused.insert(stage.to_owned(), BTreeMap::new());
+        }
+        let reasons = self.refused.get_mut(stage).expect("inserted above");
+        match reasons.get_mut(reason) {
+            Some(total) => *total += count,
+            None => {
+                reasons.insert(reason.to_owned(), count);
+            }
+        }
+    }
+
+    /// Adds another partition's counts to these.
+    pub fn add(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+        self.bronze += other.bronze;
+        self.silver += other.silver;
+        self.duplicates += other.duplicates;
+        self.key_mismatches += other.key_mismatches;
+        for (stage, reasons) in &other.refused {
+            for (reason, count) in reasons {
+                self.add_refused(stage, reason, *count);
+            }
+        }
+    }
+
+    /// Refusals of one stage, over all reasons.
+    pub fn refused_at(&self, stage: &str) -> u64 {
+        self.refused.get(stage).map_or(0, |reasons| reasons.values().sum())
+    }
+}
+
+/// What a table gains by an epoch, and where its last gain stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TableProgress {
+    /// The newest epoch of this chain, this one included, with actions for the table.
+    pub last_epoch: u64,
+    /// Files added by this epoch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adds: Vec<AddedFile>,
+    /// Files removed by this epoch: paths relative to the table's root (gold only).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<String>,
+}
+
+/// A finished data file: what a Delta `add` action needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddedFile {
+    /// Path relative to the table's root, URL-encoded as the Delta protocol wants it.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Values of the table's partition columns, serialised as the Delta protocol says; `None` is null.
+    pub partition_values: BTreeMap<String, Option<String>>,
+    /// Wall clock when the file was finished.
+    pub modification_time_ms: i64,
+    /// Delta statistics, as JSON text.
+    pub stats: String,
+}
+
+/// The files that hold a job's state: read `base`, then apply `deltas` in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StateFiles {
+    /// Snapshot that the deltas build on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<StateFile>,
+    /// Changes since the base, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deltas: Vec<StateFile>,
+}
+
+/// One state file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StateFile {
+    /// Path relative to the lake's root.
+    pub path: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// The newest epoch whose changes it holds.
+    pub epoch: u64,
+    /// Wall clock when it was written.
+    pub written_at_ms: i64,
+}

@@ -1,0 +1,110 @@
+//! [`Report`]: what a worker says of itself, served as JSON at `GET /report`.
+//!
+//! Reports are at most [`MAX_REPORT_BYTES`] long. Readers treat them as untrusted input.
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::Counts;
+
+/// The format of [`Report`] that this build writes.
+pub const REPORT_FORMAT_VERSION: u32 = 1;
+
+/// A longer report is not read.
+pub const MAX_REPORT_BYTES: usize = 64 * 1024;
+
+/// What a worker says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// See [`REPORT_FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The job: `ingest`.
+    pub job: String,
+    /// The shard's number.
+    pub shard: u32,
+    /// Number of shards.
+    pub shards: u32,
+    /// Id of the process, as in the manifests.
+    pub writer: String,
+    /// Revision of the configuration that it runs.
+    pub configuration: String,
+    /// What it is doing.
+    pub phase: Phase,
+    /// What is wrong, each with its fix; empty when all is well.
+    pub problems: Vec<Problem>,
+    /// When the process started.
+    pub started_at_ms: i64,
+    /// The newest epoch that all tables have.
+    pub epoch: Option<u64>,
+    /// When that epoch was committed.
+    pub committed_at_ms: Option<i64>,
+    /// Messages in the topic that are not committed yet.
+    pub lag: Option<u64>,
+    /// Age, at its commit, of the oldest message of the newest epoch: how far behind a reader of the tables is.
+    pub freshness_ms: Option<u64>,
+    /// Messages a second, over the last ten seconds.
+    pub messages_per_second: f64,
+    /// What has become of all messages so far.
+    pub counts: Counts,
+    /// Each partition of the shard.
+    pub partitions: Vec<PartitionReport>,
+    /// Each table.
+    pub tables: Vec<TableReport>,
+}
+
+/// What a worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Connecting, and restoring its state.
+    Starting,
+    /// Reading and committing.
+    Running,
+    /// Another process owns the chain; this one waits to take over.
+    Standby,
+    /// Held up by something that `problems` names; it goes on by itself when that is mended.
+    Blocked,
+    /// Done: everything up to the requested end is committed.
+    Finished,
+}
+
+/// Something that keeps a worker from its work, or degrades it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// CamelCase code: `KafkaUnreachable`, `TopicMissing`, `StorageUnwritable`, ...
+    pub reason: String,
+    /// What is wrong where, and the fix.
+    pub message: String,
+}
+
+/// One partition of a shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartitionReport {
+    /// Number of the partition.
+    pub partition: i32,
+    /// Offset of the first message that is not committed yet.
+    pub next_offset: i64,
+    /// Offset that the next message of the topic will get, as last seen.
+    pub end_offset: Option<i64>,
+    /// The watermark; `None` before the first silver row.
+    pub watermark_us: Option<i64>,
+    /// Whether it counts as idle.
+    pub idle: bool,
+}
+
+/// One Delta table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableReport {
+    /// Path below the lake's root: `bronze`, `silver`, `quarantine`.
+    pub name: String,
+    /// Newest version that this worker knows.
+    pub version: u64,
+    /// Rows, as far as the log's statistics tell.
+    pub rows: u64,
+    /// Live files.
+    pub files: u64,
+    /// Bytes of the live files.
+    pub bytes: u64,
+}
