@@ -1,0 +1,41 @@
+# The tasks of the project. `make demo` shows what Sluice does, `make test` says whether a change may land.
+SHELL := /bin/bash
+.PHONY: help build demo test check generate prove bench services services-down clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: ## compile everything
+	@dev/install build
+	@source dev/environment && cargo build --workspace
+
+demo: build ## a Kafka topic flows into bronze, silver and quarantine Delta tables, until Ctrl-C
+	@dev/demo
+
+test: ## everything that a change must pass, on real services
+	@dev/test
+
+check: ## formatting, lints and generated files, without running a test
+	@dev/check
+
+generate: ## write the generated files (CRDs, snapshots are reviewed with cargo-insta)
+	@source dev/environment && cargo build --workspace && "$$SLUICE_BIN/crdgen"
+
+prove: ## the long fault and comparison matrices; hours
+	@SLUICE_KILLS=$${SLUICE_KILLS:-200} SLUICE_SEEDS=$${SLUICE_SEEDS:-50} dev/test
+
+bench: build ## the figures of bench/RESULTS.md, on this machine
+	@dev/install tests
+	@dev/bench
+
+services: ## start the services that tests need and print where they are
+	@dev/install tests
+	@dev/services/kafka up
+
+services-down: ## stop them
+	@dev/services/kafka down
+
+clean: ## stop the services and forget local state; caches stay
+	@dev/services/kafka down
+	@rm -rf .services .sluice

@@ -1,0 +1,59 @@
+//! The documents that cross a process boundary survive the crossing, and refuse what they cannot mean.
+
+use std::collections::BTreeMap;
+
+use sluice_contract::config::{ConfigError, WorkerConfig};
+use sluice_contract::manifest::Counts;
+
+const SMALLEST: &str = r#"{
+  "formatVersion": 1,
+  "owner": {"cluster": "local", "namespace": "default", "name": "readings"},
+  "revision": "0123456789abcdef",
+  "shards": 1,
+  "source": {
+    "kafka": {"bootstrapServers": "localhost:9092", "topic": "readings", "startFrom": "Earliest"},
+    "format": "Json",
+    "schema": "{}",
+    "eventTime": {"column": "at", "timeZone": "UTC", "maxOutOfOrdernessMs": 30000, "idleAfterMs": 60000}
+  },
+  "storage": {"uri": "file:///lake"},
+  "commit": {"everyMs": 2000, "maxBytes": 67108864},
+  "bronze": {"keepValue": false},
+  "silver": {"columns": [{"name": "at"}]}
+}"#;
+
+#[test]
+fn a_configuration_survives_being_written_and_read() {
+    let config = WorkerConfig::from_json(SMALLEST).expect("the smallest configuration is valid");
+    assert_eq!(WorkerConfig::from_json(&config.to_json()).expect("what we wrote we can read"), config);
+}
+
+#[test]
+fn a_configuration_of_a_later_release_is_refused_before_its_fields_are_looked_at() {
+    let later = r#"{"formatVersion": 2, "somethingNew": true}"#;
+    let error = WorkerConfig::from_json(later).expect_err("version 2 does not exist yet");
+    assert!(matches!(error, ConfigError::FormatVersion { found: 2 }), "{error}");
+    assert!(error.to_string().contains("run a worker of the operator's release"));
+}
+
+#[test]
+fn an_unknown_field_is_refused_by_name() {
+    let misspelt = SMALLEST.replace("keepValue", "keepValues");
+    let error = WorkerConfig::from_json(&misspelt).expect_err("keepValues is no field");
+    assert!(error.to_string().contains("keepValues"), "{error}");
+}
+
+#[test]
+fn counts_of_partitions_add_up_by_stage_and_reason() {
+    let mut one = Counts { messages: 10, bronze: 8, silver: 6, duplicates: 1, ..Counts::default() };
+    one.add_refused("decode", "EmptyValue", 2);
+    one.add_refused("silver", "MissingId", 1);
+    let mut other = Counts { messages: 5, bronze: 4, silver: 4, ..Counts::default() };
+    other.add_refused("decode", "EmptyValue", 1);
+
+    one.add(&other);
+
+    assert_eq!((one.messages, one.bronze, one.silver, one.duplicates), (15, 12, 10, 1));
+    assert_eq!(one.refused["decode"], BTreeMap::from([("EmptyValue".to_owned(), 3)]));
+    assert_eq!((one.refused_at("decode"), one.refused_at("silver"), one.refused_at("late")), (3, 1, 0));
+}
