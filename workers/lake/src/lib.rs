@@ -1,1 +1,46 @@
-//! Placeholder while the workspace is laid out.
+//! The lake: durable storage, chains of epochs, Delta tables. The only crate that names deltalake.
+//!
+//! A lake is one directory or bucket prefix. Tables are its sub-directories (`bronze`, `silver`, ...);
+//! everything that Sluice itself remembers is below `_sluice/`:
+//!
+//! ```text
+//! _sluice/lake.json                                   whose lake it is, and of which topic
+//! _sluice/<job>/<generation>/generation.json          how the job is cut into shards
+//! _sluice/<job>/<generation>/<shard>/<epoch>.json     the chain: one manifest for each epoch
+//! _sluice/<job>/<generation>/<shard>/_newest          a hint where the chain ends; may be stale
+//! _sluice/<job>/state/<generation>/<shard>/...        state files that manifests point to
+//! ```
+//!
+//! # How an epoch reaches the tables, exactly once
+//! 1. [`TableWriter`] encodes rows to Parquet; [`Lake::persist`] and [`Lake::put_state`] make files
+//!    durable. Nobody sees them yet.
+//! 2. [`Chain::append`] creates the epoch's manifest under a name that can be created once. That is the
+//!    commit point, and the fence: of two writers one gets [`Appended::Lost`] and must stop.
+//! 3. [`Table::roll_forward`] turns the manifest into one Delta commit for each table. It may be called
+//!    any number of times, by any process that read the manifest.
+//! 4. A process that starts takes the chain over with [`Lake::claim`], and redoes with
+//!    [`Table::recover`] what its predecessor left undone.
+//!
+//! An epoch may be appended only when all tables have the one before.
+//!
+//! # Reading order
+//! `store` (what "durable" means), `chain` (names, claims, appends), `table` (the Delta log),
+//! `data_file` (Parquet), then [`failpoint`] (where tests kill the process).
+
+mod chain;
+mod data_file;
+mod error;
+pub mod failpoint;
+mod generation;
+mod identity;
+mod lake;
+mod store;
+mod table;
+
+pub use chain::{Appended, Chain, Claim, SignOfLife};
+pub use data_file::{FinishedFile, TableWriter};
+pub use error::LakeError;
+pub use generation::Generation;
+pub use identity::{Identity, TopicIdentity};
+pub use lake::Lake;
+pub use table::{Checkpoint, Recovered, RolledForward, Table, TableSpec, TableStatistics};

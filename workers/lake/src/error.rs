@@ -1,0 +1,372 @@
+//! [`LakeError`]: what can go wrong with a lake, each with its place and its fix.
+
+use std::error::Error;
+use std::io;
+
+use deltalake::errors::DeltaTableError;
+use snafu::Snafu;
+
+/// What can go wrong with a lake.
+#[derive(Debug, Snafu)]
+#[snafu(visibility(pub(crate)))]
+pub enum LakeError {
+    /// The storage URI cannot be used.
+    #[snafu(display("failed to open the lake at '{uri}': {reason}; storage.uri takes file:///, s3://, gs:// or az://"))]
+    InvalidUri {
+        /// The URI as configured.
+        uri: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The storage has no room left.
+    #[snafu(display("failed to {action} '{path}': the storage is full; free space or enlarge it, the work goes on by itself"))]
+    StorageFull {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: String,
+        /// What the storage says.
+        source: Box<object_store::Error>,
+    },
+    /// The storage refuses to be written or read with the rights that this process has.
+    #[snafu(display(
+        "failed to {action} '{path}': the storage refuses it ({}); give this process the right to read, create and list there",
+        root_cause(source.as_ref())
+    ))]
+    StorageUnwritable {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: String,
+        /// What the storage says.
+        source: Box<object_store::Error>,
+    },
+    /// A name can be created twice, so that two writers could both win an epoch.
+    #[snafu(display(
+        "failed to open the lake at '{uri}': the storage let the name '{path}' be created twice; \
+         use storage with conditional writes (a local or NFSv4 file system, S3, GCS, Azure Blob Storage)"
+    ))]
+    NoCreateIfAbsent {
+        /// The lake.
+        uri: String,
+        /// The name that was created twice.
+        path: String,
+    },
+    /// The storage failed, or could not be reached.
+    #[snafu(display("failed to {action} '{path}': {}", root_cause(source.as_ref())))]
+    Storage {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: String,
+        /// What the storage says.
+        source: Box<object_store::Error>,
+    },
+    /// A file that must be there is not.
+    #[snafu(display("failed to read '{path}': it does not exist; restore it, or point storage.uri at the right lake"))]
+    FileMissing {
+        /// The file.
+        path: String,
+    },
+    /// A file of ours is not what this build writes.
+    #[snafu(display("failed to parse '{path}': {source}; restore the file from a copy of the lake"))]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A file of ours was written by a newer release.
+    #[snafu(display("failed to read '{path}': it has format version {found}, this worker reads 1 to {newest}; run a newer worker"))]
+    FormatVersion {
+        /// The file.
+        path: String,
+        /// The version in the file.
+        found: u32,
+        /// The newest version that this build reads.
+        newest: u32,
+    },
+    /// The lake belongs to another pipeline.
+    #[snafu(display(
+        "the lake '{lake_id}' belongs to {owner} (cluster '{cluster}'); \
+         use another storage.uri, or set storage.adopt to '{lake_id}' to take it over"
+    ))]
+    LakeOwned {
+        /// Id of the lake.
+        lake_id: String,
+        /// Its owner, as `namespace/name`.
+        owner: String,
+        /// Its owner's cluster.
+        cluster: String,
+    },
+    /// The topic is not the one that the lake was filled from.
+    #[snafu(display(
+        "the lake '{lake_id}' was filled from topic {found}, the source is now topic {wanted}: its offsets mean other messages; \
+         use another storage.uri, or set storage.adopt to '{lake_id}' if the stored positions are right for the new topic"
+    ))]
+    TopicRecreated {
+        /// Id of the lake.
+        lake_id: String,
+        /// The topic that the lake knows.
+        found: String,
+        /// The topic now.
+        wanted: String,
+    },
+    /// The number of shards was changed.
+    #[snafu(display(
+        "job '{job}' runs with {found} shards, the configuration now says {wanted}; \
+         this release cannot re-cut a running job: set shards back to {found}"
+    ))]
+    ShardsChanged {
+        /// The job.
+        job: String,
+        /// The number that is in force.
+        found: u32,
+        /// The number now configured.
+        wanted: u32,
+    },
+    /// The chain has ended.
+    #[snafu(display("chain '{chain}' is sealed at epoch {epoch}: its generation is over; restart this worker with the current generation"))]
+    ChainSealed {
+        /// The chain.
+        chain: String,
+        /// The epoch of its seal.
+        epoch: u64,
+    },
+    /// A manifest does not follow from the one before.
+    #[snafu(display("failed to append to chain '{chain}': {reason}"))]
+    InconsistentManifest {
+        /// The chain.
+        chain: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// Too many others wrote at the same time.
+    #[snafu(display("failed to {action} '{path}': lost {attempts} races against other writers"))]
+    Contended {
+        /// What was tried.
+        action: &'static str,
+        /// On which table or chain.
+        path: String,
+        /// How often.
+        attempts: u32,
+    },
+    /// A table exists with other columns.
+    #[snafu(display("table '{table}': column '{column}' {problem}; {fix}"))]
+    SchemaIncompatible {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// How it differs.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// A table exists with other partition columns.
+    #[snafu(display(
+        "table '{table}' is partitioned by [{found}], the configuration says [{wanted}]; \
+         restore partitionBy, or use another storage.uri and read the topic again"
+    ))]
+    PartitioningChanged {
+        /// The table.
+        table: String,
+        /// Partition columns of the table.
+        found: String,
+        /// Partition columns now configured.
+        wanted: String,
+    },
+    /// A column's type has no place in a Delta table.
+    #[snafu(display("table '{table}': column '{column}' has type {data_type}, which Delta tables do not have; cast it in its expression"))]
+    UnsupportedType {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Its Arrow type.
+        data_type: String,
+    },
+    /// Somebody gave the table features that this build cannot write.
+    #[snafu(display(
+        "table '{table}' needs reader version {reader} and writer version {writer} ({features}), this worker writes tables of versions 1 and 2; \
+         undo the feature, or use another storage.uri"
+    ))]
+    ProtocolUnsupported {
+        /// The table.
+        table: String,
+        /// Least reader version.
+        reader: i32,
+        /// Least writer version.
+        writer: i32,
+        /// Features named by the protocol.
+        features: String,
+    },
+    /// Another writer used our place in the table's log.
+    #[snafu(display(
+        "table '{table}' has epoch {found} of '{application}' at version {version} from another manifest than ours (epoch {epoch}); \
+         stop the process that writes this table beside Sluice, then compare the table with _sluice/{application}"
+    ))]
+    ForeignWriter {
+        /// The table.
+        table: String,
+        /// The version in question.
+        version: u64,
+        /// Application id of the transaction.
+        application: String,
+        /// Epoch in the log entry.
+        found: i64,
+        /// Epoch that was to be committed.
+        epoch: u64,
+    },
+    /// The tables know more than the chain.
+    #[snafu(display(
+        "table '{table}' has epoch {found} of '{application}', but the chain ends at epoch {newest}: manifests were lost; \
+         restore _sluice/{application} from a copy, or use another storage.uri and read the topic again"
+    ))]
+    StateLost {
+        /// The table.
+        table: String,
+        /// Application id of the transaction.
+        application: String,
+        /// Epoch that the table has.
+        found: i64,
+        /// Newest epoch of the chain.
+        newest: u64,
+    },
+    /// An entry of a table's log is empty or cut off.
+    #[snafu(display(
+        "table '{table}': the log entry '{path}' is torn and no manifest of this worker fits it; \
+         restore it from a copy, or delete it if it is the newest and was written by another tool"
+    ))]
+    LogEntryTorn {
+        /// The table.
+        table: String,
+        /// The entry.
+        path: String,
+    },
+    /// The Delta log of a table cannot be read or checkpointed.
+    #[snafu(display("failed to {action} table '{table}': {}", root_cause(source.as_ref())))]
+    Delta {
+        /// What was tried.
+        action: &'static str,
+        /// The table.
+        table: String,
+        /// What delta-rs says.
+        source: Box<DeltaTableError>,
+    },
+    /// Rows do not have the table's columns.
+    #[snafu(display("failed to encode rows of table '{table}': {reason}"))]
+    RowsMismatch {
+        /// The table.
+        table: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The Parquet encoder failed.
+    #[snafu(display("failed to encode rows of table '{table}': {source}"))]
+    Encode {
+        /// The table.
+        table: String,
+        /// What the encoder says.
+        source: parquet::errors::ParquetError,
+    },
+}
+
+impl LakeError {
+    /// Whether the same call may succeed later without anybody changing anything but the storage.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::StorageFull { .. }
+            | Self::StorageUnwritable { .. }
+            | Self::Storage { .. }
+            | Self::Contended { .. } => true,
+            Self::Delta { source, .. } => delta_store_error(source).is_some(),
+            _ => false,
+        }
+    }
+
+    /// The stable CamelCase code of the failure, for reports and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::InvalidUri { .. } => "InvalidStorageUri",
+            Self::StorageFull { .. } => "StorageFull",
+            Self::StorageUnwritable { .. } => "StorageUnwritable",
+            Self::NoCreateIfAbsent { .. } => "NoCreateIfAbsent",
+            Self::Storage { .. } => "StorageUnreachable",
+            Self::FileMissing { .. } | Self::StateLost { .. } => "StateLost",
+            Self::Unreadable { .. } | Self::LogEntryTorn { .. } => "LakeCorrupt",
+            Self::FormatVersion { .. } => "FormatTooNew",
+            Self::LakeOwned { .. } => "LakeOwned",
+            Self::TopicRecreated { .. } => "TopicRecreated",
+            Self::ShardsChanged { .. } => "ShardsChanged",
+            Self::ChainSealed { .. } => "ChainSealed",
+            Self::InconsistentManifest { .. } | Self::RowsMismatch { .. } | Self::Encode { .. } => "Internal",
+            Self::Contended { .. } => "Contended",
+            Self::SchemaIncompatible { .. } | Self::PartitioningChanged { .. } => "SchemaIncompatible",
+            Self::UnsupportedType { .. } => "UnsupportedType",
+            Self::ProtocolUnsupported { .. } => "ProtocolUnsupported",
+            Self::ForeignWriter { .. } => "ForeignWriter",
+            Self::Delta { .. } => "TableUnreadable",
+        }
+    }
+
+    /// Sorts a failure of the storage into its kind.
+    pub(crate) fn from_store(
+        action: &'static str,
+        path: impl Into<String>,
+        source: object_store::Error,
+    ) -> Self {
+        let path = path.into();
+        match StorageTrouble::of(&source) {
+            StorageTrouble::Full => Self::StorageFull { action, path, source: Box::new(source) },
+            StorageTrouble::Refused => Self::StorageUnwritable { action, path, source: Box::new(source) },
+            StorageTrouble::Missing => Self::FileMissing { path },
+            StorageTrouble::Other => Self::Storage { action, path, source: Box::new(source) },
+        }
+    }
+
+    /// Sorts a failure of delta-rs into its kind: storage trouble keeps its own code.
+    pub(crate) fn from_delta(action: &'static str, table: &str, source: DeltaTableError) -> Self {
+        match source {
+            DeltaTableError::ObjectStore { source } => Self::from_store(action, table, source),
+            other => Self::Delta { action, table: table.to_owned(), source: Box::new(other) },
+        }
+    }
+}
+
+enum StorageTrouble {
+    Full,
+    Refused,
+    Missing,
+    Other,
+}
+
+impl StorageTrouble {
+    fn of(error: &object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => return Self::Missing,
+            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+                return Self::Refused;
+            }
+            _ => {}
+        }
+        match causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind) {
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Self::Full,
+            Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => Self::Refused,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn delta_store_error(error: &DeltaTableError) -> Option<&object_store::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+/// The innermost cause, which says most to a person.
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().expect("an error is its own first cause").to_string()
+}

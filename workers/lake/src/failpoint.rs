@@ -1,0 +1,80 @@
+//! Places where tests kill the process, to prove that no crash loses or doubles a row.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::process::{Signal, getpid, kill_process};
+
+/// The variable that arms a failpoint: `NAME`, or `NAME=N` for its N-th hit.
+pub const VARIABLE: &str = "SLUICE_FAILPOINT";
+
+/// Every failpoint, in the order in which an epoch meets them.
+///
+/// | name | the crash comes |
+/// |---|---|
+/// | `after_claim` | after the claim's manifest, before anything is restored |
+/// | `after_recover` | after the tables have all epochs of the predecessor |
+/// | `before_data_files` | when the epoch's rows are encoded, before a file is stored |
+/// | `after_data_files` | when all data files are durable |
+/// | `after_state_file` | when the state file is durable |
+/// | `before_manifest` | when the manifest is built |
+/// | `after_manifest` | when the manifest is durable: the epoch is decided |
+/// | `before_commit_<table>` | before the table's log entry is created |
+/// | `after_commit_<table>` | when the table's log entry is durable |
+/// | `after_all_commits` | when all tables have the epoch |
+/// | `before_checkpoint` | before a checkpoint of a table's log |
+/// | `after_checkpoint` | after it |
+///
+/// `<table>` is the table's name with `/` written as `_`.
+pub const ALL: &[&str] = &[
+    "after_claim",
+    "after_recover",
+    "before_data_files",
+    "after_data_files",
+    "after_state_file",
+    "before_manifest",
+    "after_manifest",
+    "before_commit_bronze",
+    "after_commit_bronze",
+    "before_commit_silver",
+    "after_commit_silver",
+    "before_commit_quarantine",
+    "after_commit_quarantine",
+    "after_all_commits",
+    "before_checkpoint",
+    "after_checkpoint",
+];
+
+/// Kills this process, with no chance to clean up, if the failpoint is armed and this is the hit.
+///
+/// Costs one load while none is armed, which is always but in tests.
+pub fn hit(name: &str) {
+    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    let Some(armed) = ARMED.get_or_init(|| std::env::var(VARIABLE).ok().map(|text| Armed::parse(&text)))
+    else {
+        return;
+    };
+    if armed.fires(name) {
+        kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
+    }
+}
+
+#[derive(Debug)]
+struct Armed {
+    name: String,
+    hits_left: AtomicU64,
+}
+
+impl Armed {
+    fn parse(text: &str) -> Self {
+        let (name, count) = match text.split_once('=') {
+            Some((name, count)) => (name, count.trim().parse().unwrap_or(1)),
+            None => (text, 1),
+        };
+        Self { name: name.trim().to_owned(), hits_left: AtomicU64::new(count) }
+    }
+
+    fn fires(&self, name: &str) -> bool {
+        self.name == name && self.hits_left.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+}
