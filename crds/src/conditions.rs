@@ -1,0 +1,61 @@
+//! The types and reasons of conditions: the words that machines read.
+//!
+//! | `Ready` | `Reconciling` | `Stalled` | what kstatus makes of it |
+//! |---|---|---|---|
+//! | True | absent | absent | Current |
+//! | Unknown or False | True | absent | InProgress |
+//! | False | absent | True | Failed: nothing changes until the resource does |
+
+/// Types of conditions.
+pub mod types {
+    /// The resource does what it is for.
+    pub const READY: &str = "Ready";
+    /// The operator is at work on it; absent when it is not.
+    pub const RECONCILING: &str = "Reconciling";
+    /// It cannot go on until the resource changes; absent when it can.
+    pub const STALLED: &str = "Stalled";
+    /// It works, but not as it should; absent when it does.
+    pub const DEGRADED: &str = "Degraded";
+    /// The brokers answer and have the topic.
+    pub const KAFKA_REACHABLE: &str = "KafkaReachable";
+    /// The lake can be read and written.
+    pub const STORAGE_REACHABLE: &str = "StorageReachable";
+    /// The schema and the expressions fit the tables that exist.
+    pub const SCHEMA_COMPATIBLE: &str = "SchemaCompatible";
+    /// The last sync to the warehouse succeeded.
+    pub const WAREHOUSE_SYNC_HEALTHY: &str = "WarehouseSyncHealthy";
+    /// The last maintenance succeeded.
+    pub const MAINTENANCE_HEALTHY: &str = "MaintenanceHealthy";
+    /// All pods share one node, because the claim cannot be mounted by several.
+    pub const SINGLE_NODE_STORAGE: &str = "SingleNodeStorage";
+    /// Rows were seen whose key column is not the message's key.
+    pub const KEY_MISMATCH: &str = "KeyMismatch";
+    /// The topic's timestamps are set by producers without a bound, so that a wrong clock can make rows late.
+    pub const TIMESTAMPS_UNTRUSTED: &str = "TimestampsUntrusted";
+    /// The operator keeps its hands off, as it was told.
+    pub const RECONCILIATION_PAUSED: &str = "ReconciliationPaused";
+}
+
+/// Reasons of conditions. An event about the same fact has the same reason.
+pub mod reasons {
+    /// All workers are ready and have no problem.
+    pub const RUNNING: &str = "Running";
+    /// Workers are starting.
+    pub const STARTING: &str = "Starting";
+    /// Stopped by `spec.suspend`.
+    pub const SUSPENDED: &str = "Suspended";
+    /// The spec contradicts itself.
+    pub const INVALID_SPEC: &str = "InvalidSpec";
+    /// Something that the spec refers to is not there.
+    pub const REFERENCE_MISSING: &str = "ReferenceMissing";
+    /// An object of a name that is needed belongs to somebody else.
+    pub const NAME_TAKEN: &str = "NameTaken";
+    /// The lake belongs to another pipeline.
+    pub const LAKE_OWNED: &str = "LakeOwned";
+    /// The topic was deleted and made again.
+    pub const TOPIC_RECREATED: &str = "TopicRecreated";
+    /// The broker no longer has the messages at the stored position.
+    pub const OFFSETS_EXPIRED: &str = "OffsetsExpired";
+    /// The lake has tables but not the state that belongs to them.
+    pub const STATE_LOST: &str = "StateLost";
+}

@@ -1,0 +1,76 @@
+//! The schemas of the texts that occur in many fields, each with the rule that a user reads when it fails.
+//!
+//! Rules are CEL, not `pattern`: an API server prints a pattern as it stands, and a rule's message as written.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+macro_rules! text_schemas {
+    ($($(#[$doc:meta])* $name:ident: $least:literal to $most:literal, $expression:literal, $message:literal;)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "minLength": $least,
+                    "maxLength": $most,
+                    "x-kubernetes-validations": [{"rule": $expression, "message": $message}],
+                })
+            }
+        )*
+    };
+}
+
+text_schemas! {
+    /// A whole number and one unit: `30s`.
+    duration: 2 to 16, "self.matches('^[0-9]{1,12}(ms|s|m|h|d)$')",
+        "write a whole number and one unit of ms, s, m, h, d, like 30s";
+    /// A whole number and a binary unit: `64Mi`.
+    byte_size: 3 to 16, "self.matches('^[0-9]{1,12}(Ki|Mi|Gi)$')",
+        "write a whole number and one unit of Ki, Mi, Gi, like 64Mi";
+    /// A column of a table, also a field of a schema.
+    column_name: 1 to 128, "self.matches('^[A-Za-z_][A-Za-z0-9_]*$')",
+        "a column name has letters, digits and underscores, and does not start with a digit";
+    /// The last part of a gold table's path.
+    table_name: 1 to 40, "self.matches('^[a-z][a-z0-9_]*$')",
+        "a table name has lower-case letters, digits and underscores, and starts with a letter";
+    /// A path of a table in the lake: `silver`, `gold/transactions`.
+    table_path: 1 to 80, "self.matches('^(bronze|silver|quarantine|(gold|fraud)/[a-z][a-z0-9_]*)$')",
+        "name a table as bronze, silver, quarantine, gold/<name> or fraud/<name>";
+    /// A code under which a row is refused.
+    reason: 1 to 64, "self.matches('^[A-Z][A-Za-z0-9]*$')",
+        "a reason is one CamelCase word, like NonPositiveAmount";
+    /// The name of another object in the same namespace.
+    object_name: 1 to 63, "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+        "an object's name has lower-case letters, digits, '-' and '.', and starts and ends with a letter or digit";
+    /// A key of a Secret.
+    secret_key: 1 to 253, "self.matches('^[-._a-zA-Z0-9]+$')",
+        "a key of a Secret has letters, digits, '-', '_' and '.'";
+    /// The name of a Kafka topic.
+    topic: 1 to 249, "self.matches('^[a-zA-Z0-9._-]+$') && self != '.' && self != '..'",
+        "a topic's name has letters, digits, '.', '_' and '-'";
+    /// A comma-separated list of `host:port`.
+    bootstrap_servers: 3 to 2048, "self.matches('^[^,: ]+:[0-9]{1,5}(,[^,: ]+:[0-9]{1,5})*$')",
+        "list the brokers as host:port, separated by commas without blanks";
+    /// An `http://` or `https://` address.
+    http_url: 8 to 2048, "self.matches('^https?://[^/ ]+')",
+        "write an address that starts with http:// or https://";
+    /// The root of a lake.
+    lake_uri: 6 to 1024, "self.matches('^(s3|gs|az|abfs|abfss)://[^/ ]+(/[^ ]*)?$') || self.matches('^file:///[^ ]+$')",
+        "write the lake's root as s3://bucket/path, gs://bucket/path, az://container/path or file:///path";
+    /// Five fields of cron.
+    cron_schedule: 9 to 128, "self.matches('^[^ ]+( [^ ]+){4}$')",
+        "write five cron fields separated by single blanks, like '17 * * * *'";
+    /// A name of the time zone database.
+    time_zone: 1 to 64, "self.matches('^[A-Za-z][A-Za-z0-9_+/-]*$')",
+        "write a name of the time zone database, like UTC or Europe/Berlin";
+}
+
+/// A SQL expression. No rule: `sluice-worker check` compiles it.
+pub fn expression(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 8192})
+}
+
+/// An object that is handed on to Kubernetes as it stands.
+pub fn passed_through(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
