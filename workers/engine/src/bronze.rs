@@ -1,0 +1,128 @@
+//! Bronze: every message that decodes, with where it was in Kafka.
+
+use std::iter::repeat_n;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    StringBuilder, TimestampMicrosecondArray,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+use sluice_decode::MessageBatch;
+
+use crate::plan::{BuiltIn, Plan};
+use crate::silver::Candidates;
+
+const MICROSECONDS_PER_MILLISECOND: i64 = 1_000;
+const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+
+/// What surrounds the values of some messages, as columns: where they were, when they were processed.
+#[derive(Clone, Debug)]
+pub(crate) struct Envelope {
+    pub(crate) kafka_key: ArrayRef,
+    pub(crate) topic: ArrayRef,
+    pub(crate) partition: ArrayRef,
+    pub(crate) offset: ArrayRef,
+    pub(crate) kafka_timestamp: TimestampMicrosecondArray,
+    pub(crate) processing_time: ArrayRef,
+    pub(crate) processing_date: ArrayRef,
+}
+
+impl Envelope {
+    /// The envelope of the given messages of a batch.
+    pub(crate) fn new(topic: &str, batch: &MessageBatch, messages: &[u32], processing_time_us: i64) -> Self {
+        let rows = messages.len();
+        let mut keys = StringBuilder::with_capacity(rows, rows * 16);
+        let mut partitions = Vec::with_capacity(rows);
+        let mut offsets = Vec::with_capacity(rows);
+        let mut timestamps = TimestampMicrosecondArray::builder(rows);
+        for &index in messages {
+            let message = batch.get(index as usize);
+            match message.key {
+                Some(key) => keys.append_value(String::from_utf8_lossy(key)),
+                None => keys.append_null(),
+            }
+            partitions.push(message.partition);
+            offsets.push(message.offset);
+            timestamps.append_option(message.timestamp_ms.map(timestamp_us));
+        }
+        let processing_date = processing_time_us.div_euclid(MICROSECONDS_PER_DAY) as i32;
+        let processing_time = TimestampMicrosecondArray::from(vec![processing_time_us; rows]);
+        Self {
+            kafka_key: Arc::new(keys.finish()),
+            topic: Arc::new(StringArray::from_iter_values(repeat_n(topic, rows))),
+            partition: Arc::new(Int32Array::from(partitions)),
+            offset: Arc::new(Int64Array::from(offsets)),
+            kafka_timestamp: timestamps.finish().with_timezone("UTC"),
+            processing_time: Arc::new(processing_time.with_timezone("UTC")),
+            processing_date: Arc::new(Date32Array::from(vec![processing_date; rows])),
+        }
+    }
+}
+
+/// A Kafka timestamp in microseconds.
+fn timestamp_us(timestamp_ms: i64) -> i64 {
+    timestamp_ms.saturating_mul(MICROSECONDS_PER_MILLISECOND)
+}
+
+/// The bronze rows: one for each message that decoded.
+pub(crate) fn assemble(
+    plan: &Plan,
+    candidates: &Candidates,
+    batch: &MessageBatch,
+    messages: &[u32],
+) -> Option<RecordBatch> {
+    if messages.is_empty() {
+        return None;
+    }
+    let built_in = |column| Arc::clone(candidates.column(plan.slot_of(column)));
+    let mut columns = vec![built_in(BuiltIn::KafkaKey)];
+    columns.extend((0..plan.fields).map(|slot| Arc::clone(candidates.column(slot))));
+    columns.extend([
+        built_in(BuiltIn::Topic),
+        built_in(BuiltIn::Partition),
+        built_in(BuiltIn::Offset),
+        built_in(BuiltIn::KafkaTimestamp),
+        built_in(BuiltIn::ProcessingTime),
+        built_in(BuiltIn::ProcessingDate),
+    ]);
+    if plan.keep_value {
+        columns.push(Arc::new(values(batch, messages.iter().map(|&message| message as usize))));
+    }
+    let schema = Arc::clone(&plan.tables.bronze.schema);
+    Some(RecordBatch::try_new(schema, columns).expect("the columns were planned with this schema"))
+}
+
+/// The original bytes of messages; null for a tombstone.
+pub(crate) fn values(batch: &MessageBatch, messages: impl Iterator<Item = usize>) -> BinaryArray {
+    messages.map(|index| batch.get(index).value).collect()
+}
+
+/// The rows whose message key is not the text of the key column's value.
+///
+/// A null key, and any key beside a null value, is a mismatch.
+pub(crate) fn key_mismatches(
+    plan: &Plan,
+    candidates: &Candidates,
+    batch: &MessageBatch,
+    messages: &[u32],
+) -> Vec<usize> {
+    let Some(slot) = plan.key_column else { return Vec::new() };
+    let keys = messages.iter().map(|&message| batch.get(message as usize).key).enumerate();
+    let column = candidates.column(slot);
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        return mismatches(keys, |row, key| texts.is_valid(row) && texts.value(row).as_bytes() == key);
+    }
+    let integers = cast(column, &DataType::Int64).expect("a key column is text or a whole number");
+    let integers = integers.as_primitive::<Int64Type>();
+    let mut text = itoa::Buffer::new();
+    mismatches(keys, |row, key| integers.is_valid(row) && text.format(integers.value(row)).as_bytes() == key)
+}
+
+fn mismatches<'a>(
+    keys: impl Iterator<Item = (usize, Option<&'a [u8]>)>,
+    mut matches: impl FnMut(usize, &[u8]) -> bool,
+) -> Vec<usize> {
+    keys.filter(|&(row, key)| !key.is_some_and(|key| matches(row, key))).map(|(row, _)| row).collect()
+}

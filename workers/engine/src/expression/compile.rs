@@ -1,0 +1,101 @@
+//! [`Compiler`]: SQL text to an [`Expression`].
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::physical_expr::expressions::BinaryExpr;
+use datafusion::physical_plan::PhysicalExpr;
+use datafusion::prelude::SessionConfig;
+
+use super::{Expression, Problem, Scope, check, explain};
+
+/// Compiles expressions: one dialect, one set of functions.
+///
+/// Column names are taken as they are written. Whole numbers that overflow are failures of their row, not
+/// other numbers.
+#[derive(Debug)]
+pub(crate) struct Compiler {
+    session: SessionState,
+}
+
+impl Compiler {
+    /// A compiler with DataFusion's own functions.
+    pub(crate) fn new() -> Self {
+        let mut config = SessionConfig::new();
+        let parser = &mut config.options_mut().sql_parser;
+        parser.enable_ident_normalization = false;
+        parser.map_string_types_to_utf8view = false;
+        Self { session: SessionStateBuilder::new().with_config(config).with_default_features().build() }
+    }
+
+    /// Compiles an expression over the columns of a scope.
+    pub(crate) fn compile(&self, sql: &str, scope: &Scope) -> Result<Expression, Problem> {
+        let explain = |error| explain::compile_error(&error, sql, scope);
+        let dialect = self.session.config().options().sql_parser.dialect;
+        let parsed = self.session.sql_to_expr_with_alias(sql, &dialect).map_err(explain)?;
+        if let Some(alias) = &parsed.alias {
+            return Err(Problem::new(
+                format!("it gives itself the name `{alias}`"),
+                "the name is the column's `name`: leave AS out, and separate expressions by their own columns",
+            ));
+        }
+        let schema = scope.schema().map_err(explain)?;
+        let logical = self.session.create_logical_expr_from_sql_expr(parsed, &schema).map_err(explain)?;
+        match check::forbidden_part(&logical) {
+            Some(problem) => Err(problem),
+            None => self.plan(sql, logical.unalias(), &schema, scope).map_err(explain),
+        }
+    }
+
+    fn plan(&self, sql: &str, logical: Expr, schema: &DFSchema, scope: &Scope) -> Result<Expression> {
+        let column = match &logical {
+            Expr::Column(column) => scope.slot(column.name()),
+            _ => None,
+        };
+        let context = SimplifyContext::builder()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(Arc::clone(self.session.config_options()))
+            .build();
+        let simplifier = ExprSimplifier::new(context);
+        let coerced = simplifier.coerce(logical, schema)?;
+        let data_type: DataType = coerced.get_type(schema)?;
+        let simplified = simplifier.simplify(coerced)?;
+
+        let mut slots: Vec<usize> =
+            simplified.column_refs().into_iter().filter_map(|column| scope.slot(column.name())).collect();
+        slots.sort_unstable();
+        let inputs_schema = scope.projection(&slots);
+        let physical =
+            self.session.create_physical_expr(simplified, &DFSchema::try_from(inputs_schema.clone())?)?;
+        let inputs = inputs_schema.fields().iter().zip(&slots);
+        Ok(Expression {
+            sql: sql.trim().to_owned(),
+            inputs: inputs.map(|(field, &slot)| (field.name().clone(), slot)).collect(),
+            schema: Arc::new(inputs_schema),
+            physical: failing_on_overflow(physical)?,
+            data_type,
+            column,
+        })
+    }
+}
+
+/// Arithmetic on whole numbers wraps around unless each operator is told to fail.
+fn failing_on_overflow(physical: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+    let transformed = physical.transform_up(|part| {
+        Ok(match part.downcast_ref::<BinaryExpr>() {
+            Some(operator) => {
+                let failing: Arc<dyn PhysicalExpr> = Arc::new(operator.clone().with_fail_on_overflow(true));
+                Transformed::yes(failing)
+            }
+            None => Transformed::no(part),
+        })
+    })?;
+    Ok(transformed.data)
+}

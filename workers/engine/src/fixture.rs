@@ -1,0 +1,243 @@
+//! The e-commerce example for tests and for the benchmark: its configuration, and messages.
+
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use sluice_contract::config::{
+    Bronze, Column, Commit, Deduplicate, EventTime, Format, Kafka, Owner, Requirement, Security, Silver,
+    Source, StartFrom, Storage, WorkerConfig,
+};
+use sluice_decode::{Message, MessageBatch, RowSchema};
+
+pub(crate) const TOPIC: &str = "ecommerce.transactions";
+
+pub(crate) const SCHEMA: &str = r#"{"type": "record", "name": "Transaction", "namespace": "ecommerce", "fields": [
+    {"name": "transaction_id", "type": "string"},
+    {"name": "user_id", "type": "int"},
+    {"name": "amount", "type": "double"},
+    {"name": "merchant", "type": "string"},
+    {"name": "timestamp", "type": "string"},
+    {"name": "is_fraud", "type": "boolean"},
+    {"name": "payment_method", "type": "string"},
+    {"name": "location", "type": "string"},
+    {"name": "device_id", "type": "string"}
+]}"#;
+
+const RULES: [(&str, &str); 4] = [
+    ("MissingId", "transaction_id <> ''"),
+    ("NonFiniteAmount", "NOT isnan(amount) AND abs(amount) < CAST('Infinity' AS DOUBLE)"),
+    ("NonPositiveAmount", "amount > 0"),
+    ("BadTimestamp", "event_time IS NOT NULL"),
+];
+
+const COLUMNS: [(&str, Option<&str>); 23] = [
+    ("transaction_id", None),
+    ("user_id", None),
+    ("amount", None),
+    (
+        "amount_category",
+        Some(
+            "CASE WHEN amount < 10 THEN 'micro' WHEN amount < 100 THEN 'small' WHEN amount < 1000 THEN 'medium' \
+             WHEN amount < 10000 THEN 'large' ELSE 'enterprise' END",
+        ),
+    ),
+    ("is_high_value", Some("amount > 1000")),
+    ("merchant", None),
+    ("payment_method", None),
+    ("location", None),
+    ("city", Some("split_part(location, ', ', 1)")),
+    ("country", Some("CASE WHEN strpos(location, ', ') > 0 THEN split_part(location, ', ', 2) END")),
+    ("device_id", None),
+    ("is_fraud", None),
+    ("timestamp_parsed", Some("event_time")),
+    ("transaction_date", Some("CAST(event_time AS DATE)")),
+    ("transaction_hour", Some("date_part('hour', event_time)")),
+    ("transaction_day_of_week", Some("CAST(date_part('dow', event_time) + 1 AS INT)")),
+    ("is_weekend", Some("transaction_day_of_week IN (1, 7)")),
+    ("processing_time", None),
+    ("processing_date", None),
+    ("topic", None),
+    ("partition", None),
+    ("offset", None),
+    ("kafka_timestamp", None),
+];
+
+/// The example's configuration, for JSON.
+pub(crate) fn configuration() -> WorkerConfig {
+    let rule =
+        |(reason, expr): (&str, &str)| Requirement { reason: reason.to_owned(), expr: expr.to_owned() };
+    WorkerConfig {
+        format_version: 1,
+        owner: Owner {
+            cluster: "local".to_owned(),
+            namespace: "default".to_owned(),
+            name: "ecommerce".to_owned(),
+        },
+        revision: "test".to_owned(),
+        shards: 1,
+        source: Source {
+            kafka: Kafka {
+                bootstrap_servers: "127.0.0.1:9092".to_owned(),
+                topic: TOPIC.to_owned(),
+                key_column: Some("user_id".to_owned()),
+                start_from: StartFrom::Earliest,
+                security: Security::default(),
+            },
+            format: Format::Json,
+            schema: Some(SCHEMA.to_owned()),
+            schema_registry: None,
+            event_time: EventTime {
+                column: "timestamp".to_owned(),
+                time_zone: "UTC".to_owned(),
+                max_out_of_orderness_ms: 30_000,
+                idle_after_ms: 60_000,
+                refuse_future_beyond_ms: Some(3_600_000),
+            },
+        },
+        storage: Storage { uri: "file:///lake".to_owned(), adopt: None },
+        commit: Commit { every_ms: 2_000, max_bytes: 64 << 20 },
+        bronze: Bronze { keep_value: false },
+        silver: Silver {
+            require: RULES.into_iter().map(rule).collect(),
+            deduplicate: Some(Deduplicate { by: vec!["transaction_id".to_owned()], within_ms: 600_000 }),
+            columns: COLUMNS.iter().map(|&(name, expr)| column(name, expr)).collect(),
+            partition_by: vec!["transaction_date".to_owned()],
+        },
+        gold: Vec::new(),
+    }
+}
+
+pub(crate) fn column(name: &str, expr: Option<&str>) -> Column {
+    Column { name: name.to_owned(), expr: expr.map(str::to_owned) }
+}
+
+pub(crate) fn schema() -> RowSchema {
+    RowSchema::parse(SCHEMA).expect("the example's schema parses")
+}
+
+/// One transaction; the default is clean.
+#[derive(Clone, Debug)]
+pub(crate) struct Transaction {
+    pub(crate) id: String,
+    pub(crate) user_id: i32,
+    pub(crate) amount: f64,
+    pub(crate) merchant: String,
+    pub(crate) timestamp: String,
+    pub(crate) is_fraud: bool,
+    pub(crate) payment_method: String,
+    pub(crate) location: String,
+    pub(crate) device_id: String,
+}
+
+impl Default for Transaction {
+    fn default() -> Self {
+        Self {
+            id: "t-1".to_owned(),
+            user_id: 42,
+            amount: 25.5,
+            merchant: "Books & Co".to_owned(),
+            timestamp: "2026-01-05T20:00:00Z".to_owned(),
+            is_fraud: false,
+            payment_method: "credit_card".to_owned(),
+            location: "Paris, France".to_owned(),
+            device_id: "d-7".to_owned(),
+        }
+    }
+}
+
+impl Transaction {
+    pub(crate) fn json(&self) -> Vec<u8> {
+        format!(
+            r#"{{"transaction_id":"{}","user_id":{},"amount":{},"merchant":"{}","timestamp":"{}","is_fraud":{},"payment_method":"{}","location":"{}","device_id":"{}"}}"#,
+            self.id,
+            self.user_id,
+            self.amount,
+            self.merchant,
+            self.timestamp,
+            self.is_fraud,
+            self.payment_method,
+            self.location,
+            self.device_id
+        )
+        .into_bytes()
+    }
+
+    /// Avro in Confluent framing, written with the schema of that id.
+    pub(crate) fn avro(&self, schema_id: u32) -> Vec<u8> {
+        let mut bytes = vec![0];
+        bytes.extend_from_slice(&schema_id.to_be_bytes());
+        put_text(&mut bytes, &self.id);
+        put_long(&mut bytes, self.user_id.into());
+        bytes.extend_from_slice(&self.amount.to_le_bytes());
+        put_text(&mut bytes, &self.merchant);
+        put_text(&mut bytes, &self.timestamp);
+        bytes.push(u8::from(self.is_fraud));
+        put_text(&mut bytes, &self.payment_method);
+        put_text(&mut bytes, &self.location);
+        put_text(&mut bytes, &self.device_id);
+        bytes
+    }
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    put_long(bytes, text.len() as i64);
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn put_long(bytes: &mut Vec<u8>, value: i64) {
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    while rest >= 0x80 {
+        bytes.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(rest as u8);
+}
+
+/// A message before it is in a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) timestamp_ms: Option<i64>,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+impl Sent {
+    /// A transaction as JSON on a partition, keyed by its user, without a Kafka timestamp.
+    pub(crate) fn json(partition: i32, offset: i64, transaction: &Transaction) -> Self {
+        Self {
+            partition,
+            offset,
+            timestamp_ms: None,
+            key: Some(transaction.user_id.to_string().into_bytes()),
+            value: Some(transaction.json()),
+        }
+    }
+
+    pub(crate) fn at(self, timestamp_ms: i64) -> Self {
+        Self { timestamp_ms: Some(timestamp_ms), ..self }
+    }
+}
+
+pub(crate) fn batch(sent: &[Sent]) -> MessageBatch {
+    let bytes = sent.iter().map(|sent| sent.value.as_ref().map_or(0, Vec::len)).sum();
+    let mut batch = MessageBatch::with_capacity(sent.len(), bytes);
+    for sent in sent {
+        batch.push(Message {
+            partition: sent.partition,
+            offset: sent.offset,
+            timestamp_ms: sent.timestamp_ms,
+            key: sent.key.as_deref(),
+            value: sent.value.as_deref(),
+        });
+    }
+    batch
+}
+
+/// The values of a column as text, null as `NULL`.
+pub(crate) fn texts(rows: &RecordBatch, column: &str) -> Vec<String> {
+    let column = rows.column_by_name(column).expect("the table has the column");
+    let options = FormatOptions::new().with_null("NULL");
+    let formatter = ArrayFormatter::try_new(column, &options).expect("the type can be shown");
+    (0..rows.num_rows()).map(|row| formatter.value(row).to_string()).collect()
+}

@@ -1,0 +1,249 @@
+//! All that belongs to one partition: position, watermark, memory and counts.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use sluice_contract::manifest::{Counts, PartitionProgress};
+use sluice_decode::{Message, MessageBatch, UnresolvedSchema};
+
+use crate::deduplication::{Entry, Memory};
+use crate::quarantine::Refused;
+use crate::state;
+use crate::watermark::Watermark;
+
+/// One partition of the topic.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    number: i32,
+    next_offset: i64,
+    idle: bool,
+    counts: Counts,
+    pub(crate) watermark: Watermark,
+    pub(crate) memory: Memory,
+    /// What the open epoch added to the memory.
+    pub(crate) remembered: Vec<Entry>,
+}
+
+impl Partition {
+    fn new(number: i32, progress: &PartitionProgress, max_out_of_orderness_ms: u64) -> Self {
+        Self {
+            number,
+            next_offset: progress.next_offset,
+            idle: progress.idle,
+            counts: progress.counts.clone(),
+            watermark: Watermark::new(progress.max_event_time_us, max_out_of_orderness_ms),
+            memory: Memory::default(),
+            remembered: Vec::new(),
+        }
+    }
+
+    fn progress(&self) -> PartitionProgress {
+        PartitionProgress {
+            next_offset: self.next_offset,
+            max_event_time_us: self.watermark.max_event_time_us(),
+            idle: self.idle,
+            counts: self.counts.clone(),
+        }
+    }
+
+    /// Counts a silver row.
+    pub(crate) fn count_silver(&mut self) {
+        self.counts.silver += 1;
+    }
+
+    /// Counts a copy of an earlier silver row.
+    pub(crate) fn count_duplicate(&mut self) {
+        self.counts.duplicates += 1;
+    }
+}
+
+/// The partitions of a shard, by number. A *slot* is a place in this list.
+#[derive(Debug)]
+pub(crate) struct Partitions {
+    max_out_of_orderness_ms: u64,
+    list: Vec<Partition>,
+}
+
+impl Partitions {
+    pub(crate) fn new(max_out_of_orderness_ms: u64) -> Self {
+        Self { max_out_of_orderness_ms, list: Vec::new() }
+    }
+
+    pub(crate) fn restore(&mut self, number: i32, progress: &PartitionProgress) {
+        let partition = Partition::new(number, progress, self.max_out_of_orderness_ms);
+        match self.find(number) {
+            Ok(slot) => self.list[slot] = partition,
+            Err(slot) => self.list.insert(slot, partition),
+        }
+    }
+
+    /// Adds entries of a state file to a partition's memory; those of unknown partitions are skipped.
+    pub(crate) fn load(&mut self, number: i32, entries: impl Iterator<Item = Entry>) {
+        let Ok(slot) = self.find(number) else { return };
+        let partition = &mut self.list[slot];
+        let watermark_us = partition.watermark.value_us();
+        for entry in entries {
+            partition.memory.load(entry, watermark_us);
+        }
+    }
+
+    pub(crate) fn advance(&mut self, number: i32, next_offset: i64) {
+        let partition = self.get_or_start(number);
+        partition.next_offset = partition.next_offset.max(next_offset);
+    }
+
+    pub(crate) fn set_idle(&mut self, number: i32, idle: bool) {
+        self.get_or_start(number).idle = idle;
+    }
+
+    pub(crate) fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
+        self.list.iter().map(|partition| (partition.number, partition.progress())).collect()
+    }
+
+    /// The state file of what was remembered since the last call.
+    pub(crate) fn take_state_delta(&mut self) -> Option<Vec<u8>> {
+        let remembered =
+            self.list.iter().map(|partition| (partition.number, partition.remembered.as_slice()));
+        let delta = state::write(remembered);
+        for partition in &mut self.list {
+            partition.remembered.clear();
+        }
+        delta
+    }
+
+    /// The messages of the batch that were not processed before.
+    pub(crate) fn fresh<'a>(&self, batch: &'a MessageBatch) -> Fresh<'a> {
+        let mut positions: Vec<(i32, i64)> =
+            self.list.iter().map(|partition| (partition.number, partition.next_offset)).collect();
+        let mut is_fresh = |message: &Message<'_>| {
+            let slot = match positions.binary_search_by_key(&message.partition, |position| position.0) {
+                Ok(slot) => slot,
+                Err(slot) => {
+                    positions.insert(slot, (message.partition, i64::MIN));
+                    slot
+                }
+            };
+            let position = &mut positions[slot].1;
+            let fresh = message.offset >= *position;
+            *position = (*position).max(message.offset.saturating_add(1));
+            fresh
+        };
+        let Some(first_stale) = batch.iter().position(|message| !is_fresh(&message)) else {
+            return Fresh { batch: Cow::Borrowed(batch), original: None };
+        };
+        let mut original: Vec<usize> = (0..first_stale).collect();
+        original.extend((first_stale + 1..batch.len()).filter(|&index| is_fresh(&batch.get(index))));
+        let mut rest = MessageBatch::with_capacity(original.len(), batch.bytes());
+        for &index in &original {
+            rest.push(batch.get(index));
+        }
+        Fresh { batch: Cow::Owned(rest), original: Some(original) }
+    }
+
+    /// Counts the messages of a batch and moves the positions behind them.
+    pub(crate) fn arrive(&mut self, batch: &MessageBatch) -> Arrivals {
+        let mut slots = Vec::with_capacity(batch.len());
+        let mut bytes = 0;
+        for message in batch.iter() {
+            // Starting a partition shifts the slots of those behind it, so all are started first.
+            if self.find(message.partition).is_err() {
+                self.get_or_start(message.partition);
+            }
+        }
+        let mut current = None;
+        for message in batch.iter() {
+            let slot = match current {
+                Some((number, slot)) if number == message.partition => slot,
+                _ => self.find(message.partition).expect("every partition of the batch was started above"),
+            };
+            current = Some((message.partition, slot));
+            let value_bytes = message.value.map_or(0, <[u8]>::len) as u64;
+            let partition = &mut self.list[slot];
+            partition.next_offset = message.offset.saturating_add(1);
+            partition.counts.messages += 1;
+            partition.counts.bytes += value_bytes;
+            bytes += value_bytes;
+            slots.push(slot as u32);
+        }
+        Arrivals { slots, bytes }
+    }
+
+    /// Counts bronze rows by the slots of their partitions, and those whose key does not match.
+    pub(crate) fn count_bronze(&mut self, slots: &[u32], key_mismatches: &[usize]) {
+        for &slot in slots {
+            self.list[slot as usize].counts.bronze += 1;
+        }
+        for &row in key_mismatches {
+            self.list[slots[row] as usize].counts.key_mismatches += 1;
+        }
+    }
+
+    /// Counts refused messages.
+    pub(crate) fn count_refused(&mut self, arrivals: &Arrivals, refused: &[Refused]) {
+        for refused in refused {
+            let slot = arrivals.slots[refused.refusal.message] as usize;
+            self.list[slot].counts.add_refused(refused.stage, &refused.refusal.reason, 1);
+        }
+    }
+
+    /// The partition in a slot.
+    pub(crate) fn at(&mut self, slot: u32) -> &mut Partition {
+        &mut self.list[slot as usize]
+    }
+
+    fn find(&self, number: i32) -> Result<usize, usize> {
+        self.list.binary_search_by_key(&number, |partition| partition.number)
+    }
+
+    fn get_or_start(&mut self, number: i32) -> &mut Partition {
+        let slot = match self.find(number) {
+            Ok(slot) => slot,
+            Err(slot) => {
+                let start = PartitionProgress {
+                    next_offset: 0,
+                    max_event_time_us: None,
+                    idle: false,
+                    counts: Counts::default(),
+                };
+                self.list.insert(slot, Partition::new(number, &start, self.max_out_of_orderness_ms));
+                slot
+            }
+        };
+        &mut self.list[slot]
+    }
+}
+
+/// A batch without the messages that were processed before.
+pub(crate) struct Fresh<'a> {
+    batch: Cow<'a, MessageBatch>,
+    /// Index of each message in the batch that it came from; `None`: nothing was left out.
+    original: Option<Vec<usize>>,
+}
+
+impl Fresh<'_> {
+    pub(crate) fn batch(&self) -> &MessageBatch {
+        &self.batch
+    }
+
+    /// Lets an error name the message by its index in the caller's batch.
+    pub(crate) fn name_message(&self, error: UnresolvedSchema) -> UnresolvedSchema {
+        match &self.original {
+            Some(original) => UnresolvedSchema { message: original[error.message], ..error },
+            None => error,
+        }
+    }
+}
+
+/// The messages of one batch, seen by their partitions.
+pub(crate) struct Arrivals {
+    slots: Vec<u32>,
+    /// Bytes of the messages' values.
+    pub(crate) bytes: u64,
+}
+
+impl Arrivals {
+    /// The slots of the given messages.
+    pub(crate) fn slots_of(&self, messages: &[u32]) -> Vec<u32> {
+        messages.iter().map(|&message| self.slots[message as usize]).collect()
+    }
+}

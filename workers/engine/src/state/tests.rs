@@ -1,0 +1,99 @@
+//! State files: what is written is read, and nothing else is.
+
+use super::*;
+use crate::deduplication::Key;
+
+fn entry(number: u128, expiry_us: i64) -> Entry {
+    Entry::new(Key::new(number << 64 | 77), expiry_us)
+}
+
+fn file(partitions: &[(i32, Vec<Entry>)]) -> Vec<u8> {
+    write(partitions.iter().map(|(partition, entries)| (*partition, entries.as_slice())))
+        .expect("there are entries")
+}
+
+fn contents(file: &[u8]) -> Vec<(i32, Vec<Entry>)> {
+    let sections = read(file).expect("the file is whole");
+    sections.iter().map(|section| (section.partition, section.entries().collect())).collect()
+}
+
+fn progress(max_event_time_us: &[(i32, Option<i64>)]) -> BTreeMap<i32, PartitionProgress> {
+    let of = |&(partition, max_event_time_us): &(i32, Option<i64>)| {
+        let progress =
+            PartitionProgress { next_offset: 0, max_event_time_us, idle: false, counts: Default::default() };
+        (partition, progress)
+    };
+    max_event_time_us.iter().map(of).collect()
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let partitions = [(0, vec![entry(1, -5), entry(2, i64::MIN)]), (7, vec![entry(3, i64::MAX)])];
+    assert_eq!(contents(&file(&partitions)), partitions);
+}
+
+#[test]
+fn nothing_to_remember_is_no_file() {
+    assert_eq!(write([(0, [].as_slice()), (1, [].as_slice())].into_iter()), None);
+}
+
+#[test]
+fn partitions_without_entries_have_no_section() {
+    let written = file(&[(0, vec![]), (1, vec![entry(1, 1)]), (2, vec![])]);
+    assert_eq!(contents(&written), [(1, vec![entry(1, 1)])]);
+}
+
+#[test]
+fn a_changed_or_missing_byte_is_noticed() {
+    let whole = file(&[(0, vec![entry(1, 1), entry(2, 2)])]);
+    for position in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[position] ^= 0x10;
+        assert!(read(&changed).is_err(), "byte {position}");
+        assert!(read(&whole[..position]).is_err(), "cut at {position}");
+    }
+}
+
+#[test]
+fn foreign_files_and_newer_formats_are_named() {
+    assert_eq!(read(b"PAR1 and more bytes than a header").err(), Some(StateError::NotAStateFile));
+    assert_eq!(read(b"").err(), Some(StateError::NotAStateFile));
+    let mut newer = file(&[(0, vec![entry(1, 1)])]);
+    newer[8] = 2;
+    assert_eq!(read(&newer).err(), Some(StateError::FormatVersion { found: 2 }));
+}
+
+#[test]
+fn a_section_beyond_the_end_is_an_error_even_with_a_right_checksum() {
+    let mut lying = file(&[(0, vec![entry(1, 1)])]);
+    lying.truncate(lying.len() - 4);
+    lying[20..28].copy_from_slice(&u64::MAX.to_le_bytes());
+    lying.extend_from_slice(&crc32c::crc32c(&lying).to_le_bytes());
+    let expected = StateError::Section { position: 12, problem: "ends beyond the file" };
+    assert_eq!(read(&lying).err(), Some(expected));
+}
+
+#[test]
+fn a_merge_keeps_what_the_watermarks_have_not_passed() {
+    let base = file(&[(0, vec![entry(1, 99), entry(2, 100)]), (1, vec![entry(3, 0)])]);
+    let delta = file(&[(0, vec![entry(4, 500)]), (2, vec![entry(5, 500)])]);
+    // W of partition 0 is 1,100 us - 1 ms = 100 us; partition 1 has none; 2 is another shard's.
+    let progress = progress(&[(0, Some(1_100)), (1, None)]);
+    let merged =
+        merge(&[base, delta], &progress, 1).expect("the files are whole").expect("something is left");
+    assert_eq!(contents(&merged), [(0, vec![entry(2, 100), entry(4, 500)]), (1, vec![entry(3, 0)])]);
+}
+
+#[test]
+fn a_merge_of_what_has_expired_is_no_file() {
+    let base = file(&[(0, vec![entry(1, 99)])]);
+    assert_eq!(merge(&[base], &progress(&[(0, Some(1_100))]), 1), Ok(None));
+    assert_eq!(merge::<Vec<u8>>(&[], &progress(&[]), 1), Ok(None));
+}
+
+#[test]
+fn a_merge_refuses_a_broken_file() {
+    let mut broken = file(&[(0, vec![entry(1, 99)])]);
+    broken[20] ^= 1;
+    assert!(matches!(merge(&[broken], &progress(&[]), 1), Err(StateError::Checksum { .. })));
+}
