@@ -1,0 +1,49 @@
+//! The labels of everything that the operator makes.
+//!
+//! Labels of the resource are never copied: those of Argo CD, Flux, Kustomize or Helm would make these tools
+//! take our children for theirs, and prune them. Nothing here is `app.kubernetes.io/instance`, by which
+//! Argo CD tracks what it owns.
+
+use std::collections::BTreeMap;
+
+/// Prefix of our own labels and annotations.
+pub const PREFIX: &str = "sluice.dev/";
+/// Name of the pipeline.
+pub const PIPELINE: &str = "sluice.dev/pipeline";
+/// What a worker does: `ingest`.
+pub const ROLE: &str = "sluice.dev/role";
+/// Number of the worker's shard.
+pub const SHARD: &str = "sluice.dev/shard";
+/// The claim that a pod mounts; pods of one claim attract each other where it has one node only.
+pub const CLAIM: &str = "sluice.dev/claim";
+/// Annotation: digest of the secret material that a pod uses, so that it restarts when that changes.
+pub const SECRETS_DIGEST: &str = "sluice.dev/secrets-digest";
+/// Annotation: revision of the configuration that a pod runs.
+pub const CONFIGURATION: &str = "sluice.dev/configuration";
+
+/// Kubernetes' recommended label for who manages an object.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Kubernetes' recommended label for the whole that an object is part of.
+pub const PART_OF: &str = "app.kubernetes.io/part-of";
+/// Kubernetes' recommended label for what an object is.
+pub const NAME: &str = "app.kubernetes.io/name";
+
+/// Labels of an object made for a pipeline.
+pub fn of_pipeline(pipeline: &str) -> BTreeMap<String, String> {
+    owned_map([
+        (MANAGED_BY, "sluice-operator"),
+        (NAME, "sluice-worker"),
+        (PART_OF, "sluice"),
+        (PIPELINE, pipeline),
+    ])
+}
+
+/// Selects the pods of one role of a pipeline.
+pub fn selector(pipeline: &str, role: &str) -> BTreeMap<String, String> {
+    owned_map([(PIPELINE, pipeline), (ROLE, role)])
+}
+
+/// A map with owned keys and values.
+pub(crate) fn owned_map<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, String> {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}

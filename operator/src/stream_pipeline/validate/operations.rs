@@ -1,0 +1,82 @@
+//! The parts `spec.shards`, `spec.autoscaling`, `spec.maintenance` and `spec.warehouse`.
+
+use sluice_crds::stream_pipeline as crd;
+
+use super::columns::refuse_repeated;
+use super::cron;
+use super::measure::{DAY, HOUR, MINUTE, SECOND, TEN_YEARS, milliseconds};
+use crate::problem::Faults;
+
+/// The number of shards to start with.
+pub(super) fn validate_shards(
+    shards: Option<i32>,
+    autoscaling: Option<&crd::Autoscaling>,
+    faults: &mut Faults,
+) -> u32 {
+    let (field, number) = match autoscaling {
+        Some(autoscaling) => {
+            let drain_within = autoscaling.drain_within.as_deref();
+            milliseconds(
+                "spec.autoscaling.drainWithin",
+                drain_within,
+                5 * MINUTE,
+                10 * SECOND..=24 * HOUR,
+                faults,
+            );
+            ("spec.autoscaling.min", autoscaling.min)
+        }
+        None => ("spec.shards", shards.unwrap_or(1)),
+    };
+    match u32::try_from(number) {
+        Ok(number @ 1..=128) => number,
+        _ => {
+            faults.add(field, format!("{number} is no number of shards"), "choose 1 to 128");
+            1
+        }
+    }
+}
+
+pub(super) fn validate_maintenance(maintenance: Option<&crd::Maintenance>, faults: &mut Faults) {
+    let Some(maintenance) = maintenance else { return };
+    validate_schedule("spec.maintenance.schedule", maintenance.schedule.as_deref(), faults);
+    let retention = maintenance.retention.as_deref();
+    milliseconds("spec.maintenance.retention", retention, 30 * DAY, DAY..=TEN_YEARS, faults);
+}
+
+pub(super) fn validate_warehouse(
+    warehouse: Option<&crd::Warehouse>,
+    gold: &[crd::GoldTable],
+    faults: &mut Faults,
+) {
+    let Some(warehouse) = warehouse else { return };
+    validate_schedule("spec.warehouse.schedule", warehouse.schedule.as_deref(), faults);
+    if let Some(time_zone) = &warehouse.time_zone
+        && jiff::tz::TimeZone::get(time_zone).is_err()
+    {
+        faults.add(
+            "spec.warehouse.timeZone",
+            format!("the time zone database has no '{time_zone}'"),
+            "write a name such as UTC or Europe/Berlin",
+        );
+    }
+    let named = warehouse.tables.iter().enumerate();
+    let field = |index: usize| format!("spec.warehouse.tables[{index}]");
+    refuse_repeated(named.clone().map(|(index, table)| (field(index), table.0.as_str())), faults);
+    for (index, table) in named {
+        if let Some(name) = table.0.strip_prefix("gold/")
+            && !gold.iter().any(|table| table.name == name)
+        {
+            faults.add(
+                field(index),
+                format!("there is no gold table '{name}'"),
+                "add it to spec.gold, or remove it here",
+            );
+        }
+    }
+}
+
+fn validate_schedule(field: &str, schedule: Option<&str>, faults: &mut Faults) {
+    if let Some(message) = schedule.and_then(cron::fault) {
+        faults.add(field, message, "write five cron fields, like '17 * * * *'");
+    }
+}

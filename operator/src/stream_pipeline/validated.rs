@@ -1,0 +1,195 @@
+//! [`ValidatedPipeline`]: a StreamPipeline without faults, in base units, with every default filled in.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{Affinity, LocalObjectReference, ResourceRequirements, Toleration};
+use sluice_contract::config;
+
+/// A StreamPipeline without faults, in base units, with every default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidatedPipeline {
+    /// Namespace of the resource; `default` where a manifest leaves it open.
+    pub namespace: String,
+    /// Name of the resource.
+    pub name: String,
+    /// Uid of the resource; absent in local mode.
+    pub uid: Option<String>,
+    /// How Kafka is reached.
+    pub kafka: KafkaConnection,
+    /// The topic.
+    pub topic: String,
+    /// The column whose text is the message key.
+    pub key_column: Option<String>,
+    /// Where a partition without a stored position starts.
+    pub start_from: config::StartFrom,
+    /// The encoding of message values.
+    pub format: config::Format,
+    /// Avro schema text of one message.
+    pub schema: Option<String>,
+    /// The schema registry.
+    pub schema_registry: Option<SchemaRegistry>,
+    /// The event time.
+    pub event_time: config::EventTime,
+    /// The lake.
+    pub storage: Storage,
+    /// Number of shards to start with.
+    pub shards: u32,
+    /// When an epoch closes.
+    pub commit: config::Commit,
+    /// The table of decoded messages.
+    pub bronze: config::Bronze,
+    /// The table of clean rows.
+    pub silver: config::Silver,
+    /// The windowed tables.
+    pub gold: Vec<config::GoldTable>,
+    /// What the user says about the pods.
+    pub pods: Pods,
+    /// Whether nothing shall run.
+    pub suspended: bool,
+}
+
+/// How Kafka is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KafkaConnection {
+    /// At known addresses.
+    Direct {
+        /// Comma-separated `host:port` list.
+        bootstrap_servers: String,
+        /// Encryption and authentication.
+        security: KafkaSecurity,
+    },
+    /// Through a listener that must be looked up.
+    Strimzi {
+        /// Name of the Kafka resource.
+        cluster: String,
+        /// Name of the listener.
+        listener: String,
+        /// Name of the KafkaUser.
+        user: Option<String>,
+    },
+}
+
+/// Encryption and authentication, as keys of Secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KafkaSecurity {
+    /// TLS; `None`: plain text.
+    pub tls: Option<TlsMaterial>,
+    /// SASL; `None`: none, or by client certificate.
+    pub sasl: Option<SaslMaterial>,
+}
+
+/// TLS material.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsMaterial {
+    /// Certificates of the authorities; `None`: the system's.
+    pub authorities: Option<SecretKey>,
+    /// The client's certificate chain and private key.
+    pub client: Option<(SecretKey, SecretKey)>,
+}
+
+/// SASL material.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaslMaterial {
+    /// Kafka's name of the mechanism: `SCRAM-SHA-512`.
+    pub mechanism: &'static str,
+    /// The user name.
+    pub username: UserName,
+    /// The password.
+    pub password: SecretKey,
+}
+
+/// Where a user name comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserName {
+    /// From a Secret.
+    Secret(SecretKey),
+    /// It is the name of a KafkaUser, whose Secret does not repeat it.
+    Known(String),
+}
+
+/// One key of a Secret in the pipeline's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretKey {
+    /// Name of the Secret.
+    pub secret: String,
+    /// The key.
+    pub key: String,
+}
+
+/// A schema registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaRegistry {
+    /// Base address.
+    pub url: String,
+    /// The subject that the schema comes from; `None`: `<topic>-value`.
+    pub subject: Option<String>,
+    /// User name and password.
+    pub credentials: Option<(SecretKey, SecretKey)>,
+}
+
+/// The lake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Root of the lake.
+    pub uri: String,
+    /// Secret whose keys become environment variables.
+    pub environment_secret: Option<String>,
+    /// The volume of a `file:///` lake.
+    pub volume: Option<Volume>,
+    /// Id of another pipeline's lake that this one takes over.
+    pub adopt: Option<String>,
+}
+
+/// A claim and where it is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Name of the PersistentVolumeClaim.
+    pub claim: String,
+    /// Absolute path.
+    pub mount_path: String,
+}
+
+/// What the user says about the pods, as Kubernetes types.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pods {
+    /// Labels to add.
+    pub labels: std::collections::BTreeMap<String, String>,
+    /// Annotations to add.
+    pub annotations: std::collections::BTreeMap<String, String>,
+    /// CPU and memory; the default where the user says nothing.
+    pub resources: ResourceRequirements,
+    /// Labels that a node must have.
+    pub node_selector: std::collections::BTreeMap<String, String>,
+    /// Taints to accept.
+    pub tolerations: Vec<Toleration>,
+    /// The user's affinity.
+    pub affinity: Option<Affinity>,
+    /// Secrets of the image registry.
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+    /// A ServiceAccount that exists.
+    pub service_account: Option<String>,
+    /// Annotations of the ServiceAccount that is made.
+    pub service_account_annotations: std::collections::BTreeMap<String, String>,
+    /// Name of the PriorityClass.
+    pub priority_class: Option<String>,
+}
+
+impl KafkaSecurity {
+    /// All keys of Secrets that the connection needs.
+    pub fn secret_keys(&self) -> BTreeSet<&SecretKey> {
+        let mut keys = BTreeSet::new();
+        if let Some(tls) = &self.tls {
+            keys.extend(&tls.authorities);
+            if let Some((certificate, private_key)) = &tls.client {
+                keys.extend([certificate, private_key]);
+            }
+        }
+        if let Some(sasl) = &self.sasl {
+            keys.insert(&sasl.password);
+            if let UserName::Secret(username) = &sasl.username {
+                keys.insert(username);
+            }
+        }
+        keys
+    }
+}
