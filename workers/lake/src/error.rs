@@ -370,3 +370,44 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 fn root_cause(error: &(dyn Error + 'static)) -> String {
     causes(error).last().expect("an error is its own first cause").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generic(source: impl Into<Box<dyn Error + Send + Sync>>) -> object_store::Error {
+        object_store::Error::Generic { store: "test", source: source.into() }
+    }
+
+    #[test]
+    fn failures_of_the_storage_are_sorted_by_their_innermost_cause() {
+        let of = |kind: io::ErrorKind| generic(io::Error::from(kind));
+        let denied = object_store::Error::PermissionDenied { path: "x".to_owned(), source: "403".into() };
+        for (source, reason, transient) in [
+            (of(io::ErrorKind::StorageFull), "StorageFull", true),
+            (of(io::ErrorKind::QuotaExceeded), "StorageFull", true),
+            (of(io::ErrorKind::PermissionDenied), "StorageUnwritable", true),
+            (of(io::ErrorKind::ReadOnlyFilesystem), "StorageUnwritable", true),
+            (denied, "StorageUnwritable", true),
+            (of(io::ErrorKind::TimedOut), "StorageUnreachable", true),
+            (generic("connection refused"), "StorageUnreachable", true),
+            (generic(io::Error::other(io::Error::from(io::ErrorKind::StorageFull))), "StorageFull", true),
+            (object_store::Error::NotFound { path: "x".to_owned(), source: "404".into() }, "StateLost", false),
+        ] {
+            let error = LakeError::from_store("write", "file:///lake/x", source);
+            assert_eq!((error.reason(), error.is_transient()), (reason, transient), "{error}");
+            assert!(error.to_string().contains("file:///lake/x"), "{error}");
+        }
+    }
+
+    #[test]
+    fn storage_trouble_behind_delta_rs_keeps_its_own_code() {
+        let full = || generic(io::Error::from(io::ErrorKind::StorageFull));
+        let direct = LakeError::from_delta("checkpoint", "bronze", DeltaTableError::ObjectStore { source: full() });
+        assert_eq!(direct.reason(), "StorageFull");
+        let nested = DeltaTableError::GenericError { source: Box::new(full()) };
+        assert!(LakeError::from_delta("checkpoint", "bronze", nested).is_transient());
+        let broken = DeltaTableError::MetadataError("no schema".to_owned());
+        assert!(!LakeError::from_delta("read", "bronze", broken).is_transient());
+    }
+}

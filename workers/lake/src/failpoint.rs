@@ -78,3 +78,43 @@ impl Armed {
         self.name == name && self.hits_left.fetch_sub(1, Ordering::Relaxed) == 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_failpoint_fires_at_its_hit_and_at_no_other() {
+        let armed = Armed::parse("after_manifest=3");
+        let fired: Vec<bool> = (0..5).map(|_| armed.fires("after_manifest")).collect();
+        assert_eq!(fired, [false, false, true, false, false]);
+        assert!(!armed.fires("before_manifest"));
+        assert!(Armed::parse("after_claim").fires("after_claim"));
+    }
+
+    #[test]
+    fn an_armed_failpoint_kills_the_process_and_an_unarmed_one_does_nothing() {
+        let run = |value: Option<&str>| {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", "failpoint::tests::pass_two_failpoints", "--ignored"]);
+            command.env_remove(VARIABLE).envs(value.map(|value| (VARIABLE, value)));
+            command.output().unwrap().status
+        };
+        assert!(run(None).success());
+        assert!(run(Some("after_claim=2")).success());
+        assert!(run(Some("no_such_failpoint")).success());
+        for value in ["before_manifest", "after_claim", "after_claim=1"] {
+            assert_eq!(run(Some(value)).signal(), Some(9), "{value}");
+        }
+    }
+
+    #[test]
+    #[ignore = "run by an_armed_failpoint_kills_the_process_and_an_unarmed_one_does_nothing"]
+    fn pass_two_failpoints() {
+        hit("after_claim");
+        hit("before_manifest");
+    }
+}

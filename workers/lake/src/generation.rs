@@ -1,6 +1,17 @@
 //! [`Generation`]: how a job is cut into shards, fixed once for all its processes.
 
 use serde::{Deserialize, Serialize};
+use snafu::{ResultExt, ensure};
+
+use crate::chain::names;
+use crate::error::{FormatVersionSnafu, LakeError, ShardsChangedSnafu, UnreadableSnafu};
+use crate::store::{Created, Store};
+
+/// The format of `generation.json` that this build writes.
+const FORMAT_VERSION: u32 = 1;
+
+/// The only generation so far: re-cutting a running job is not offered yet.
+const FIRST: u64 = 0;
 
 /// How a job is cut into shards: the content of `generation.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,3 +26,40 @@ pub struct Generation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reader_schema: Option<String>,
 }
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GenerationFile {
+    format_version: u32,
+    #[serde(flatten)]
+    generation: Generation,
+}
+
+/// The current generation of a job; `wanted` if it has none yet.
+pub(crate) async fn current(
+    store: &Store,
+    job: &str,
+    wanted: &Generation,
+) -> Result<(u64, Generation), LakeError> {
+    let path = names::generation(job, FIRST);
+    let file = GenerationFile { format_version: FORMAT_VERSION, generation: wanted.clone() };
+    let text = serde_json::to_vec_pretty(&file).expect("a generation has string keys only");
+    if store.create(&path, text.into()).await? == Created::Created {
+        return Ok((FIRST, file.generation));
+    }
+    let content = store.read(&path).await?;
+    let GenerationFile { format_version, generation } =
+        serde_json::from_slice(&content).context(UnreadableSnafu { path: store.name(&path) })?;
+    ensure!(
+        (1..=FORMAT_VERSION).contains(&format_version),
+        FormatVersionSnafu { path: store.name(&path), found: format_version, newest: FORMAT_VERSION }
+    );
+    ensure!(
+        generation.shards == wanted.shards,
+        ShardsChangedSnafu { job, found: generation.shards, wanted: wanted.shards }
+    );
+    Ok((FIRST, generation))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,48 @@
 //! [`Identity`]: whose lake this is, and of which topic. Guards against two pipelines in one place.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sluice_contract::config::Owner;
+use snafu::{ResultExt, ensure};
 use uuid::Uuid;
 
+use crate::chain::names;
+use crate::error::{FormatVersionSnafu, LakeError, LakeOwnedSnafu, TopicRecreatedSnafu, UnreadableSnafu};
+use crate::store::{Created, Store};
+
+/// The format of `lake.json` that this build writes.
+const FORMAT_VERSION: u32 = 1;
+
 /// Names a Kafka topic across deletion and re-creation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TopicIdentity {
     /// Name of the topic.
     pub name: String,
     /// Kafka's id of the topic; `None` where the broker tells none (older than 2.8).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+}
+
+impl TopicIdentity {
+    /// Whether two names may mean the same topic: an id that is not known is no evidence against it.
+    fn may_be(&self, other: &Self) -> bool {
+        let ids_agree = match (&self.id, &other.id) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => true,
+        };
+        self.name == other.name && ids_agree
+    }
+}
+
+impl fmt::Display for TopicIdentity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.id {
+            Some(id) => write!(formatter, "'{}' with id {id}", self.name),
+            None => write!(formatter, "'{}'", self.name),
+        }
+    }
 }
 
 /// Who a lake is.
@@ -17,3 +51,78 @@ pub struct Identity {
     /// Unique id, given at the lake's creation; `storage.adopt` names it.
     pub lake_id: Uuid,
 }
+
+/// The content of `lake.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LakeFile {
+    format_version: u32,
+    lake_id: Uuid,
+    owner: Owner,
+    topic: TopicIdentity,
+    created_at_ms: i64,
+}
+
+/// Checks whose lake this is; the first caller's from then on.
+pub(crate) async fn identify(
+    store: &Store,
+    owner: &Owner,
+    topic: &TopicIdentity,
+    adopt: Option<&str>,
+) -> Result<Identity, LakeError> {
+    let ours = LakeFile {
+        format_version: FORMAT_VERSION,
+        lake_id: Uuid::new_v4(),
+        owner: owner.clone(),
+        topic: topic.clone(),
+        created_at_ms: crate::now_ms(),
+    };
+    if store.create(names::IDENTITY, text(&ours)).await? == Created::Created {
+        return Ok(Identity { lake_id: ours.lake_id });
+    }
+    let found = read(store).await?;
+    let lake_id = found.lake_id;
+    if adopt == Some(lake_id.to_string().as_str()) {
+        let adopted = LakeFile { owner: owner.clone(), topic: topic.clone(), ..found.clone() };
+        if adopted != found {
+            store.put(names::IDENTITY, text(&adopted)).await?;
+        }
+        return Ok(Identity { lake_id });
+    }
+    ensure!(
+        found.owner == *owner,
+        LakeOwnedSnafu {
+            lake_id: lake_id.to_string(),
+            owner: format!("{}/{}", found.owner.namespace, found.owner.name),
+            cluster: found.owner.cluster,
+        }
+    );
+    ensure!(
+        found.topic.may_be(topic),
+        TopicRecreatedSnafu {
+            lake_id: lake_id.to_string(),
+            found: found.topic.to_string(),
+            wanted: topic.to_string()
+        }
+    );
+    Ok(Identity { lake_id })
+}
+
+async fn read(store: &Store) -> Result<LakeFile, LakeError> {
+    let path = store.name(names::IDENTITY);
+    let content = store.read(names::IDENTITY).await?;
+    let file: LakeFile =
+        serde_json::from_slice(&content).context(UnreadableSnafu { path: path.clone() })?;
+    ensure!(
+        (1..=FORMAT_VERSION).contains(&file.format_version),
+        FormatVersionSnafu { path, found: file.format_version, newest: FORMAT_VERSION }
+    );
+    Ok(file)
+}
+
+fn text(file: &LakeFile) -> bytes::Bytes {
+    serde_json::to_vec_pretty(file).expect("the file has string keys only").into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,24 @@
 //! [`Lake`]: the root; opens chains and tables, and keeps files.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
+use futures::future::try_join_all;
 use sluice_contract::config::{Owner, Storage};
 use sluice_contract::manifest::{AddedFile, ChainId, StateFile, Writer};
+use uuid::Uuid;
 
-use crate::chain::{Claim, SignOfLife};
+use crate::chain::{self, Claim, SignOfLife, names};
 use crate::data_file::FinishedFile;
 use crate::error::LakeError;
-use crate::generation::Generation;
-use crate::identity::{Identity, TopicIdentity};
+use crate::failpoint;
+use crate::generation::{self, Generation};
+use crate::identity::{self, Identity, TopicIdentity};
+use crate::store::Store;
 use crate::table::{Table, TableSpec};
 
 /// A lake that has been opened. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Lake {
-    inner: Arc<()>,
+    store: Store,
 }
 
 impl Lake {
@@ -25,25 +27,37 @@ impl Lake {
     /// A `file://` directory that does not exist is created. Credentials of other storage come from the
     /// environment.
     pub async fn open(storage: &Storage) -> Result<Self, LakeError> {
-        unimplemented!()
+        Ok(Self { store: Store::open(&storage.uri).await? })
+    }
+
+    /// A lake over a store of the tests' own.
+    #[cfg(test)]
+    pub(crate) fn with(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// The files, for tests that look behind the scenes.
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The URI of the root, without trailing slash.
     pub fn uri(&self) -> &str {
-        unimplemented!()
+        self.store.uri()
     }
 
     /// Checks whose lake this is; the first caller's from then on.
     ///
     /// Fails with [`LakeError::LakeOwned`] and [`LakeError::TopicRecreated`]; `adopt`, if it is the lake's
-    /// id, takes the lake over with its present owner and topic.
+    /// id, gives the lake to this owner and topic instead.
     pub async fn identify(
         &self,
         owner: &Owner,
         topic: &TopicIdentity,
         adopt: Option<&str>,
     ) -> Result<Identity, LakeError> {
-        unimplemented!()
+        identity::identify(&self.store, owner, topic, adopt).await
     }
 
     /// The current generation of a job, with its number; `wanted` if the job has none yet.
@@ -51,27 +65,30 @@ impl Lake {
     /// What is stored wins over `wanted`: use the returned reader schema. Another number of shards is
     /// [`LakeError::ShardsChanged`].
     pub async fn generation(&self, job: &str, wanted: &Generation) -> Result<(u64, Generation), LakeError> {
-        unimplemented!()
+        generation::current(&self.store, job, wanted).await
     }
 
     /// Takes a chain over, unless a newer deployment holds it.
+    ///
+    /// Claiming is always possible, and always stops the present holder. Whether it is right (at start;
+    /// after the holder's silence) is the caller's decision.
     pub async fn claim(
         &self,
         chain: ChainId,
         writer: Writer,
         configuration: &str,
     ) -> Result<Claim, LakeError> {
-        unimplemented!()
+        chain::claim(&self.store, chain, writer, configuration).await
     }
 
     /// Who wrote a chain last, and when; `None` for a chain without manifests.
     pub async fn sign_of_life(&self, chain: &ChainId) -> Result<Option<SignOfLife>, LakeError> {
-        unimplemented!()
+        chain::sign_of_life(&self.store, chain).await
     }
 
     /// Opens a table; creates it if it is absent, and adds missing nullable columns at its end.
     pub async fn open_table(&self, spec: &TableSpec) -> Result<Table, LakeError> {
-        unimplemented!()
+        Table::open(&self.store, spec).await
     }
 
     /// Makes data files of a table durable, all at once. They are not visible before their epoch.
@@ -80,7 +97,15 @@ impl Lake {
         table: &str,
         files: Vec<FinishedFile>,
     ) -> Result<Vec<AddedFile>, LakeError> {
-        unimplemented!()
+        failpoint::hit("before_data_files");
+        let stored = files.into_iter().map(|FinishedFile { bytes, file }| async move {
+            // Our own paths need no escaping, so the path in the log is the name in the storage.
+            self.store.put(&format!("{table}/{}", file.path), bytes).await?;
+            Ok(file)
+        });
+        let files = try_join_all(stored).await?;
+        failpoint::hit("after_data_files");
+        Ok(files)
     }
 
     /// Makes a state file durable, under a new name.
@@ -90,11 +115,15 @@ impl Lake {
         epoch: u64,
         bytes: Vec<u8>,
     ) -> Result<StateFile, LakeError> {
-        unimplemented!()
+        let path = names::state(chain, epoch, Uuid::new_v4());
+        let size = bytes.len() as u64;
+        self.store.put(&path, bytes.into()).await?;
+        failpoint::hit("after_state_file");
+        Ok(StateFile { path, bytes: size, epoch, written_at_ms: crate::now_ms() })
     }
 
     /// Reads a file by its path relative to the root.
     pub async fn read(&self, path: &str) -> Result<Bytes, LakeError> {
-        unimplemented!()
+        self.store.read(path).await
     }
 }

@@ -31,11 +31,15 @@ mod chain;
 mod data_file;
 mod error;
 pub mod failpoint;
+#[cfg(test)]
+mod fixtures;
 mod generation;
 mod identity;
 mod lake;
 mod store;
 mod table;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use chain::{Appended, Chain, Claim, SignOfLife};
 pub use data_file::{FinishedFile, TableWriter};
@@ -44,3 +48,9 @@ pub use generation::Generation;
 pub use identity::{Identity, TopicIdentity};
 pub use lake::Lake;
 pub use table::{Checkpoint, Recovered, RolledForward, Table, TableSpec, TableStatistics};
+
+/// The wall clock, for timestamps in files. Nothing is decided by it.
+fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,28 +1,31 @@
 //! [`Chain`]: the manifests of one shard, in order, each created once.
 
-use std::time::Duration;
+mod claim;
+pub(crate) mod names;
 
-use sluice_contract::manifest::{ChainId, Manifest, Writer};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use crate::error::LakeError;
+use serde::Deserialize;
+use sluice_contract::manifest::{
+    AddedFile, ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, TableProgress, Writer,
+};
+use snafu::{OptionExt, ResultExt, ensure};
 
-/// How an attempt to take a chain over ended.
-#[derive(Debug)]
-pub enum Claim {
-    /// The chain is ours until another process claims it.
-    Won {
-        /// The chain, for the epochs to come.
-        chain: Chain,
-        /// The claim just written: positions, state and the tables' last epochs of the newest manifest
-        /// before it; empty for a fresh chain (epoch 0).
-        manifest: Manifest,
-    },
-    /// A process of a newer deployment holds the chain.
-    HeldByNewer {
-        /// Who holds it.
-        writer: Writer,
-    },
-}
+pub use claim::Claim;
+pub(crate) use claim::claim;
+
+use crate::error::{
+    FileMissingSnafu, FormatVersionSnafu, InconsistentManifestSnafu, LakeError, UnreadableSnafu,
+};
+use crate::failpoint;
+use crate::store::{Created, Store};
+
+/// A hint is left behind each time this many epochs have been appended.
+const HINT_EVERY: u64 = 64;
+
+/// After a longer silence, names may have been pruned: look where the chain ends before creating one.
+const TRUSTED_SILENCE: Duration = Duration::from_secs(60);
 
 /// How an attempt to append an epoch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +53,25 @@ pub struct SignOfLife {
 /// A claimed chain.
 #[derive(Debug)]
 pub struct Chain {
+    store: Store,
     id: ChainId,
+    next_epoch: u64,
+    last_epochs: BTreeMap<String, u64>,
+    appended: Instant,
 }
 
 impl Chain {
+    /// The chain as its newest manifest leaves it.
+    fn after(store: Store, newest: &Manifest) -> Self {
+        Self {
+            store,
+            id: newest.chain.clone(),
+            next_epoch: newest.epoch + 1,
+            last_epochs: last_epochs(newest),
+            appended: Instant::now(),
+        }
+    }
+
     /// Which chain it is.
     pub fn id(&self) -> &ChainId {
         &self.id
@@ -61,18 +79,173 @@ impl Chain {
 
     /// The epoch that the next manifest must have.
     pub fn next_epoch(&self) -> u64 {
-        unimplemented!()
+        self.next_epoch
+    }
+
+    /// The `tables` of the next manifest, if it adds these files: tables without files keep the epoch of
+    /// their last ones.
+    pub fn progress(&self, added: BTreeMap<String, Vec<AddedFile>>) -> BTreeMap<String, TableProgress> {
+        let mut tables: BTreeMap<String, TableProgress> = self
+            .last_epochs
+            .iter()
+            .map(|(table, last_epoch)| {
+                (table.clone(), TableProgress { last_epoch: *last_epoch, ..TableProgress::default() })
+            })
+            .collect();
+        for (table, adds) in added {
+            if !adds.is_empty() {
+                tables.insert(table, TableProgress { last_epoch: self.next_epoch, adds, removes: Vec::new() });
+            }
+        }
+        tables
     }
 
     /// Creates the manifest of the next epoch: the commit point.
     ///
-    /// After an error nothing is decided: append the same manifest again, not another one.
+    /// After an error nothing is known to be decided: append the same manifest again, not another one.
     pub async fn append(&mut self, manifest: &Manifest) -> Result<Appended, LakeError> {
-        unimplemented!()
+        self.check(manifest)?;
+        if self.appended.elapsed() > TRUSTED_SILENCE
+            && let Some(newest) = newest_epoch(&self.store, &self.id).await?
+            && newest.epoch >= self.next_epoch
+        {
+            let landed = read_manifest(&self.store, &self.id, newest.epoch).await?;
+            if landed.id != manifest.id {
+                return Ok(Appended::Lost { by: landed.writer });
+            }
+        }
+        let data = manifest.kind == ManifestKind::Data;
+        if data {
+            failpoint::hit("before_manifest");
+        }
+        let path = names::manifest(&self.id, manifest.epoch);
+        if self.store.create(&path, text(manifest)).await? == Created::AlreadyExists {
+            // Either another process was faster, or an earlier try landed and its answer was lost.
+            let landed = read_manifest(&self.store, &self.id, manifest.epoch).await?;
+            if landed.id != manifest.id {
+                return Ok(Appended::Lost { by: landed.writer });
+            }
+        }
+        if data {
+            failpoint::hit("after_manifest");
+        }
+        self.advance(manifest).await;
+        Ok(Appended::Created)
     }
 
     /// Who wrote the chain last, and when.
     pub async fn last_sign_of_life(&self) -> Result<SignOfLife, LakeError> {
-        unimplemented!()
+        let sign = sign_of_life(&self.store, &self.id).await?;
+        sign.context(FileMissingSnafu { path: self.store.name(&names::chain_directory(&self.id)) })
+    }
+
+    fn check(&self, manifest: &Manifest) -> Result<(), LakeError> {
+        let inconsistent = |reason: String| InconsistentManifestSnafu { chain: self.id.to_string(), reason };
+        ensure!(manifest.chain == self.id, inconsistent(format!("the manifest is of '{}'", manifest.chain)));
+        ensure!(
+            manifest.epoch == self.next_epoch,
+            inconsistent(format!("its epoch is {}, the next one is {}", manifest.epoch, self.next_epoch))
+        );
+        for (table, last_epoch) in &self.last_epochs {
+            ensure!(
+                manifest.tables.get(table).is_some_and(|progress| progress.last_epoch >= *last_epoch),
+                inconsistent(format!("table '{table}' fell behind its last epoch {last_epoch}"))
+            );
+        }
+        for (table, progress) in &manifest.tables {
+            let has_actions = !progress.adds.is_empty() || !progress.removes.is_empty();
+            let before = self.last_epochs.get(table).copied().unwrap_or_default();
+            let expected = if has_actions { manifest.epoch } else { before };
+            ensure!(
+                progress.last_epoch == expected,
+                inconsistent(format!(
+                    "table '{table}' says its last epoch is {}, it is {expected}",
+                    progress.last_epoch
+                ))
+            );
+        }
+        Ok(())
+    }
+
+    async fn advance(&mut self, manifest: &Manifest) {
+        self.next_epoch = manifest.epoch + 1;
+        self.last_epochs = last_epochs(manifest);
+        self.appended = Instant::now();
+        if manifest.epoch.is_multiple_of(HINT_EVERY) {
+            let hint = manifest.epoch.to_string();
+            if let Err(error) = self.store.put(&names::hint(&self.id), hint.into()).await {
+                tracing::warn!(chain = %self.id, %error, "failed to write the hint of a chain; starts take longer");
+            }
+        }
     }
 }
+
+fn last_epochs(manifest: &Manifest) -> BTreeMap<String, u64> {
+    manifest.tables.iter().map(|(table, progress)| (table.clone(), progress.last_epoch)).collect()
+}
+
+fn text(manifest: &Manifest) -> bytes::Bytes {
+    serde_json::to_vec(manifest).expect("a manifest has string and integer keys only").into()
+}
+
+/// The newest manifest of a chain, as the storage lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Newest {
+    pub(crate) epoch: u64,
+    stored_at_ms: i64,
+}
+
+/// Finds the end of a chain; `None` for a chain without manifests.
+///
+/// The hint saves listing thousands of names. One that leads nowhere is ignored.
+pub(crate) async fn newest_epoch(store: &Store, chain: &ChainId) -> Result<Option<Newest>, LakeError> {
+    let hint = store.read_if_exists(&names::hint(chain)).await?;
+    let hinted = hint.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse::<u64>().ok());
+    if let Some(before) = hinted.and_then(|epoch| epoch.checked_sub(1))
+        && let Some(newest) = newest_after(store, chain, Some(&names::manifest_file(before))).await?
+    {
+        return Ok(Some(newest));
+    }
+    newest_after(store, chain, None).await
+}
+
+async fn newest_after(
+    store: &Store,
+    chain: &ChainId,
+    after: Option<&str>,
+) -> Result<Option<Newest>, LakeError> {
+    let files = store.list_after(&names::chain_directory(chain), after).await?;
+    let manifests = files.iter().filter_map(|file| {
+        let epoch = names::epoch_of(file.location.filename()?)?;
+        Some(Newest { epoch, stored_at_ms: file.last_modified.timestamp_millis() })
+    });
+    Ok(manifests.max_by_key(|newest| newest.epoch))
+}
+
+/// Reads one manifest, of this format or the one before.
+pub(crate) async fn read_manifest(store: &Store, chain: &ChainId, epoch: u64) -> Result<Manifest, LakeError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Format {
+        format_version: u32,
+    }
+    let path = names::manifest(chain, epoch);
+    let content = store.read(&path).await?;
+    let unreadable = UnreadableSnafu { path: store.name(&path) };
+    let Format { format_version: found } = serde_json::from_slice(&content).context(unreadable.clone())?;
+    let newest = MANIFEST_FORMAT_VERSION;
+    ensure!((1..=newest).contains(&found), FormatVersionSnafu { path: store.name(&path), found, newest });
+    serde_json::from_slice(&content).context(unreadable)
+}
+
+/// Who wrote a chain last, and when; `None` for a chain without manifests.
+pub(crate) async fn sign_of_life(store: &Store, chain: &ChainId) -> Result<Option<SignOfLife>, LakeError> {
+    let Some(newest) = newest_epoch(store, chain).await? else { return Ok(None) };
+    let manifest = read_manifest(store, chain, newest.epoch).await?;
+    let age_ms = (crate::now_ms() - newest.stored_at_ms).max(0);
+    let age = Duration::from_millis(age_ms.unsigned_abs());
+    Ok(Some(SignOfLife { writer: manifest.writer, epoch: newest.epoch, age }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,34 @@
 //! [`Table`]: one Delta table, and the version up to which its log is known.
+//!
+//! The hot path writes log entries itself: one create-if-absent at the version after the last one known.
+//! delta-rs reads the log at the start and writes checkpoints; its own commits would list the log and
+//! replay it each time.
+
+mod checkpoint;
+mod head;
+mod landed;
+mod log_entry;
+mod open;
+mod recover;
+mod roll_forward;
+mod schema;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use sluice_contract::manifest::{ChainId, Manifest};
+use deltalake::DeltaTable;
+use deltalake::kernel::StructType;
+use deltalake::logstore::LogStore;
+
+pub use checkpoint::Checkpoint;
+pub use recover::Recovered;
+pub use roll_forward::RolledForward;
 
 use crate::error::LakeError;
+use crate::store::Store;
+use log_entry::LogEntry;
 
 /// What a table must look like.
 #[derive(Clone, Debug)]
@@ -18,7 +41,7 @@ pub struct TableSpec {
     pub partition_by: Vec<String>,
     /// One line for readers of the table.
     pub description: Option<String>,
-    /// Delta table properties beyond the ones that every table of Sluice gets.
+    /// Delta table properties beyond the ones that every table of Sluice gets, and instead of them.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -35,36 +58,32 @@ pub struct TableStatistics {
     pub bytes: u64,
 }
 
-/// How [`Table::roll_forward`] ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RolledForward {
-    /// The manifest's actions are this new version of the table.
-    Committed {
-        /// The version.
-        version: u64,
-    },
-    /// They were committed before.
-    AlreadyThere {
-        /// The version that has them; `None` when its log entry has expired.
-        version: Option<u64>,
-    },
-    /// The manifest has no actions for the table.
-    Nothing,
-}
-
-/// What [`Table::recover`] did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Epochs committed that a process before this one had left undone.
-    pub redone: Vec<u64>,
-    /// Version whose log entry was torn, and has been written again from its manifest.
-    pub rebuilt: Option<u64>,
-}
-
 /// An open Delta table.
-#[derive(Debug)]
 pub struct Table {
     spec: TableSpec,
+    wanted: StructType,
+    store: Store,
+    log: Arc<dyn LogStore>,
+    /// The newest version known to be whole.
+    version: u64,
+    /// The version after it, if its entry is torn.
+    torn: Option<u64>,
+    /// The log as read at `version`, until a commit makes it stale.
+    loaded: Option<DeltaTable>,
+    /// Newest epoch of each application that was asked for or seen; `None`: the table has none of it.
+    transactions: BTreeMap<String, Option<i64>>,
+    size: TableStatistics,
+    /// Version of the newest checkpoint known.
+    checkpointed: u64,
+    /// Whether `version` is this process's own commit.
+    committed_last: bool,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = formatter.debug_struct("Table");
+        text.field("name", &self.spec.name).field("version", &self.version).finish_non_exhaustive()
+    }
 }
 
 impl Table {
@@ -73,36 +92,42 @@ impl Table {
         &self.spec.name
     }
 
-    /// Its size now.
+    /// Its size now: exact when it was opened, followed commit by commit since then.
     pub fn statistics(&self) -> TableStatistics {
-        unimplemented!()
+        TableStatistics { version: self.version, ..self.size }
     }
 
-    /// Commits what a manifest holds for this table, unless the table has it. Safe to repeat.
-    pub async fn roll_forward(&mut self, manifest: &Manifest) -> Result<RolledForward, LakeError> {
-        unimplemented!()
+    /// Takes note of the entry after the last one known.
+    fn absorb(&mut self, entry: &LogEntry, ours: bool) {
+        self.version += 1;
+        self.loaded = None;
+        self.committed_last = ours;
+        for (application, version) in &entry.transactions {
+            self.transactions.insert(application.clone(), Some(*version));
+        }
+        let size = &mut self.size;
+        size.rows = size.rows.saturating_add_signed(entry.change.rows);
+        size.files = size.files.saturating_add_signed(entry.change.files);
+        size.bytes = size.bytes.saturating_add_signed(entry.change.bytes);
     }
 
-    /// Redoes, in order, every epoch of a chain up to `up_to` that the table lacks.
-    ///
-    /// Call it once for each table after [`Lake::claim`](crate::Lake::claim), with the claim's manifest.
-    pub async fn recover(&mut self, chain: &ChainId, up_to: &Manifest) -> Result<Recovered, LakeError> {
-        unimplemented!()
-    }
-
-    /// A checkpoint to write in the background, after each 200th version of the table.
-    pub fn checkpoint_due(&mut self) -> Option<Checkpoint> {
-        unimplemented!()
+    /// The newest epoch of an application that the table has.
+    async fn transaction(&mut self, application: &str) -> Result<Option<i64>, LakeError> {
+        if let Some(known) = self.transactions.get(application) {
+            return Ok(*known);
+        }
+        let loaded = match self.loaded.take() {
+            Some(loaded) => loaded,
+            None => open::load(&self.log, &self.spec.name, self.version).await?,
+        };
+        let failed = |source| LakeError::from_delta("read", &self.spec.name, source);
+        let state = loaded.snapshot().map_err(failed)?;
+        let found = state.transaction_version(self.log.as_ref(), application).await.map_err(failed)?;
+        self.loaded = Some(loaded);
+        self.transactions.insert(application.to_owned(), found);
+        Ok(found)
     }
 }
 
-/// A checkpoint of a table's log to be written, off the hot path.
-#[derive(Debug)]
-pub struct Checkpoint {}
-
-impl Checkpoint {
-    /// Writes the checkpoint. A failure costs readers time, never data: warn and go on.
-    pub async fn write(self) -> Result<(), LakeError> {
-        unimplemented!()
-    }
-}
+#[cfg(test)]
+mod tests;

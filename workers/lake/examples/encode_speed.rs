@@ -1,0 +1,361 @@
+//! Measures what encoding a row costs, and how many bytes it takes, under several settings.
+//!
+//! `cargo run -p sluice-lake --example encode_speed [ROWS_PER_EPOCH]`. The rows have the shape of the
+//! e-commerce example's bronze and silver tables. Times are CPU times; the best of a few runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use sluice_lake::{TableSpec, TableWriter};
+use uuid::Uuid;
+
+const BATCH: usize = 8192;
+const REPEATS: usize = 5;
+
+fn main() {
+    let rows = std::env::args().nth(1).map_or(200_000, |text| text.parse().expect("ROWS_PER_EPOCH is a number"));
+    for (name, schema, batches) in [("bronze", bronze(), bronze_rows(rows)), ("silver", silver(), silver_rows(rows))] {
+        println!("{name}, {} columns, {rows} rows an epoch", schema.fields().len());
+        report("sluice", || sluice(name, &schema, &batches));
+        for (label, properties) in settings(&schema) {
+            report(label, || plain(&schema, &batches, properties.clone()));
+        }
+        per_column(&schema, &batches);
+    }
+}
+
+/// Runs an encoder a few times and prints its best.
+fn report(label: &str, encode: impl Fn() -> (usize, usize)) {
+    let mut best = f64::INFINITY;
+    let mut size = (0, 1);
+    for _ in 0..REPEATS {
+        let before = cpu_ns();
+        size = encode();
+        best = best.min((cpu_ns() - before) / size.1 as f64);
+    }
+    println!("  {label:<44} {best:>7.0} ns/row {:>7.1} bytes/row", size.0 as f64 / size.1 as f64);
+}
+
+/// Time that this thread has been running, in nanoseconds, as Linux counts it.
+fn cpu_ns() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").expect("this is Linux");
+    text.split_whitespace().next().and_then(|field| field.parse().ok()).expect("the first field is a time")
+}
+
+fn sluice(name: &str, schema: &SchemaRef, batches: &[RecordBatch]) -> (usize, usize) {
+    let spec = TableSpec {
+        name: name.to_owned(),
+        schema: Arc::clone(schema),
+        partition_by: vec![schema.fields().last().expect("there are columns").name().clone()],
+        description: None,
+        properties: BTreeMap::new(),
+    };
+    let mut writer = TableWriter::new(&spec);
+    for batch in batches {
+        writer.write(batch).expect("the rows fit the table");
+    }
+    let files = writer.finish().expect("the files can be finished");
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    (files.iter().map(|file| file.bytes.len()).sum(), rows)
+}
+
+fn plain(schema: &SchemaRef, batches: &[RecordBatch], properties: WriterProperties) -> (usize, usize) {
+    let stored = Arc::new(schema.project(&(0..schema.fields().len() - 1).collect::<Vec<_>>()).expect("projects"));
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&stored), options).expect("opens");
+    let mut rows = 0;
+    for batch in batches {
+        let columns = batch.columns()[..stored.fields().len()].to_vec();
+        writer.write(&RecordBatch::try_new(Arc::clone(&stored), columns).expect("fits")).expect("encodes");
+        rows += batch.num_rows();
+    }
+    (writer.into_inner().expect("finishes").len(), rows)
+}
+
+fn base() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_truncate_length(Some(32))
+        .set_offset_index_disabled(true)
+        .set_dictionary_enabled(false)
+        .set_max_row_group_row_count(None)
+}
+
+const NAMES: [&str; 9] =
+    ["merchant", "payment_method", "location", "topic", "city", "country", "amount_category", "kafka_key", "device_id"];
+
+fn settings(schema: &Schema) -> Vec<(&'static str, WriterProperties)> {
+    let zstd = Compression::ZSTD(ZstdLevel::default());
+    let with = |compression: Compression, names: usize, delta: bool, lengths: bool| {
+        let mut builder = base().set_compression(compression);
+        for field in schema.fields() {
+            let column = ColumnPath::from(field.name().as_str());
+            match field.data_type() {
+                DataType::Utf8 if NAMES[..names].contains(&field.name().as_str()) => {
+                    builder = builder.set_column_dictionary_enabled(column, true);
+                }
+                DataType::Utf8 if lengths => {
+                    builder = builder.set_column_encoding(column, Encoding::DELTA_LENGTH_BYTE_ARRAY);
+                }
+                DataType::Int32 | DataType::Int64 | DataType::Timestamp(..) | DataType::Date32 if delta => {
+                    builder = builder.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+                }
+                _ => {}
+            }
+        }
+        builder.build()
+    };
+    let defaults = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let no_statistics = |compression| {
+        base().set_compression(compression).set_statistics_enabled(EnabledStatistics::None).build()
+    };
+    vec![
+        ("parquet defaults, SNAPPY", defaults),
+        ("no dictionary, plain, none", with(Compression::UNCOMPRESSED, 0, false, false)),
+        ("no dictionary, plain, none, no statistics", no_statistics(Compression::UNCOMPRESSED)),
+        ("7 dictionaries, plain, none", with(Compression::UNCOMPRESSED, 7, false, false)),
+        ("7 dictionaries, delta, none", with(Compression::UNCOMPRESSED, 7, true, false)),
+        ("7 dictionaries, delta, SNAPPY", with(Compression::SNAPPY, 7, true, false)),
+        ("7 dictionaries, delta, LZ4_RAW", with(Compression::LZ4_RAW, 7, true, false)),
+        ("7 dictionaries, delta, ZSTD 1", with(zstd, 7, true, false)),
+        ("7 dictionaries, delta, lengths, SNAPPY", with(Compression::SNAPPY, 7, true, true)),
+        ("7 dictionaries, delta, lengths, ZSTD 1", with(zstd, 7, true, true)),
+        ("9 dictionaries, delta, SNAPPY", with(Compression::SNAPPY, 9, true, false)),
+        ("9 dictionaries, delta, ZSTD 1", with(zstd, 9, true, false)),
+        ("no dictionary, delta, ZSTD 1", with(zstd, 0, true, false)),
+        ("no dictionary, delta, SNAPPY", with(Compression::SNAPPY, 0, true, false)),
+    ]
+}
+
+/// What each column costs by itself.
+fn per_column(schema: &SchemaRef, batches: &[RecordBatch]) {
+    let zstd = Compression::ZSTD(ZstdLevel::default());
+    for (index, field) in schema.fields().iter().enumerate().take(schema.fields().len() - 1) {
+        let single = Arc::new(Schema::new(vec![field.as_ref().clone(), field.as_ref().clone()]));
+        let columns: Vec<RecordBatch> = batches
+            .iter()
+            .map(|batch| {
+                let column = Arc::clone(batch.column(index));
+                RecordBatch::try_new(Arc::clone(&single), vec![Arc::clone(&column), column]).expect("fits")
+            })
+            .collect();
+        let column = || ColumnPath::from(field.name().as_str());
+        let mut choices = vec![("plain".to_owned(), base()), ("dictionary".to_owned(), base().set_dictionary_enabled(true))];
+        let encodings: &[Encoding] = match field.data_type() {
+            DataType::Utf8 => &[Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY],
+            DataType::Float64 => &[Encoding::BYTE_STREAM_SPLIT],
+            DataType::Boolean => &[Encoding::RLE],
+            _ => &[Encoding::DELTA_BINARY_PACKED],
+        };
+        for encoding in encodings {
+            choices.push((encoding.to_string(), base().set_column_encoding(column(), *encoding)));
+        }
+        for (label, builder) in choices {
+            for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, zstd] {
+                let properties = builder.clone().set_compression(compression).build();
+                let name = format!("{} {label} {compression}", field.name());
+                report(&name, || plain(&single, &columns, properties.clone()));
+            }
+        }
+    }
+}
+
+fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+fn bronze() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("kafka_key", DataType::Utf8, true),
+        Field::new("transaction_id", DataType::Utf8, false),
+        Field::new("user_id", DataType::Int32, false),
+        Field::new("amount", DataType::Float64, false),
+        Field::new("merchant", DataType::Utf8, false),
+        Field::new("timestamp", DataType::Utf8, false),
+        Field::new("is_fraud", DataType::Boolean, false),
+        Field::new("payment_method", DataType::Utf8, false),
+        Field::new("location", DataType::Utf8, false),
+        Field::new("device_id", DataType::Utf8, false),
+        Field::new("topic", DataType::Utf8, false),
+        Field::new("partition", DataType::Int32, false),
+        Field::new("offset", DataType::Int64, false),
+        Field::new("kafka_timestamp", timestamp(), true),
+        Field::new("processing_time", timestamp(), false),
+        Field::new("processing_date", DataType::Date32, false),
+    ]))
+}
+
+fn silver() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("transaction_id", DataType::Utf8, false),
+        Field::new("user_id", DataType::Int32, false),
+        Field::new("amount", DataType::Float64, false),
+        Field::new("amount_category", DataType::Utf8, false),
+        Field::new("is_high_value", DataType::Boolean, false),
+        Field::new("merchant", DataType::Utf8, false),
+        Field::new("payment_method", DataType::Utf8, false),
+        Field::new("location", DataType::Utf8, false),
+        Field::new("city", DataType::Utf8, false),
+        Field::new("country", DataType::Utf8, true),
+        Field::new("device_id", DataType::Utf8, false),
+        Field::new("is_fraud", DataType::Boolean, false),
+        Field::new("timestamp_parsed", timestamp(), false),
+        Field::new("transaction_hour", DataType::Int32, false),
+        Field::new("transaction_day_of_week", DataType::Int32, false),
+        Field::new("is_weekend", DataType::Boolean, false),
+        Field::new("processing_time", timestamp(), false),
+        Field::new("processing_date", DataType::Date32, false),
+        Field::new("topic", DataType::Utf8, false),
+        Field::new("partition", DataType::Int32, false),
+        Field::new("offset", DataType::Int64, false),
+        Field::new("kafka_timestamp", timestamp(), true),
+        Field::new("transaction_date", DataType::Date32, false),
+    ]))
+}
+
+/// Messages of 8 partitions, a few hundred of each in turn, as a fetch brings them.
+struct Events {
+    random: SmallRng,
+    first: usize,
+    count: usize,
+}
+
+const START_US: i64 = 1_767_614_400_000_000;
+
+impl Events {
+    fn batches(rows: usize) -> impl Iterator<Item = Self> {
+        (0..rows).step_by(BATCH).map(move |first| Self {
+            random: SmallRng::seed_from_u64(first as u64),
+            first,
+            count: BATCH.min(rows - first),
+        })
+    }
+
+    fn texts(&mut self, text: impl Fn(&mut SmallRng) -> String) -> ArrayRef {
+        Arc::new(StringArray::from_iter_values((0..self.count).map(|_| text(&mut self.random))))
+    }
+
+    fn ids(&mut self) -> ArrayRef {
+        self.texts(|random| Uuid::from_u128(random.random()).to_string())
+    }
+
+    fn users(&mut self) -> Int32Array {
+        Int32Array::from_iter_values((0..self.count).map(|_| self.random.random_range(1..=50_000)))
+    }
+
+    fn amounts(&mut self) -> ArrayRef {
+        let amount = |random: &mut SmallRng| (random.random_range(1.0_f64..4000.0) * 100.0).round() / 100.0;
+        Arc::new(Float64Array::from_iter_values((0..self.count).map(|_| amount(&mut self.random))))
+    }
+
+    fn names(&mut self, prefix: &str, count: u32) -> ArrayRef {
+        self.texts(|random| format!("{prefix} {}", random.random_range(0..count)))
+    }
+
+    fn flags(&mut self, ratio: f64) -> ArrayRef {
+        Arc::new(BooleanArray::from_iter((0..self.count).map(|_| Some(self.random.random_bool(ratio)))))
+    }
+
+    fn small(&mut self, count: i32) -> ArrayRef {
+        Arc::new(Int32Array::from_iter_values((0..self.count).map(|_| self.random.random_range(0..count))))
+    }
+
+    fn partitions(&self) -> ArrayRef {
+        Arc::new(Int32Array::from_iter_values((0..self.count).map(|row| (row / 500 % 8) as i32)))
+    }
+
+    fn offsets(&self) -> ArrayRef {
+        let offset = |row: usize| ((self.first / 8 + row / 4000 * 500 + row % 500) + row / 500 % 8 * 1_000_000) as i64;
+        Arc::new(Int64Array::from_iter_values((0..self.count).map(offset)))
+    }
+
+    fn instants(&mut self, jitter_us: i64, grain_us: i64) -> ArrayRef {
+        let first = self.first as i64;
+        let instant = |(row, random): (usize, i64)| (START_US + (first + row as i64) * 100 + random) / grain_us * grain_us;
+        let jitter: Vec<i64> = (0..self.count).map(|_| self.random.random_range(0..=jitter_us)).collect();
+        Arc::new(TimestampMicrosecondArray::from_iter_values(jitter.into_iter().enumerate().map(instant)).with_timezone("UTC"))
+    }
+
+    fn constant_instant(&self) -> ArrayRef {
+        let instant = START_US + self.first as i64;
+        Arc::new(TimestampMicrosecondArray::from(vec![instant; self.count]).with_timezone("UTC"))
+    }
+
+    fn day(&self) -> ArrayRef {
+        Arc::new(Date32Array::from(vec![20_458; self.count]))
+    }
+}
+
+const METHODS: [&str; 5] = ["credit_card", "debit_card", "paypal", "bank_transfer", "crypto"];
+const CATEGORIES: [&str; 4] = ["micro", "small", "medium", "large"];
+
+fn bronze_rows(rows: usize) -> Vec<RecordBatch> {
+    let batch = |mut events: Events| {
+        let users = events.users();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter_values(users.values().iter().map(i32::to_string))),
+            events.ids(),
+            Arc::new(users),
+            events.amounts(),
+            events.names("merchant", 2000),
+            events.texts(|random| format!("2026-01-05T12:{:02}:{:02}.{:06}Z", random.random_range(0..60), random.random_range(0..60), random.random_range(0..1_000_000))),
+            events.flags(0.02),
+            events.texts(|random| METHODS[random.random_range(0..METHODS.len())].to_owned()),
+            events.texts(|random| format!("City {}, Country {}", random.random_range(0..200), random.random_range(0..50))),
+            events.texts(|random| format!("device-{:08x}", random.random_range(0..2_000_000))),
+            events.texts(|_| "ecommerce.transactions".to_owned()),
+            events.partitions(),
+            events.offsets(),
+            events.instants(5_000, 1000),
+            events.constant_instant(),
+            events.day(),
+        ];
+        RecordBatch::try_new(bronze(), columns).expect("the columns fit")
+    };
+    Events::batches(rows).map(batch).collect()
+}
+
+fn silver_rows(rows: usize) -> Vec<RecordBatch> {
+    let batch = |mut events: Events| {
+        let columns: Vec<ArrayRef> = vec![
+            events.ids(),
+            Arc::new(events.users()),
+            events.amounts(),
+            events.texts(|random| CATEGORIES[random.random_range(0..CATEGORIES.len())].to_owned()),
+            events.flags(0.3),
+            events.names("merchant", 2000),
+            events.texts(|random| METHODS[random.random_range(0..METHODS.len())].to_owned()),
+            events.texts(|random| format!("City {}, Country {}", random.random_range(0..200), random.random_range(0..50))),
+            events.names("City", 200),
+            events.names("Country", 50),
+            events.texts(|random| format!("device-{:08x}", random.random_range(0..2_000_000))),
+            events.flags(0.02),
+            events.instants(30_000_000, 1),
+            events.small(24),
+            events.small(7),
+            events.flags(0.3),
+            events.constant_instant(),
+            events.day(),
+            events.texts(|_| "ecommerce.transactions".to_owned()),
+            events.partitions(),
+            events.offsets(),
+            events.instants(5_000, 1000),
+            events.day(),
+        ];
+        RecordBatch::try_new(silver(), columns).expect("the columns fit")
+    };
+    Events::batches(rows).map(batch).collect()
+}

@@ -1,0 +1,73 @@
+//! The names of everything below `_sluice/`. Epochs are zero-padded, so that names sort as numbers.
+
+use sluice_contract::manifest::ChainId;
+
+/// Where the lake says whose it is.
+pub(crate) const IDENTITY: &str = "_sluice/lake.json";
+
+/// The name of the hint beside a chain's manifests.
+const HINT: &str = "_newest";
+
+/// Where a generation says how it is cut.
+pub(crate) fn generation(job: &str, generation: u64) -> String {
+    format!("_sluice/{job}/{generation}/generation.json")
+}
+
+/// The directory of a chain's manifests.
+pub(crate) fn chain_directory(chain: &ChainId) -> String {
+    format!("_sluice/{chain}")
+}
+
+/// The manifest of an epoch.
+pub(crate) fn manifest(chain: &ChainId, epoch: u64) -> String {
+    format!("_sluice/{chain}/{}", manifest_file(epoch))
+}
+
+/// The manifest of an epoch, within its chain's directory.
+pub(crate) fn manifest_file(epoch: u64) -> String {
+    format!("{epoch:020}.json")
+}
+
+/// The epoch of a manifest, from its file name; `None` for other files.
+pub(crate) fn epoch_of(file_name: &str) -> Option<u64> {
+    let digits = file_name.strip_suffix(".json")?;
+    let all_digits = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if all_digits { digits.parse().ok() } else { None }
+}
+
+/// The hint where a chain ends.
+pub(crate) fn hint(chain: &ChainId) -> String {
+    format!("_sluice/{chain}/{HINT}")
+}
+
+/// A new state file. `unique` keeps a writer that was fenced off from overwriting its successor's.
+pub(crate) fn state(chain: &ChainId, epoch: u64, unique: uuid::Uuid) -> String {
+    let ChainId { job, generation, shard } = chain;
+    format!("_sluice/{job}/state/{generation}/{shard}/{epoch:020}-{unique}.state")
+}
+
+/// What the processes of a lake have agreed to put in place of a torn log entry.
+pub(crate) fn repair(table: &str, version: u64) -> String {
+    format!("_sluice/repairs/{table}/{version:020}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_their_epochs_do() {
+        let chain = ChainId { job: "ingest".to_owned(), generation: 0, shard: 12 };
+        assert_eq!(manifest(&chain, 7), "_sluice/ingest/0/12/00000000000000000007.json");
+        assert!(manifest(&chain, 9) < manifest(&chain, 10));
+        assert!(manifest(&chain, u64::MAX) > manifest(&chain, u64::MAX - 1));
+    }
+
+    #[test]
+    fn only_manifests_have_an_epoch() {
+        assert_eq!(epoch_of("00000000000000000042.json"), Some(42));
+        for other in ["_newest", "42.json", "generation.json", "0000000000000000004x.json", "+0000000000000000004.json"] {
+            assert_eq!(epoch_of(other), None, "{other}");
+        }
+    }
+}

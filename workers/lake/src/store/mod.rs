@@ -1,0 +1,178 @@
+//! [`Store`]: the files of a lake, by path relative to its root, with errors that name them.
+
+mod durable_local;
+mod probe;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use deltalake::logstore::{LogStore, StorageConfig, default_logstore};
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
+use url::Url;
+
+use crate::error::{InvalidUriSnafu, LakeError};
+use durable_local::DurableLocal;
+
+/// Whether a name was free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Created {
+    /// The file is there now, with our content.
+    Created,
+    /// Somebody has the name, perhaps an earlier try of ours whose answer was lost.
+    AlreadyExists,
+}
+
+/// The files of a lake. Every write is durable when it returns.
+#[derive(Clone)]
+pub(crate) struct Store {
+    whole: Arc<dyn ObjectStore>,
+    lake: Arc<dyn ObjectStore>,
+    prefix: Path,
+    url: Url,
+    uri: Arc<str>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Store").field("uri", &self.uri).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the storage at `uri` and proves that it can be trusted with fences.
+    pub(crate) async fn open(uri: &str) -> Result<Self, LakeError> {
+        let invalid = |reason: String| InvalidUriSnafu { uri, reason }.build();
+        let url = Url::parse(uri.trim_end_matches('/')).map_err(|error| invalid(error.to_string()))?;
+        let (whole, prefix): (Arc<dyn ObjectStore>, Path) = match url.scheme() {
+            "file" => {
+                let root = url.to_file_path().map_err(|()| invalid("it is not an absolute path".to_owned()))?;
+                let local = DurableLocal::create(root.clone())
+                    .await
+                    .map_err(|source| LakeError::from_store("create", root.display().to_string(), source))?;
+                let prefix = Path::from_absolute_path(&root).map_err(|error| invalid(error.to_string()))?;
+                (Arc::new(local), prefix)
+            }
+            "s3" | "s3a" | "gs" | "az" | "azure" | "adl" | "abfs" | "abfss" => {
+                let options = credentials(std::env::vars());
+                let (store, prefix) =
+                    object_store::parse_url_opts(&url, options).map_err(|error| invalid(error.to_string()))?;
+                (Arc::from(store), prefix)
+            }
+            other => return Err(invalid(format!("the scheme '{other}' is not known"))),
+        };
+        let store = Self::with(whole, prefix, url);
+        probe::create_if_absent(&store).await?;
+        Ok(store)
+    }
+
+    /// A store in an object store whose root is that of the URL.
+    pub(crate) fn with(whole: Arc<dyn ObjectStore>, prefix: Path, url: Url) -> Self {
+        let lake = Arc::new(PrefixStore::new(Arc::clone(&whole), prefix.clone()));
+        let uri = url.as_str().trim_end_matches('/').into();
+        Self { whole, lake, prefix, url, uri }
+    }
+
+    /// The URI of the root, without trailing slash.
+    pub(crate) fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// The full name of a file, for people.
+    pub(crate) fn name(&self, path: &str) -> String {
+        format!("{}/{path}", self.uri)
+    }
+
+    /// The log of a Delta table below the root, as delta-rs wants it.
+    pub(crate) fn delta_log(&self, table: &str) -> Arc<dyn LogStore> {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/{table}/", self.url.path().trim_end_matches('/')));
+        let prefix = table.split('/').fold(self.prefix.clone(), |path, part| path.join(part));
+        let prefixed = Arc::new(PrefixStore::new(Arc::clone(&self.whole), prefix));
+        default_logstore(prefixed, Arc::clone(&self.whole), &url, &StorageConfig::default())
+    }
+
+    /// Creates a file, if the name is free.
+    pub(crate) async fn create(&self, path: &str, content: Bytes) -> Result<Created, LakeError> {
+        let location = self.location("create", path)?;
+        match self.lake.put_opts(&location, content.into(), PutMode::Create.into()).await {
+            Ok(_) => Ok(Created::Created),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(Created::AlreadyExists)
+            }
+            Err(source) => Err(LakeError::from_store("create", self.name(path), source)),
+        }
+    }
+
+    /// Writes a file, whether or not it exists.
+    pub(crate) async fn put(&self, path: &str, content: Bytes) -> Result<(), LakeError> {
+        let location = self.location("write", path)?;
+        match self.lake.put(&location, content.into()).await {
+            Ok(_) => Ok(()),
+            Err(source) => Err(LakeError::from_store("write", self.name(path), source)),
+        }
+    }
+
+    /// Reads a file that must exist.
+    pub(crate) async fn read(&self, path: &str) -> Result<Bytes, LakeError> {
+        self.get(path).await.map_err(|source| LakeError::from_store("read", self.name(path), source))
+    }
+
+    /// Reads a file that may not exist.
+    pub(crate) async fn read_if_exists(&self, path: &str) -> Result<Option<Bytes>, LakeError> {
+        match self.get(path).await {
+            Ok(content) => Ok(Some(content)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(LakeError::from_store("read", self.name(path), source)),
+        }
+    }
+
+    /// The files directly in `directory` whose names sort after `after`, in no order.
+    pub(crate) async fn list_after(
+        &self,
+        directory: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<ObjectMeta>, LakeError> {
+        let prefix = self.location("list", directory)?;
+        let listing = match after {
+            Some(name) => self.lake.list_with_offset(Some(&prefix), &prefix.clone().join(name)),
+            None => self.lake.list(Some(&prefix)),
+        };
+        listing
+            .try_collect()
+            .await
+            .map_err(|source| LakeError::from_store("list", self.name(directory), source))
+    }
+
+    /// Deletes a file.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), LakeError> {
+        let location = self.location("delete", path)?;
+        self.lake
+            .delete(&location)
+            .await
+            .map_err(|source| LakeError::from_store("delete", self.name(path), source))
+    }
+
+    async fn get(&self, path: &str) -> Result<Bytes, object_store::Error> {
+        let location = Path::parse(path).map_err(object_store::Error::from)?;
+        self.lake.get(&location).await?.bytes().await
+    }
+
+    fn location(&self, action: &'static str, path: &str) -> Result<Path, LakeError> {
+        Path::parse(path).map_err(|source| LakeError::from_store(action, self.name(path), source.into()))
+    }
+}
+
+/// The variables that object stores' own tools read, as object_store wants them.
+fn credentials(variables: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+    variables
+        .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix)))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

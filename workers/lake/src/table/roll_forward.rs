@@ -1,0 +1,181 @@
+//! [`Table::roll_forward`]: a manifest becomes one version of the table, once.
+//!
+//! Delta records the newest epoch of each chain (`txn`) but nobody enforces it: comparing before a commit,
+//! and reading what landed after a conflict, is what makes a repeated call harmless.
+
+use std::time::Duration;
+
+use sluice_contract::manifest::{Manifest, TableProgress};
+use snafu::ResultExt;
+
+use super::head::{self, entry_path};
+use super::landed::Landed;
+use super::log_entry::{self, Defect, LogEntry};
+use super::Table;
+use crate::error::{
+    ContendedSnafu, FileMissingSnafu, ForeignWriterSnafu, LakeError, LogEntryTornSnafu, UnreadableSnafu,
+};
+use crate::failpoint;
+use crate::store::Created;
+
+/// Versions that others may take from us in one call.
+const ATTEMPTS: u32 = 200;
+
+/// After so many lost versions in a row the log is looked at as a whole.
+const LOOK_AHEAD_AFTER: u32 = 8;
+
+/// A table that is further ahead than this is read again, instead of entry by entry.
+const FAR_BEHIND: u64 = 32;
+
+/// How far back the entry of an epoch is searched that the table says it has.
+const SEARCHED: usize = 256;
+
+/// How [`Table::roll_forward`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RolledForward {
+    /// The manifest's actions are this new version of the table.
+    Committed {
+        /// The version.
+        version: u64,
+    },
+    /// They were committed before.
+    AlreadyThere {
+        /// The version that has them; `None` when its log entry is no longer at hand.
+        version: Option<u64>,
+    },
+    /// The manifest has no actions for the table.
+    Nothing,
+}
+
+impl Table {
+    /// Commits what a manifest holds for this table, unless the table has it. Safe to repeat.
+    pub async fn roll_forward(&mut self, manifest: &Manifest) -> Result<RolledForward, LakeError> {
+        let Some(progress) = actions_for(manifest, &self.spec.name) else {
+            return Ok(RolledForward::Nothing);
+        };
+        let application = manifest.chain.to_string();
+        if let Some(known) = self.transaction(&application).await?
+            && known >= manifest.epoch as i64
+        {
+            return self.find_committed(manifest, known).await;
+        }
+        failpoint::hit(&self.failpoint("before"));
+        let text = log_entry::commit(&self.spec, manifest, progress, crate::now_ms());
+        for attempt in 0..ATTEMPTS {
+            let version = self.version + 1;
+            let path = entry_path(&self.spec.name, version);
+            if self.store.create(&path, text.clone().into()).await? == Created::Created {
+                let entry = LogEntry::parse(text.as_bytes()).expect("our own entries are whole");
+                self.absorb(&entry, true);
+                failpoint::hit(&self.failpoint("after"));
+                return Ok(RolledForward::Committed { version });
+            }
+            if self.take_landed(manifest, version).await? == Landed::Ours {
+                return Ok(RolledForward::AlreadyThere { version: Some(version) });
+            }
+            if attempt == LOOK_AHEAD_AFTER && self.is_far_behind().await? {
+                self.reload().await?;
+                if let Some(known) = self.transaction(&application).await?
+                    && known >= manifest.epoch as i64
+                {
+                    return self.find_committed(manifest, known).await;
+                }
+            }
+            pause(attempt).await;
+        }
+        ContendedSnafu { action: "commit to", path: self.store.name(&self.spec.name), attempts: ATTEMPTS }.fail()
+    }
+
+    /// Reads what took a version that we wanted, and takes note of it unless it forbids to go on.
+    async fn take_landed(&mut self, manifest: &Manifest, version: u64) -> Result<Landed, LakeError> {
+        let path = entry_path(&self.spec.name, version);
+        let entry = match self.read_entry(version).await? {
+            Read::Entry(entry) => entry,
+            Read::Torn => {
+                return LogEntryTornSnafu { table: &self.spec.name, path: self.store.name(&path) }.fail();
+            }
+            Read::Absent => return FileMissingSnafu { path: self.store.name(&path) }.fail(),
+        };
+        let landed = Landed::judge(&entry, manifest);
+        match landed {
+            Landed::Rival { found } => return self.foreign_writer(manifest, version, found),
+            Landed::Redefined => {
+                self.check_definition(entry.metadata.as_ref(), entry.protocol.as_ref(), &path)?;
+            }
+            Landed::Ours | Landed::Foreign => {}
+        }
+        self.absorb(&entry, landed == Landed::Ours);
+        Ok(landed)
+    }
+
+    /// Finds the version that holds a manifest whose epoch the table says it has.
+    ///
+    /// Only the manifest's own id proves that it was this manifest, and not another one of the same epoch.
+    pub(super) async fn find_committed(
+        &self,
+        manifest: &Manifest,
+        known: i64,
+    ) -> Result<RolledForward, LakeError> {
+        let application = manifest.chain.to_string();
+        for version in (0..=self.version).rev().take(SEARCHED) {
+            let Read::Entry(entry) = self.read_entry(version).await? else { break };
+            if entry.manifest == Some(manifest.id) {
+                return Ok(RolledForward::AlreadyThere { version: Some(version) });
+            }
+            if let Some(found) = entry.transactions.get(&application)
+                && *found <= manifest.epoch as i64
+            {
+                return self.foreign_writer(manifest, version, *found);
+            }
+        }
+        if known > manifest.epoch as i64 {
+            return self.foreign_writer(manifest, self.version, known);
+        }
+        tracing::debug!(table = self.spec.name, epoch = manifest.epoch, "log entry of a committed epoch has expired");
+        Ok(RolledForward::AlreadyThere { version: None })
+    }
+
+    async fn read_entry(&self, version: u64) -> Result<Read, LakeError> {
+        let path = entry_path(&self.spec.name, version);
+        let Some(content) = self.store.read_if_exists(&path).await? else { return Ok(Read::Absent) };
+        match LogEntry::parse(&content) {
+            Ok(entry) => Ok(Read::Entry(entry)),
+            Err(Defect::Torn) => Ok(Read::Torn),
+            Err(Defect::Strange(error)) => Err(error).context(UnreadableSnafu { path: self.store.name(&path) }),
+        }
+    }
+
+    async fn is_far_behind(&self) -> Result<bool, LakeError> {
+        let head = head::find(&self.store, &self.spec.name).await?;
+        Ok(head.is_some_and(|head| head.version > self.version + FAR_BEHIND))
+    }
+
+    fn foreign_writer<T>(&self, manifest: &Manifest, version: u64, found: i64) -> Result<T, LakeError> {
+        let application = manifest.chain.to_string();
+        ForeignWriterSnafu { table: &self.spec.name, version, application, found, epoch: manifest.epoch }.fail()
+    }
+
+    fn failpoint(&self, when: &str) -> String {
+        format!("{when}_commit_{}", self.spec.name.replace('/', "_"))
+    }
+}
+
+/// What a manifest holds for a table, if anything.
+pub(super) fn actions_for<'a>(manifest: &'a Manifest, table: &str) -> Option<&'a TableProgress> {
+    let progress = manifest.tables.get(table)?;
+    (!progress.adds.is_empty() || !progress.removes.is_empty()).then_some(progress)
+}
+
+enum Read {
+    Entry(LogEntry),
+    Torn,
+    Absent,
+}
+
+/// Lets the others go first, so that writers do not run in step.
+async fn pause(attempt: u32) {
+    let longest = (u64::from(attempt) * 5).min(100);
+    if longest > 0 {
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..=longest))).await;
+    }
+}
