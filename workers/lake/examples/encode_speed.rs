@@ -26,8 +26,11 @@ const BATCH: usize = 8192;
 const REPEATS: usize = 5;
 
 fn main() {
-    let rows = std::env::args().nth(1).map_or(200_000, |text| text.parse().expect("ROWS_PER_EPOCH is a number"));
-    for (name, schema, batches) in [("bronze", bronze(), bronze_rows(rows)), ("silver", silver(), silver_rows(rows))] {
+    let rows =
+        std::env::args().nth(1).map_or(200_000, |text| text.parse().expect("ROWS_PER_EPOCH is a number"));
+    for (name, schema, batches) in
+        [("bronze", bronze(), bronze_rows(rows)), ("silver", silver(), silver_rows(rows))]
+    {
         println!("{name}, {} columns, {rows} rows an epoch", schema.fields().len());
         report("sluice", || sluice(name, &schema, &batches));
         for (label, properties) in settings(&schema) {
@@ -73,9 +76,11 @@ fn sluice(name: &str, schema: &SchemaRef, batches: &[RecordBatch]) -> (usize, us
 }
 
 fn plain(schema: &SchemaRef, batches: &[RecordBatch], properties: WriterProperties) -> (usize, usize) {
-    let stored = Arc::new(schema.project(&(0..schema.fields().len() - 1).collect::<Vec<_>>()).expect("projects"));
+    let stored =
+        Arc::new(schema.project(&(0..schema.fields().len() - 1).collect::<Vec<_>>()).expect("projects"));
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&stored), options).expect("opens");
+    let mut writer =
+        ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&stored), options).expect("opens");
     let mut rows = 0;
     for batch in batches {
         let columns = batch.columns()[..stored.fields().len()].to_vec();
@@ -94,8 +99,17 @@ fn base() -> WriterPropertiesBuilder {
         .set_max_row_group_row_count(None)
 }
 
-const NAMES: [&str; 9] =
-    ["merchant", "payment_method", "location", "topic", "city", "country", "amount_category", "kafka_key", "device_id"];
+const NAMES: [&str; 9] = [
+    "merchant",
+    "payment_method",
+    "location",
+    "topic",
+    "city",
+    "country",
+    "amount_category",
+    "kafka_key",
+    "device_id",
+];
 
 fn settings(schema: &Schema) -> Vec<(&'static str, WriterProperties)> {
     let zstd = Compression::ZSTD(ZstdLevel::default());
@@ -153,7 +167,10 @@ fn per_column(schema: &SchemaRef, batches: &[RecordBatch]) {
             })
             .collect();
         let column = || ColumnPath::from(field.name().as_str());
-        let mut choices = vec![("plain".to_owned(), base()), ("dictionary".to_owned(), base().set_dictionary_enabled(true))];
+        let mut choices = vec![
+            ("plain".to_owned(), base()),
+            ("dictionary".to_owned(), base().set_dictionary_enabled(true)),
+        ];
         let encodings: &[Encoding] = match field.data_type() {
             DataType::Utf8 => &[Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY],
             DataType::Float64 => &[Encoding::BYTE_STREAM_SPLIT],
@@ -278,15 +295,21 @@ impl Events {
     }
 
     fn offsets(&self) -> ArrayRef {
-        let offset = |row: usize| ((self.first / 8 + row / 4000 * 500 + row % 500) + row / 500 % 8 * 1_000_000) as i64;
+        let offset =
+            |row: usize| ((self.first / 8 + row / 4000 * 500 + row % 500) + row / 500 % 8 * 1_000_000) as i64;
         Arc::new(Int64Array::from_iter_values((0..self.count).map(offset)))
     }
 
     fn instants(&mut self, jitter_us: i64, grain_us: i64) -> ArrayRef {
         let first = self.first as i64;
-        let instant = |(row, random): (usize, i64)| (START_US + (first + row as i64) * 100 + random) / grain_us * grain_us;
+        let instant = |(row, random): (usize, i64)| {
+            (START_US + (first + row as i64) * 100 + random) / grain_us * grain_us
+        };
         let jitter: Vec<i64> = (0..self.count).map(|_| self.random.random_range(0..=jitter_us)).collect();
-        Arc::new(TimestampMicrosecondArray::from_iter_values(jitter.into_iter().enumerate().map(instant)).with_timezone("UTC"))
+        Arc::new(
+            TimestampMicrosecondArray::from_iter_values(jitter.into_iter().enumerate().map(instant))
+                .with_timezone("UTC"),
+        )
     }
 
     fn constant_instant(&self) -> ArrayRef {
@@ -311,10 +334,19 @@ fn bronze_rows(rows: usize) -> Vec<RecordBatch> {
             Arc::new(users),
             events.amounts(),
             events.names("merchant", 2000),
-            events.texts(|random| format!("2026-01-05T12:{:02}:{:02}.{:06}Z", random.random_range(0..60), random.random_range(0..60), random.random_range(0..1_000_000))),
+            events.texts(|random| {
+                format!(
+                    "2026-01-05T12:{:02}:{:02}.{:06}Z",
+                    random.random_range(0..60),
+                    random.random_range(0..60),
+                    random.random_range(0..1_000_000)
+                )
+            }),
             events.flags(0.02),
             events.texts(|random| METHODS[random.random_range(0..METHODS.len())].to_owned()),
-            events.texts(|random| format!("City {}, Country {}", random.random_range(0..200), random.random_range(0..50))),
+            events.texts(|random| {
+                format!("City {}, Country {}", random.random_range(0..200), random.random_range(0..50))
+            }),
             events.texts(|random| format!("device-{:08x}", random.random_range(0..2_000_000))),
             events.texts(|_| "ecommerce.transactions".to_owned()),
             events.partitions(),
@@ -338,7 +370,9 @@ fn silver_rows(rows: usize) -> Vec<RecordBatch> {
             events.flags(0.3),
             events.names("merchant", 2000),
             events.texts(|random| METHODS[random.random_range(0..METHODS.len())].to_owned()),
-            events.texts(|random| format!("City {}, Country {}", random.random_range(0..200), random.random_range(0..50))),
+            events.texts(|random| {
+                format!("City {}, Country {}", random.random_range(0..200), random.random_range(0..50))
+            }),
             events.names("City", 200),
             events.names("Country", 50),
             events.texts(|random| format!("device-{:08x}", random.random_range(0..2_000_000))),

@@ -11,7 +11,9 @@ use snafu::Snafu;
 #[snafu(visibility(pub(crate)))]
 pub enum LakeError {
     /// The storage URI cannot be used.
-    #[snafu(display("failed to open the lake at '{uri}': {reason}; storage.uri takes file:///, s3://, gs:// or az://"))]
+    #[snafu(display(
+        "failed to open the lake at '{uri}': {reason}; storage.uri takes file:///, s3://, gs:// or az://"
+    ))]
     InvalidUri {
         /// The URI as configured.
         uri: String,
@@ -19,7 +21,9 @@ pub enum LakeError {
         reason: String,
     },
     /// The storage has no room left.
-    #[snafu(display("failed to {action} '{path}': the storage is full; free space or enlarge it, the work goes on by itself"))]
+    #[snafu(display(
+        "failed to {action} '{path}': the storage is full; free space or enlarge it, the work goes on by itself"
+    ))]
     StorageFull {
         /// What was tried.
         action: &'static str,
@@ -63,7 +67,9 @@ pub enum LakeError {
         source: Box<object_store::Error>,
     },
     /// A file that must be there is not.
-    #[snafu(display("failed to read '{path}': it does not exist; restore it, or point storage.uri at the right lake"))]
+    #[snafu(display(
+        "failed to read '{path}': it does not exist; restore it, or point storage.uri at the right lake"
+    ))]
     FileMissing {
         /// The file.
         path: String,
@@ -77,7 +83,9 @@ pub enum LakeError {
         source: serde_json::Error,
     },
     /// A file of ours was written by a newer release.
-    #[snafu(display("failed to read '{path}': it has format version {found}, this worker reads 1 to {newest}; run a newer worker"))]
+    #[snafu(display(
+        "failed to read '{path}': it has format version {found}, this worker reads 1 to {newest}; run a newer worker"
+    ))]
     FormatVersion {
         /// The file.
         path: String,
@@ -126,7 +134,9 @@ pub enum LakeError {
         wanted: u32,
     },
     /// The chain has ended.
-    #[snafu(display("chain '{chain}' is sealed at epoch {epoch}: its generation is over; restart this worker with the current generation"))]
+    #[snafu(display(
+        "chain '{chain}' is sealed at epoch {epoch}: its generation is over; restart this worker with the current generation"
+    ))]
     ChainSealed {
         /// The chain.
         chain: String,
@@ -177,7 +187,9 @@ pub enum LakeError {
         wanted: String,
     },
     /// A column's type has no place in a Delta table.
-    #[snafu(display("table '{table}': column '{column}' has type {data_type}, which Delta tables do not have; cast it in its expression"))]
+    #[snafu(display(
+        "table '{table}': column '{column}' has type {data_type}, which Delta tables do not have; cast it in its expression"
+    ))]
     UnsupportedType {
         /// The table.
         table: String,
@@ -279,7 +291,9 @@ impl LakeError {
             Self::StorageFull { .. }
             | Self::StorageUnwritable { .. }
             | Self::Storage { .. }
-            | Self::Contended { .. } => true,
+            | Self::Contended { .. }
+            // The process that has the manifest of the torn epoch may be about to mend it.
+            | Self::LogEntryTorn { .. } => true,
             Self::Delta { source, .. } => delta_store_error(source).is_some(),
             _ => false,
         }
@@ -363,7 +377,10 @@ fn delta_store_error(error: &DeltaTableError) -> Option<&object_store::Error> {
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        let error: &'a (dyn Error + 'static) = *error;
+        error.source()
+    })
 }
 
 /// The innermost cause, which says most to a person.
@@ -391,8 +408,11 @@ mod tests {
             (denied, "StorageUnwritable", true),
             (of(io::ErrorKind::TimedOut), "StorageUnreachable", true),
             (generic("connection refused"), "StorageUnreachable", true),
-            (generic(io::Error::other(io::Error::from(io::ErrorKind::StorageFull))), "StorageFull", true),
-            (object_store::Error::NotFound { path: "x".to_owned(), source: "404".into() }, "StateLost", false),
+            (
+                object_store::Error::NotFound { path: "x".to_owned(), source: "404".into() },
+                "StateLost",
+                false,
+            ),
         ] {
             let error = LakeError::from_store("write", "file:///lake/x", source);
             assert_eq!((error.reason(), error.is_transient()), (reason, transient), "{error}");
@@ -403,7 +423,8 @@ mod tests {
     #[test]
     fn storage_trouble_behind_delta_rs_keeps_its_own_code() {
         let full = || generic(io::Error::from(io::ErrorKind::StorageFull));
-        let direct = LakeError::from_delta("checkpoint", "bronze", DeltaTableError::ObjectStore { source: full() });
+        let direct =
+            LakeError::from_delta("checkpoint", "bronze", DeltaTableError::ObjectStore { source: full() });
         assert_eq!(direct.reason(), "StorageFull");
         let nested = DeltaTableError::GenericError { source: Box::new(full()) };
         assert!(LakeError::from_delta("checkpoint", "bronze", nested).is_transient());

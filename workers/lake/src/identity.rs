@@ -111,8 +111,7 @@ pub(crate) async fn identify(
 async fn read(store: &Store) -> Result<LakeFile, LakeError> {
     let path = store.name(names::IDENTITY);
     let content = store.read(names::IDENTITY).await?;
-    let file: LakeFile =
-        serde_json::from_slice(&content).context(UnreadableSnafu { path: path.clone() })?;
+    let file: LakeFile = serde_json::from_slice(&content).context(UnreadableSnafu { path: path.clone() })?;
     ensure!(
         (1..=FORMAT_VERSION).contains(&file.format_version),
         FormatVersionSnafu { path, found: file.format_version, newest: FORMAT_VERSION }

@@ -92,11 +92,7 @@ impl Lake {
     }
 
     /// Makes data files of a table durable, all at once. They are not visible before their epoch.
-    pub async fn persist(
-        &self,
-        table: &str,
-        files: Vec<FinishedFile>,
-    ) -> Result<Vec<AddedFile>, LakeError> {
+    pub async fn persist(&self, table: &str, files: Vec<FinishedFile>) -> Result<Vec<AddedFile>, LakeError> {
         failpoint::hit("before_data_files");
         let stored = files.into_iter().map(|FinishedFile { bytes, file }| async move {
             // Our own paths need no escaping, so the path in the log is the name in the storage.

@@ -76,7 +76,8 @@ fn rows(epoch: i64) -> RecordBatch {
         (3, 5) => -0.0,
         _ => id as f64 / 10.0,
     };
-    let texts: Vec<Option<String>> = some(&ids, |id| format!("text {id:04} {}", "é".repeat(id as usize % 60)));
+    let texts: Vec<Option<String>> =
+        some(&ids, |id| format!("text {id:04} {}", "é".repeat(id as usize % 60)));
     let bytes: Vec<Option<Vec<u8>>> = some(&ids, |id| vec![id as u8, 0, 255]);
     let instants = some(&ids, |id| 1_767_614_400_000_000 + id * 3_600_000_001);
     let columns: Vec<ArrayRef> = vec![
@@ -98,7 +99,9 @@ fn rows(epoch: i64) -> RecordBatch {
         Arc::new(Date32Array::from(some(&ids, |id| 20_400 + id as i32))),
         Arc::new(TimestampMicrosecondArray::from(instants).with_timezone("UTC")),
         Arc::new(StringArray::from_iter(ids.iter().map(|id| PARTS[(*id % 10) as usize]))),
-        Arc::new(Date32Array::from_iter(ids.iter().map(|id| (id % 3 != 0).then_some(20_458 + (id / 20) as i32)))),
+        Arc::new(Date32Array::from_iter(
+            ids.iter().map(|id| (id % 3 != 0).then_some(20_458 + (id / 20) as i32)),
+        )),
     ];
     RecordBatch::try_new(spec().schema, columns).unwrap()
 }
@@ -108,7 +111,8 @@ async fn write_table(lake: &Lake) {
     let mut table = lake.open_table(&spec).await.unwrap();
     let id = ChainId { job: "ingest".to_owned(), generation: 0, shard: 0 };
     let process = Writer { id: "test".to_owned(), deployment_revision: 1 };
-    let Claim::Won { mut chain, manifest } = lake.claim(id, process.clone(), "revision").await.unwrap() else {
+    let Claim::Won { mut chain, manifest } = lake.claim(id, process.clone(), "revision").await.unwrap()
+    else {
         panic!("nobody else is there");
     };
     assert_eq!(table.recover(chain.id(), &manifest).await.unwrap().redone, Vec::<u64>::new());

@@ -67,7 +67,8 @@ pub(crate) async fn claim(
             return Ok(Claim::Won { chain, manifest: Box::new(claim) });
         }
     }
-    ContendedSnafu { action: "claim", path: store.name(&names::chain_directory(&id)), attempts: ATTEMPTS }.fail()
+    ContendedSnafu { action: "claim", path: store.name(&names::chain_directory(&id)), attempts: ATTEMPTS }
+        .fail()
 }
 
 /// The claim that follows a manifest: the same standing, no data.

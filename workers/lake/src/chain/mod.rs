@@ -94,7 +94,8 @@ impl Chain {
             .collect();
         for (table, adds) in added {
             if !adds.is_empty() {
-                tables.insert(table, TableProgress { last_epoch: self.next_epoch, adds, removes: Vec::new() });
+                tables
+                    .insert(table, TableProgress { last_epoch: self.next_epoch, adds, removes: Vec::new() });
             }
         }
         tables

@@ -66,7 +66,13 @@ mod tests {
     #[test]
     fn only_manifests_have_an_epoch() {
         assert_eq!(epoch_of("00000000000000000042.json"), Some(42));
-        for other in ["_newest", "42.json", "generation.json", "0000000000000000004x.json", "+0000000000000000004.json"] {
+        for other in [
+            "_newest",
+            "42.json",
+            "generation.json",
+            "0000000000000000004x.json",
+            "+0000000000000000004.json",
+        ] {
             assert_eq!(epoch_of(other), None, "{other}");
         }
     }

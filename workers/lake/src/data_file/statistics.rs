@@ -82,9 +82,10 @@ fn bounds(field: &Field, counted: &Statistics) -> Option<(Box<RawValue>, Box<Raw
         (DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View, Statistics::ByteArray(texts)) => {
             (text(texts.min_opt()?.data())?, text(texts.max_opt()?.data())?)
         }
-        (DataType::Decimal128(_, scale), counted) => {
-            (decimal(counted.min_bytes_opt()?, counted, *scale)?, decimal(counted.max_bytes_opt()?, counted, *scale)?)
-        }
+        (DataType::Decimal128(_, scale), counted) => (
+            decimal(counted.min_bytes_opt()?, counted, *scale)?,
+            decimal(counted.max_bytes_opt()?, counted, *scale)?,
+        ),
         _ => return None,
     };
     Some((RawValue::from_string(smallest).ok()?, RawValue::from_string(largest).ok()?))
@@ -130,4 +131,3 @@ fn decimal(bytes: &[u8], counted: &Statistics, scale: i8) -> Option<String> {
     let sign = if unscaled < 0 { "-" } else { "" };
     Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
 }
-

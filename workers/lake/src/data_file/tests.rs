@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray,
-    Float32Array, Float64Array, Int32Array, Int64Array, StringArray, StringViewArray, TimestampMicrosecondArray,
+    Float32Array, Float64Array, Int32Array, Int64Array, StringArray, StringViewArray,
+    TimestampMicrosecondArray,
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
@@ -62,7 +63,11 @@ fn rows_come_out_as_they_went_in() {
     let FinishedFile { bytes, file } = &files[0];
     assert_eq!((file.rows, file.size), (1000, bytes.len() as u64));
     assert_eq!(file.partition_values, BTreeMap::from([("day".to_owned(), Some("2026-01-05".to_owned()))]));
-    assert!(file.path.starts_with("day=2026-01-05/part-") && file.path.ends_with(".parquet"), "{}", file.path);
+    assert!(
+        file.path.starts_with("day=2026-01-05/part-") && file.path.ends_with(".parquet"),
+        "{}",
+        file.path
+    );
     let read = read(&files[0]);
     assert_eq!(read.num_columns(), 2, "partition columns are not stored");
     assert_eq!(read.column(0).as_primitive::<Int64Type>().values().to_vec(), (0..1000).collect::<Vec<_>>());
@@ -97,10 +102,8 @@ fn each_epoch_has_its_own_files_and_an_empty_one_has_none() {
 fn each_partition_has_a_file_and_null_and_empty_share_one() {
     let texts = StringArray::from(vec![Some("a/b"), None, Some(""), Some("a/b"), Some("ü")]);
     let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from_iter_values(0..5)), Arc::new(texts)];
-    let schema = Schema::new(vec![
-        Field::new("n", DataType::Int64, false),
-        Field::new("text", DataType::Utf8, true),
-    ]);
+    let schema =
+        Schema::new(vec![Field::new("n", DataType::Int64, false), Field::new("text", DataType::Utf8, true)]);
     let rows = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
     let spec = TableSpec { partition_by: vec!["text".to_owned()], ..spec_of(&rows) };
     let files = encoded(&spec, &[rows]);
@@ -137,7 +140,9 @@ fn rows_of_another_shape_are_refused_by_column() {
     };
     let good = rows(0, 2);
     assert!(refuse(&mut writer, &good.project(&[0, 1]).unwrap()).contains("2 columns, the table has 3"));
-    assert!(refuse(&mut writer, &good.project(&[1, 0, 2]).unwrap()).contains("'name' of type Utf8 stands where"));
+    assert!(
+        refuse(&mut writer, &good.project(&[1, 0, 2]).unwrap()).contains("'name' of type Utf8 stands where")
+    );
     let schema = Schema::new(vec![
         Field::new("offset", DataType::Int64, true),
         Field::new("name", DataType::Utf8, true),
@@ -172,7 +177,8 @@ fn numbers_dates_and_text_have_exact_bounds() {
 #[test]
 fn timestamps_are_rounded_outwards_to_milliseconds() {
     let bounds_of = |micros: Vec<i64>| {
-        let (smallest, largest, _) = bounds(Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC")));
+        let (smallest, largest, _) =
+            bounds(Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC")));
         (smallest, largest)
     };
     let noon = 1_767_614_400_000_000;
@@ -187,7 +193,9 @@ fn timestamps_are_rounded_outwards_to_milliseconds() {
 
 #[test]
 fn floats_that_have_no_order_or_no_json_have_no_bounds() {
-    for values in [vec![1.0, f64::NAN], vec![1.0, f64::INFINITY], vec![f64::NEG_INFINITY, 2.0], vec![f64::NAN]] {
+    for values in
+        [vec![1.0, f64::NAN], vec![1.0, f64::INFINITY], vec![f64::NEG_INFINITY, 2.0], vec![f64::NAN]]
+    {
         assert_eq!(bounds(Arc::new(Float64Array::from(values))), (Value::Null, Value::Null, json!(0)));
     }
     let (smallest, largest, _) = bounds(Arc::new(Float32Array::from(vec![0.1, 16_777_216.0])));

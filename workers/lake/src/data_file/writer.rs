@@ -75,9 +75,8 @@ impl TableWriter {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        let encoding = |source: ArrowError| {
-            EncodeSnafu { table: &self.table }.into_error(ParquetError::from(source))
-        };
+        let encoding =
+            |source: ArrowError| EncodeSnafu { table: &self.table }.into_error(ParquetError::from(source));
         let partition_columns = self.partition_by.iter().map(|name| self.schema.index_of(name));
         let partition_columns: Vec<usize> = partition_columns.collect::<Result<_, _>>().map_err(encoding)?;
         let parts = partition::split(rows, &partition_columns).map_err(encoding)?;
@@ -197,15 +196,16 @@ impl OpenFile {
 
 /// Whether the encoder takes an array of one type for a column of another.
 fn is_storable_as(found: &DataType, wanted: &DataType) -> bool {
-    let is_text = |data_type: &DataType| {
-        matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-    };
+    let is_text =
+        |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     let is_binary = |data_type: &DataType| {
         matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
     };
     match found {
         DataType::Dictionary(_, values) => is_storable_as(values, wanted),
-        _ => found == wanted || (is_text(found) && is_text(wanted)) || (is_binary(found) && is_binary(wanted)),
+        _ => {
+            found == wanted || (is_text(found) && is_text(wanted)) || (is_binary(found) && is_binary(wanted))
+        }
     }
 }
 

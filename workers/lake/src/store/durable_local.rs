@@ -97,12 +97,7 @@ impl fmt::Display for DurableLocal {
 
 #[async_trait]
 impl ObjectStore for DurableLocal {
-    async fn put_opts(
-        &self,
-        location: &Path,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> Result<PutResult> {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let path = self.files.path_to_filesystem(location)?;
         let create = match options.mode {
             PutMode::Create => true,
@@ -118,7 +113,9 @@ impl ObjectStore for DurableLocal {
             let context = FileSnafu { action: "write", path: path.clone() };
             if create && path.exists() {
                 // Whoever made the name may not have synced it yet: nobody may build on it before.
-                directories.sync_parent(&path).context(FileSnafu { action: "sync the directory of", path })?;
+                directories
+                    .sync_parent(&path)
+                    .context(FileSnafu { action: "sync the directory of", path })?;
                 return Err(io::Error::from(io::ErrorKind::AlreadyExists)).context(context);
             }
             let mut staged = StagedFile::create(directories, path).context(context.clone())?;

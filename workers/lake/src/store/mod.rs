@@ -49,7 +49,8 @@ impl Store {
         let url = Url::parse(uri.trim_end_matches('/')).map_err(|error| invalid(error.to_string()))?;
         let (whole, prefix): (Arc<dyn ObjectStore>, Path) = match url.scheme() {
             "file" => {
-                let root = url.to_file_path().map_err(|()| invalid("it is not an absolute path".to_owned()))?;
+                let root =
+                    url.to_file_path().map_err(|()| invalid("it is not an absolute path".to_owned()))?;
                 let local = DurableLocal::create(root.clone())
                     .await
                     .map_err(|source| LakeError::from_store("create", root.display().to_string(), source))?;
@@ -58,8 +59,8 @@ impl Store {
             }
             "s3" | "s3a" | "gs" | "az" | "azure" | "adl" | "abfs" | "abfss" => {
                 let options = credentials(std::env::vars());
-                let (store, prefix) =
-                    object_store::parse_url_opts(&url, options).map_err(|error| invalid(error.to_string()))?;
+                let (store, prefix) = object_store::parse_url_opts(&url, options)
+                    .map_err(|error| invalid(error.to_string()))?;
                 (Arc::from(store), prefix)
             }
             other => return Err(invalid(format!("the scheme '{other}' is not known"))),

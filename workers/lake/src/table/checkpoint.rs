@@ -23,7 +23,8 @@ impl Table {
     /// Several processes append to a table: the one that commits a multiple of 200 has the duty.
     pub fn checkpoint_due(&mut self) -> Option<Checkpoint> {
         let since = self.version.saturating_sub(self.checkpointed);
-        let due = since > 0 && ((self.committed_last && self.version.is_multiple_of(EVERY)) || since >= OVERDUE);
+        let due =
+            since > 0 && ((self.committed_last && self.version.is_multiple_of(EVERY)) || since >= OVERDUE);
         due.then(|| {
             self.checkpointed = self.version;
             Checkpoint { log: Arc::clone(&self.log), table: self.spec.name.clone(), version: self.version }
@@ -40,7 +41,11 @@ pub struct Checkpoint {
 
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Checkpoint").field("table", &self.table).field("version", &self.version).finish()
+        formatter
+            .debug_struct("Checkpoint")
+            .field("table", &self.table)
+            .field("version", &self.version)
+            .finish()
     }
 }
 

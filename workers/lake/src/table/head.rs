@@ -68,7 +68,12 @@ mod tests {
     #[test]
     fn only_log_entries_have_a_version() {
         assert_eq!(version_of("00000000000000000012.json"), Some(12));
-        for other in ["_last_checkpoint", "00000000000000000012.checkpoint.parquet", "00000000000000000012.00000000000000000014.compacted.json", "12.json"] {
+        for other in [
+            "_last_checkpoint",
+            "00000000000000000012.checkpoint.parquet",
+            "00000000000000000012.00000000000000000014.compacted.json",
+            "12.json",
+        ] {
             assert_eq!(version_of(other), None, "{other}");
         }
     }

@@ -52,8 +52,8 @@ impl ProtocolAction {
     pub(super) fn is_supported(&self) -> bool {
         let harmless = |feature: &String| matches!(feature.as_str(), "appendOnly" | "invariants");
         let features = self.writer_features.as_deref().unwrap_or_default();
-        let writer = self.min_writer_version <= 2
-            || (self.min_writer_version == 7 && features.iter().all(harmless));
+        let writer =
+            self.min_writer_version <= 2 || (self.min_writer_version == 7 && features.iter().all(harmless));
         self.min_reader_version <= 1 && writer
     }
 
@@ -61,7 +61,11 @@ impl ProtocolAction {
     pub(super) fn features(&self) -> String {
         let named = [&self.reader_features, &self.writer_features].into_iter().flatten().flatten();
         let unique: std::collections::BTreeSet<&str> = named.map(String::as_str).collect();
-        if unique.is_empty() { "no features named".to_owned() } else { unique.into_iter().collect::<Vec<_>>().join(", ") }
+        if unique.is_empty() {
+            "no features named".to_owned()
+        } else {
+            unique.into_iter().collect::<Vec<_>>().join(", ")
+        }
     }
 }
 
@@ -164,7 +168,8 @@ impl LogEntry {
     pub(super) fn parse(content: &[u8]) -> Result<Self, Defect> {
         let mut entry = Self::default();
         let mut announced = None;
-        let mut lines = content.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).peekable();
+        let mut lines =
+            content.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).peekable();
         if lines.peek().is_none() {
             return Err(Defect::Torn);
         }
@@ -227,9 +232,12 @@ pub(super) fn commit(spec: &TableSpec, manifest: &Manifest, progress: &TableProg
         }}),
         json!({"txn": {"appId": application, "version": manifest.epoch, "lastUpdated": now_ms}}),
     ];
-    actions.extend(progress.removes.iter().map(|path| {
-        json!({"remove": {"path": path, "deletionTimestamp": now_ms, "dataChange": true}})
-    }));
+    actions.extend(
+        progress
+            .removes
+            .iter()
+            .map(|path| json!({"remove": {"path": path, "deletionTimestamp": now_ms, "dataChange": true}})),
+    );
     actions.extend(progress.adds.iter().map(|file| {
         json!({"add": {
             "path": file.path,
@@ -279,7 +287,12 @@ pub(super) fn create(spec: &TableSpec, schema: &StructType, now_ms: i64) -> Stri
 }
 
 /// The entry that gives a table more columns.
-pub(super) fn add_columns(metadata: &MetadataAction, schema: &StructType, added: &[String], now_ms: i64) -> String {
+pub(super) fn add_columns(
+    metadata: &MetadataAction,
+    schema: &StructType,
+    added: &[String],
+    now_ms: i64,
+) -> String {
     let metadata = MetadataAction { schema_string: schema_text(schema), ..metadata.clone() };
     lines(&[
         json!({"commitInfo": {

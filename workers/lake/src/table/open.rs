@@ -62,7 +62,10 @@ impl Table {
         if let Fit::Grows(missing) = schema::compare(spec, wanted, &found, &metadata.partition_columns)? {
             ensure!(
                 !head.torn,
-                LogEntryTornSnafu { table: &spec.name, path: store.name(&entry_path(&spec.name, head.version)) }
+                LogEntryTornSnafu {
+                    table: &spec.name,
+                    path: store.name(&entry_path(&spec.name, head.version))
+                }
             );
             let added: Vec<String> = missing.iter().map(|field| field.name().clone()).collect();
             let grown = StructType::try_new(found.fields().cloned().chain(missing)).map_err(|error| {
@@ -130,7 +133,11 @@ impl Table {
 }
 
 /// Reads a table's log up to a version.
-pub(super) async fn load(log: &Arc<dyn LogStore>, table: &str, version: u64) -> Result<DeltaTable, LakeError> {
+pub(super) async fn load(
+    log: &Arc<dyn LogStore>,
+    table: &str,
+    version: u64,
+) -> Result<DeltaTable, LakeError> {
     let mut loaded = DeltaTable::new(Arc::clone(log));
     let outcome = loaded.load_version(version).await;
     outcome.map_err(|source| LakeError::from_delta("read", table, source))?;

@@ -1,12 +1,12 @@
 //! [`Table::recover`]: at the start, brings a table up to the chain that was taken over.
 
 use sluice_contract::manifest::{ChainId, Manifest};
-use snafu::{ResultExt, ensure};
+use snafu::ensure;
 
+use super::Table;
 use super::head::{self, entry_path};
 use super::log_entry;
 use super::roll_forward::{RolledForward, actions_for};
-use super::Table;
 use crate::chain::{names, read_manifest};
 use crate::error::{InconsistentManifestSnafu, LakeError, LogEntryTornSnafu, StateLostSnafu};
 
@@ -63,7 +63,9 @@ impl Table {
                 actions_for(&manifest, &name).is_some(),
                 InconsistentManifestSnafu {
                     chain: &application,
-                    reason: format!("epoch {epoch} has no actions for table '{name}', though later ones say so"),
+                    reason: format!(
+                        "epoch {epoch} has no actions for table '{name}', though later ones say so"
+                    ),
                 }
             );
             pending.push(manifest);

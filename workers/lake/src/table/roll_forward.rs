@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use sluice_contract::manifest::{Manifest, TableProgress};
 use snafu::ResultExt;
+use uuid::Uuid;
 
+use super::Table;
 use super::head::{self, entry_path};
 use super::landed::Landed;
 use super::log_entry::{self, Defect, LogEntry};
-use super::Table;
 use crate::error::{
     ContendedSnafu, FileMissingSnafu, ForeignWriterSnafu, LakeError, LogEntryTornSnafu, UnreadableSnafu,
 };
@@ -83,7 +84,8 @@ impl Table {
             }
             pause(attempt).await;
         }
-        ContendedSnafu { action: "commit to", path: self.store.name(&self.spec.name), attempts: ATTEMPTS }.fail()
+        ContendedSnafu { action: "commit to", path: self.store.name(&self.spec.name), attempts: ATTEMPTS }
+            .fail()
     }
 
     /// Reads what took a version that we wanted, and takes note of it unless it forbids to go on.
@@ -131,7 +133,11 @@ impl Table {
         if known > manifest.epoch as i64 {
             return self.foreign_writer(manifest, self.version, known);
         }
-        tracing::debug!(table = self.spec.name, epoch = manifest.epoch, "log entry of a committed epoch has expired");
+        tracing::debug!(
+            table = self.spec.name,
+            epoch = manifest.epoch,
+            "log entry of a committed epoch has expired"
+        );
         Ok(RolledForward::AlreadyThere { version: None })
     }
 
@@ -141,7 +147,9 @@ impl Table {
         match LogEntry::parse(&content) {
             Ok(entry) => Ok(Read::Entry(entry)),
             Err(Defect::Torn) => Ok(Read::Torn),
-            Err(Defect::Strange(error)) => Err(error).context(UnreadableSnafu { path: self.store.name(&path) }),
+            Err(Defect::Strange(error)) => {
+                Err(error).context(UnreadableSnafu { path: self.store.name(&path) })
+            }
         }
     }
 
@@ -152,7 +160,8 @@ impl Table {
 
     fn foreign_writer<T>(&self, manifest: &Manifest, version: u64, found: i64) -> Result<T, LakeError> {
         let application = manifest.chain.to_string();
-        ForeignWriterSnafu { table: &self.spec.name, version, application, found, epoch: manifest.epoch }.fail()
+        ForeignWriterSnafu { table: &self.spec.name, version, application, found, epoch: manifest.epoch }
+            .fail()
     }
 
     fn failpoint(&self, when: &str) -> String {
@@ -174,8 +183,9 @@ enum Read {
 
 /// Lets the others go first, so that writers do not run in step.
 async fn pause(attempt: u32) {
-    let longest = (u64::from(attempt) * 5).min(100);
-    if longest > 0 {
-        tokio::time::sleep(Duration::from_millis(rand::random_range(0..=longest))).await;
+    let longest = (u128::from(attempt) * 5).min(100);
+    let millis = Uuid::new_v4().as_u128() % (longest + 1);
+    if millis > 0 {
+        tokio::time::sleep(Duration::from_millis(millis as u64)).await;
     }
 }

@@ -30,7 +30,8 @@ pub(super) fn delta_schema(spec: &TableSpec) -> Result<StructType, LakeError> {
         })?);
     }
     for column in &spec.partition_by {
-        let known = spec.schema.field_with_name(column).is_ok_and(|field| is_partition_type(field.data_type()));
+        let known =
+            spec.schema.field_with_name(column).is_ok_and(|field| is_partition_type(field.data_type()));
         ensure!(
             known,
             SchemaIncompatibleSnafu {
@@ -54,7 +55,13 @@ pub(super) fn delta_schema(spec: &TableSpec) -> Result<StructType, LakeError> {
     unique.map_err(|error| {
         SchemaIncompatibleSnafu {
             table: &spec.name,
-            column: spec.schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", "),
+            column: spec
+                .schema
+                .fields()
+                .iter()
+                .map(|field| field.name().as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
             problem: format!("cannot be a table ({error})"),
             fix: "give each column a name of its own; case does not count",
         }
@@ -131,7 +138,11 @@ pub(super) fn compare(
         };
         if have.name() != want.name() {
             let problem = format!("stands where the table has '{}'", have.name());
-            return Err(incompatible(want.name(), problem, "keep the order of columns, and add new ones at the end"));
+            return Err(incompatible(
+                want.name(),
+                problem,
+                "keep the order of columns, and add new ones at the end",
+            ));
         }
         if have.data_type() != want.data_type() {
             let problem = format!("is {} in the table, {} now", have.data_type(), want.data_type());
@@ -143,7 +154,11 @@ pub(super) fn compare(
         }
     }
     if let Some(extra) = found.iter().skip(wanted.num_fields()).find(|field| !field.is_nullable()) {
-        return Err(incompatible(extra.name(), "is never null in the table, but is gone now".to_owned(), RESTORE));
+        return Err(incompatible(
+            extra.name(),
+            "is never null in the table, but is gone now".to_owned(),
+            RESTORE,
+        ));
     }
     Ok(if missing.is_empty() { Fit::Fits } else { Fit::Grows(missing) })
 }

@@ -13,9 +13,7 @@ use uuid::Uuid;
 use super::head::entry_path;
 use super::*;
 use crate::chain::{Appended, Chain, names, read_manifest};
-use crate::fixtures::{
-    chain_id, events, forgetful_store, local_lake, manifest, open, rows, stored, won,
-};
+use crate::fixtures::{chain_id, events, forgetful_store, local_lake, manifest, open, rows, stored, won};
 use crate::lake::Lake;
 use crate::store::Created;
 
@@ -435,9 +433,11 @@ async fn new_nullable_columns_are_added_by_one_commit() {
     let again = process.lake.open_table(&events()).await.unwrap();
     assert_eq!(again.statistics().version, 3);
     let found = again.loaded.unwrap();
-    let names: Vec<_> = found.snapshot().unwrap().schema().fields().map(|field| field.name().clone()).collect();
+    let names: Vec<_> =
+        found.snapshot().unwrap().schema().fields().map(|field| field.name().clone()).collect();
     assert_eq!(names, ["offset", "name", "day", "amount"]);
-    assert_eq!(found.snapshot().unwrap().metadata().description(), Some("events of the tests"));
+    let metadata = serde_json::to_value(found.snapshot().unwrap().metadata()).unwrap();
+    assert_eq!(metadata["description"], "events of the tests");
     assert_eq!(offsets(&directory).await, all(10));
 }
 
@@ -469,7 +469,8 @@ async fn a_definition_that_changed_under_an_open_table_is_checked() {
         format!(r#"{{"name":"{name}","type":"{kind}","nullable":{nullable},"metadata":{{}}}}"#)
     };
     let schema = |offset: &str| {
-        let columns = [column("offset", offset, false), column("name", "string", true), column("day", "date", true)];
+        let columns =
+            [column("offset", offset, false), column("name", "string", true), column("day", "date", true)];
         format!(r#"{{"type":"struct","fields":[{}]}}"#, columns.join(","))
     };
     let same = process.decide(0, 5).await;
@@ -494,7 +495,10 @@ async fn a_table_that_fell_far_behind_catches_up_at_once() {
         busy.commit(round, 1).await;
     }
     idle.commit(60, 1).await;
-    assert_eq!(idle.table.statistics(), TableStatistics { version: 61, ..idle.lake.open_table(&events()).await.unwrap().statistics() });
+    assert_eq!(
+        idle.table.statistics(),
+        TableStatistics { version: 61, ..idle.lake.open_table(&events()).await.unwrap().statistics() }
+    );
     assert_eq!(offsets(&directory).await, all(61));
 }
 

@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, Date32Array, DictionaryArray, Int32Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    BooleanArray, Date32Array, DictionaryArray, Int32Array, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::Int32Type;
 
 use super::*;
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+        .unwrap()
 }
 
 fn numbers(part: &RecordBatch) -> Vec<i32> {

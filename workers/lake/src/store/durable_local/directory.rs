@@ -39,7 +39,7 @@ impl Directories {
                 self.create(parent)?;
                 create_unless_there(directory)?;
             }
-            (Err(error), _) if !directory.is_dir() => return Err(error),
+            (Err(error), _) if !directory.is_dir() => return Err(not_a_directory(error)),
             _ => {}
         }
         if let Some(parent) = parent {
@@ -75,8 +75,16 @@ impl Directories {
 
 fn create_unless_there(directory: &Path) -> io::Result<()> {
     match fs::create_dir(directory) {
-        Err(error) if !directory.is_dir() => Err(error),
+        Err(error) if !directory.is_dir() => Err(not_a_directory(error)),
         _ => Ok(()),
+    }
+}
+
+/// "Already exists" would mean the file that was to be written, not a file in the place of its directory.
+fn not_a_directory(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+        _ => error,
     }
 }
 

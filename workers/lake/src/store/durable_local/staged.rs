@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use object_store::{Error, MultipartUpload, PutPayload, PutResult, Result, UploadPart};
 use snafu::ResultExt;
+use uuid::Uuid;
 
 use super::directory::Directories;
 use super::{FileError, FileSnafu};
@@ -27,7 +28,7 @@ impl StagedFile {
         let directory = target.parent().map(Path::to_owned).unwrap_or_default();
         directories.create(&directory)?;
         let mut staged = target.clone().into_os_string();
-        staged.push(format!("#{}", rand::random::<u64>()));
+        staged.push(format!("#{}", Uuid::new_v4().as_u128()));
         let staged = PathBuf::from(staged);
         let file = match File::create_new(&staged) {
             // Somebody removed the directory since we made it.
@@ -53,8 +54,24 @@ impl StagedFile {
     /// Gives the file its name, if nobody else has it.
     pub(super) fn link(self, directories: &Directories) -> io::Result<()> {
         self.file.sync_all()?;
-        fs::hard_link(&self.staged, &self.target)?;
-        directories.sync_parent(&self.target)
+        match fs::hard_link(&self.staged, &self.target) {
+            // Whoever was faster may not have synced the name yet: nobody may build on it before.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                directories.sync_parent(&self.target)?;
+                Err(error)
+            }
+            // The file could be created, so this is not about rights.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) =>
+            {
+                Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "this file system has no hard links, which make that a name is created only once",
+                ))
+            }
+            Err(error) => Err(error),
+            Ok(()) => directories.sync_parent(&self.target),
+        }
     }
 
     /// Gives the file its name, whoever has it now.
@@ -131,5 +148,8 @@ async fn blocking(work: impl FnOnce() -> Result<(), FileError> + Send + 'static)
 }
 
 fn ended() -> Error {
-    Error::Generic { store: "DurableLocal", source: "the upload has ended, or a part of it is still being written".into() }
+    Error::Generic {
+        store: "DurableLocal",
+        source: "the upload has ended, or a part of it is still being written".into(),
+    }
 }

@@ -80,6 +80,14 @@ async fn a_directory_that_somebody_removed_is_made_again() {
 }
 
 #[tokio::test]
+async fn a_file_in_the_place_of_a_directory_is_not_taken_for_the_name_itself() {
+    let (directory, local) = local().await;
+    local.put(&location(&directory, "a"), "a".into()).await.unwrap();
+    let error = create(&local, &location(&directory, "a/b/c"), "c").await.unwrap_err();
+    assert!(!matches!(error, Error::AlreadyExists { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn an_upload_in_parts_shows_its_name_only_when_it_is_complete() {
     let (directory, local) = local().await;
     let file = location(&directory, "big");

@@ -31,8 +31,7 @@ fn what_landed_is_judged_by_manifest_then_chain_then_definition() {
     const OUR_CHAIN: &str = r#"{"txn":{"appId":"ingest/0/1","version":5}}"#;
     const OUR_CHAIN_EARLIER: &str = r#"{"txn":{"appId":"ingest/0/1","version":4}}"#;
     const OTHER_SHARD: &str = r#"{"txn":{"appId":"ingest/0/0","version":9}}"#;
-    const DEFINITION: &str =
-        r#"{"metaData":{"id":"i","format":{"provider":"parquet"},"schemaString":"{}","partitionColumns":[]}}"#;
+    const DEFINITION: &str = r#"{"metaData":{"id":"i","format":{"provider":"parquet"},"schemaString":"{}","partitionColumns":[]}}"#;
     const PROTOCOL: &str = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#;
     const COMPACTION: &str = r#"{"add":{"path":"p","dataChange":false}}"#;
     for (lines, expected) in [

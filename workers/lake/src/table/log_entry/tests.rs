@@ -1,4 +1,6 @@
-use sluice_contract::manifest::{AddedFile, ChainId, MANIFEST_FORMAT_VERSION, ManifestKind, StateFiles, Writer};
+use sluice_contract::manifest::{
+    AddedFile, ChainId, MANIFEST_FORMAT_VERSION, ManifestKind, StateFiles, Writer,
+};
 
 use super::*;
 use crate::fixtures::events;
@@ -84,7 +86,10 @@ fn every_cut_of_our_commit_is_torn() {
     }
     let zeros = vec![0; 4096];
     assert!(matches!(LogEntry::parse(&zeros), Err(Defect::Torn)));
-    assert!(LogEntry::parse(&text.as_bytes()[..text.len() - 1]).is_ok(), "only the last line feed is missing");
+    assert!(
+        LogEntry::parse(&text.as_bytes()[..text.len() - 1]).is_ok(),
+        "only the last line feed is missing"
+    );
 }
 
 #[test]

@@ -67,24 +67,31 @@ fn types_that_readers_would_misread_are_refused_by_column() {
 #[test]
 fn partition_columns_must_be_plain_columns_that_leave_something_to_store() {
     let fields = || {
-        vec![field("day", DataType::Date32, true), field("b", DataType::Binary, true), field("f", DataType::Float64, true)]
+        vec![
+            field("day", DataType::Date32, true),
+            field("b", DataType::Binary, true),
+            field("f", DataType::Float64, true),
+        ]
     };
-    for (partition_by, wrong) in [
-        (vec!["nowhere"], "'nowhere'"),
-        (vec!["b"], "'b'"),
-        (vec!["f"], "'f'"),
-    ] {
-        let spec = TableSpec { partition_by: partition_by.into_iter().map(str::to_owned).collect(), ..spec(fields()) };
+    for (partition_by, wrong) in [(vec!["nowhere"], "'nowhere'"), (vec!["b"], "'b'"), (vec!["f"], "'f'")] {
+        let spec = TableSpec {
+            partition_by: partition_by.into_iter().map(str::to_owned).collect(),
+            ..spec(fields())
+        };
         let error = delta_schema(&spec).unwrap_err();
         assert!(error.to_string().contains(wrong), "{error}");
     }
-    let only_day = TableSpec { partition_by: vec!["day".to_owned()], ..spec(vec![field("day", DataType::Date32, true)]) };
+    let only_day = TableSpec {
+        partition_by: vec!["day".to_owned()],
+        ..spec(vec![field("day", DataType::Date32, true)])
+    };
     assert!(delta_schema(&only_day).unwrap_err().to_string().contains("leaves no column"));
 }
 
 #[test]
 fn column_names_that_differ_in_case_only_are_refused() {
-    let error = delta_schema(&spec(vec![field("a", DataType::Int64, true), field("A", DataType::Int64, true)]));
+    let error =
+        delta_schema(&spec(vec![field("a", DataType::Int64, true), field("A", DataType::Int64, true)]));
     assert!(matches!(error.unwrap_err(), LakeError::SchemaIncompatible { .. }));
 }
 
@@ -107,7 +114,11 @@ fn other_differences_name_the_column_and_the_fix() {
     let text = || field("b", DataType::Utf8, true);
     let number = || field("a", DataType::Int64, false);
     let cases = [
-        (vec![number(), field("b", DataType::Int32, true)], base(), "'b' is string in the table, integer now"),
+        (
+            vec![number(), field("b", DataType::Int32, true)],
+            base(),
+            "'b' is string in the table, integer now",
+        ),
         (vec![text(), number()], base(), "'b' stands where the table has 'a'"),
         (vec![field("a", DataType::Int64, true), text()], base(), "'a' may be null now"),
         ([base(), vec![field("c", DataType::Int32, false)]].concat(), base(), "'c' is new and never null"),
