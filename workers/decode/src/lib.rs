@@ -3,12 +3,18 @@
 //! Pure: no Kafka, no registry, no clock. A message that does not decode is a [`Refusal`], never an error.
 
 pub mod avro;
+mod columns;
 pub mod decoder;
+mod duplicates;
 pub mod event_time;
+mod fault;
 pub mod json;
 pub mod message;
 pub mod refusal;
 pub mod schema;
+#[cfg(test)]
+mod testing;
+mod text_forms;
 
 pub use decoder::{Decoded, Decoder, UnresolvedSchema};
 pub use event_time::{EventTimeParser, TimeZoneError};
