@@ -1,2 +1,97 @@
-//! Placeholder.
-fn main() {}
+//! The command line of `sluice-worker`.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use sluice_worker::check::{self, CheckArguments};
+use sluice_worker::generate::{self, GenerateArguments};
+use sluice_worker::ingest::{self, IngestArguments, IngestError};
+use tikv_jemallocator::Jemalloc;
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+/// The configuration, or a flag, must be changed.
+const UNUSABLE: u8 = 2;
+
+/// The worker of Sluice.
+#[derive(Debug, Parser)]
+#[command(name = "sluice-worker", version, about)]
+struct Arguments {
+    /// The form of log lines, which go to standard error.
+    #[arg(long, env = "SLUICE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read one shard of a topic into the tables of a lake.
+    Ingest(IngestArguments),
+    /// Say what is wrong with a configuration.
+    Check(CheckArguments),
+    /// Produce realistic e-commerce traffic.
+    Generate(GenerateArguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log_as(arguments.log_format);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("failed to start: {error}")),
+    };
+    let code = runtime.block_on(async {
+        match arguments.command {
+            Command::Ingest(arguments) => ended(Box::pin(ingest::run(arguments)).await),
+            Command::Check(arguments) => Box::pin(check::run(arguments)).await,
+            Command::Generate(arguments) => match Box::pin(generate::run(arguments)).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error.to_string()),
+            },
+        }
+    });
+    // A blocking call that hangs must not keep the process: everything that counts is durable.
+    runtime.shutdown_background();
+    code
+}
+
+fn ended(outcome: Result<(), IngestError>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    let unusable = error.is_unusable_configuration();
+    if let IngestError::Unusable { findings } = &error {
+        for finding in findings {
+            eprintln!("{finding}");
+        }
+    }
+    let code = failed(&error.to_string());
+    if unusable { ExitCode::from(UNUSABLE) } else { code }
+}
+
+fn failed(message: &str) -> ExitCode {
+    eprintln!("sluice-worker: {message}");
+    ExitCode::FAILURE
+}
+
+fn log_as(format: LogFormat) {
+    // What the libraries below have to say is for debugging them.
+    let quiet = || EnvFilter::new("warn,sluice_worker=info,sluice_lake=info,sluice_engine=info");
+    let filter = EnvFilter::try_from_env("SLUICE_LOG").unwrap_or_else(|_| quiet());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

@@ -1,0 +1,100 @@
+//! `sluice-worker check`: says what is wrong with a configuration, all of it, before anything runs on it.
+//!
+//! Nothing is created but the probe file that proves what the storage can do.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use sluice_contract::config::{Format, WorkerConfig};
+
+use crate::finding::Finding;
+use crate::ingest::restore::{RestoreError, compile};
+use crate::ingest::{IngestError, read_configuration};
+
+mod connections;
+
+/// Flags of `sluice-worker check`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CheckArguments {
+    /// The worker configuration, as JSON.
+    #[arg(long, env = "SLUICE_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print the findings as a JSON list of {field, message, fix} on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Leave out what needs a network: Kafka, the schema registry and the storage.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Checks a configuration and prints what was found. Succeeds if that is nothing.
+pub async fn run(arguments: CheckArguments) -> ExitCode {
+    let findings = match read_configuration(&arguments.config) {
+        Ok(config) if arguments.offline => check_text(&config, config.source.schema.as_deref()),
+        Ok(config) => check_all(&config).await,
+        Err(error) => vec![unreadable(&error)],
+    };
+    print(&findings, arguments.json);
+    if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What the text alone tells: the schema and everything that is compiled from it.
+fn check_text(config: &WorkerConfig, schema: Option<&str>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let has_registry = config.source.schema_registry.is_some();
+    if config.source.format == Format::Avro && !has_registry {
+        findings.push(Finding::new(
+            "source.schemaRegistry",
+            "Avro messages name their writer schema by an id, but there is no registry to ask",
+            "set source.schemaRegistry.url",
+        ));
+    }
+    match schema {
+        Some(schema) => {
+            if let Err(RestoreError::Unusable { findings: found }) = compile(config, schema, [0; 16]) {
+                findings.extend(found);
+            }
+        }
+        None if has_registry && config.source.format == Format::Avro => {}
+        None => findings.push(Finding::new(
+            "source.schema",
+            "there is no schema, and no registry to take it from",
+            "set source.schema to the text of an Avro record schema",
+        )),
+    }
+    findings
+}
+
+async fn check_all(config: &WorkerConfig) -> Vec<Finding> {
+    let (kafka, (registry, latest), storage) = tokio::join!(
+        connections::check_kafka(config),
+        connections::check_registry(config),
+        connections::check_storage(config),
+    );
+    let schema = config.source.schema.clone().or(latest);
+    let mut findings = check_text(config, schema.as_deref());
+    findings.extend(kafka.into_iter().chain(registry).chain(storage));
+    findings
+}
+
+fn unreadable(error: &IngestError) -> Finding {
+    Finding::new("configuration", error.to_string(), "name a file that the operator or `sluice` has written")
+}
+
+fn print(findings: &[Finding], as_json: bool) {
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(findings).expect("findings have string keys only"));
+        return;
+    }
+    for finding in findings {
+        println!("{finding}");
+    }
+    match findings.len() {
+        0 => println!("nothing is wrong"),
+        1 => println!("1 finding"),
+        many => println!("{many} findings"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

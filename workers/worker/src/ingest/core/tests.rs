@@ -1,0 +1,277 @@
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use serde_json::json;
+use sluice_contract::config::WorkerConfig;
+use sluice_decode::Message;
+use tokio::sync::mpsc as tokio_mpsc;
+
+use super::*;
+use crate::ingest::encoders::Encoder;
+use crate::ingest::links::{Closed, Encoders};
+use crate::ingest::restore::{compile, specs};
+use crate::ingest::source::reader::Command;
+use crate::kafka::Watermarks;
+use crate::report::{Status, Subject};
+use crate::test_support::{SCHEMA, configuration};
+
+/// A core, and the other ends of its channels.
+struct Bench {
+    core: Core,
+    commands: mpsc::Receiver<Command>,
+    recycled: mpsc::Receiver<MessageBatch>,
+    closed: tokio_mpsc::Receiver<Closed>,
+    start: Instant,
+}
+
+impl Bench {
+    fn new(config: &WorkerConfig, until_caught_up: bool) -> Self {
+        let ingest = compile(config, SCHEMA, [0; 16]).expect("the configuration is sound");
+        let [bronze, silver, quarantine] = specs(&ingest)
+            .map(|spec| (spec.name.clone(), Encoder::start(&spec).expect("a thread can be started")));
+        let (command_sender, commands) = mpsc::channel();
+        let (recycled_sender, recycled) = mpsc::channel();
+        let (closed_sender, closed) = tokio_mpsc::channel(1);
+        let subject = Subject {
+            shard: 0,
+            shards: 1,
+            writer: "bench".to_owned(),
+            configuration: config.revision.clone(),
+            max_out_of_orderness_us: 0,
+        };
+        let links = Links {
+            encoders: Encoders { bronze, silver, quarantine },
+            commands: command_sender,
+            recycled: recycled_sender,
+            closed: closed_sender,
+            resolver: None,
+            status: Arc::new(Status::new(subject)),
+        };
+        let options = CoreOptions {
+            policy: EpochPolicy::new(&config.commit),
+            idle_after_ms: config.source.event_time.idle_after_ms,
+            until_caught_up,
+        };
+        let core = Core::new(ingest, links, options, config.source.kafka.topic.clone());
+        Self { start: core.started, core, commands, recycled, closed }
+    }
+
+    fn hear(&mut self, event: Event) {
+        assert_eq!(self.core.hear(event), Step::Continue(()));
+    }
+
+    /// Assigns partitions that are read from their first message and end at `end`.
+    fn assign(&mut self, partitions: &[i32], end: i64) {
+        let assignment =
+            |partition: &i32| Assignment { partition: *partition, from: StartingPoint::At(0), end };
+        self.hear(Event::Assigned(partitions.iter().map(assignment).collect()));
+    }
+
+    fn read(&mut self, partition: i32, offsets: std::ops::Range<i64>) {
+        let mut messages = MessageBatch::default();
+        for offset in offsets {
+            let value = format!(r#"{{"device":"d{offset}","at":"2026-01-05T20:00:00Z","celsius":1.5}}"#);
+            let value = Some(value.as_bytes());
+            messages.push(Message { partition, offset, timestamp_ms: None, key: None, value });
+        }
+        self.hear(Event::Read(ReadBatch { messages, oldest_ms: Some(1), at_end: BTreeMap::new() }));
+    }
+
+    fn read_framed(&mut self, partition: i32, offset: i64, schema_id: u32) {
+        // Device "d", time "", 0.0 degrees: two texts with their lengths, then eight bytes.
+        let datum = [&[2_u8, b'd', 0][..], &[0; 8]].concat();
+        let value = [&[0_u8][..], &schema_id.to_be_bytes(), &datum].concat();
+        let mut messages = MessageBatch::default();
+        messages.push(Message { partition, offset, timestamp_ms: None, key: None, value: Some(&value) });
+        self.hear(Event::Read(ReadBatch { messages, oldest_ms: Some(1), at_end: BTreeMap::new() }));
+    }
+
+    fn proceed_after(&mut self, milliseconds: u64) -> Step {
+        self.core.proceed(self.start + Duration::from_millis(milliseconds))
+    }
+
+    fn next_offset(&self, partition: i32) -> i64 {
+        self.core.ingest.progress()[&partition].next_offset
+    }
+
+    fn closed(&mut self) -> Option<Closed> {
+        self.closed.try_recv().ok()
+    }
+
+    /// Takes the first manifest, which only pins positions, out of the way.
+    fn pin(&mut self) {
+        assert_eq!(self.proceed_after(0), Step::Continue(()));
+        assert_eq!(self.closed().expect("positions are pinned").content.size.messages, 0);
+        self.hear(Event::Committed);
+    }
+}
+
+#[test]
+fn positions_are_pinned_before_anything_is_read() {
+    let mut bench = Bench::new(&configuration(|_| {}), false);
+    bench.assign(&[0, 1], 50);
+    assert_eq!(bench.proceed_after(0), Step::Continue(()));
+    let closed = bench.closed().expect("a manifest that pins the positions");
+    assert!(closed.files.is_empty() && closed.content.partitions.len() == 2);
+    assert!(matches!(bench.commands.try_recv(), Ok(Command::Assign(offsets)) if offsets.len() == 2));
+}
+
+#[test]
+fn an_epoch_closes_by_age_with_the_files_of_its_tables() {
+    let mut bench = Bench::new(&configuration(|_| {}), false);
+    bench.assign(&[0], 50);
+    bench.pin();
+    bench.read(0, 0..3);
+    assert_eq!(bench.proceed_after(100), Step::Continue(()));
+    assert_eq!(bench.next_offset(0), 3);
+    assert!(bench.recycled.try_recv().expect("the batch came back").is_empty());
+    bench.proceed_after(2_099);
+    assert!(bench.closed().is_none(), "two seconds have not passed since the first message");
+    bench.proceed_after(2_100);
+    let closed = bench.closed().expect("the epoch is due");
+    assert_eq!(closed.content.size.messages, 3);
+    assert_eq!(closed.content.partitions[&0].counts.silver, 3);
+    let tables: Vec<String> = closed.files.iter().map(|(table, _)| table.clone()).collect();
+    assert_eq!(tables, ["bronze", "silver", "quarantine"]);
+    let rows = closed.files.into_iter().map(|(_, files)| {
+        let files = files.blocking_recv().expect("the encoder answers").expect("the rows are sound");
+        files.iter().map(|file| file.file.rows).sum::<u64>()
+    });
+    assert_eq!(rows.collect::<Vec<u64>>(), [3, 3, 0]);
+}
+
+#[test]
+fn while_one_epoch_is_in_commit_the_next_one_takes_its_size_and_no_more() {
+    let mut bench = Bench::new(&configuration(|_| {}), false);
+    bench.assign(&[0], 1_000);
+    bench.pin();
+    bench.read(0, 0..20);
+    bench.proceed_after(10);
+    assert!(bench.closed().is_some(), "the first epoch is full and in commit now");
+    bench.read(0, 20..40);
+    bench.read(0, 40..60);
+    bench.proceed_after(20);
+    assert_eq!(bench.next_offset(0), 40, "the second epoch is full with one batch");
+    assert_eq!(bench.recycled.try_iter().count(), 2, "the third batch is kept, which stops the reader");
+    bench.hear(Event::Committed);
+    bench.proceed_after(30);
+    assert_eq!(bench.closed().expect("the second epoch").content.partitions[&0].next_offset, 40);
+    bench.proceed_after(40);
+    assert_eq!(bench.next_offset(0), 60);
+}
+
+#[test]
+fn silence_gives_a_sign_of_life_every_ten_seconds() {
+    let mut bench = Bench::new(&configuration(|_| {}), false);
+    bench.proceed_after(9_999);
+    assert!(bench.closed().is_none());
+    bench.proceed_after(10_000);
+    assert!(bench.closed().expect("a sign of life").files.is_empty());
+    bench.hear(Event::Committed);
+    bench.proceed_after(19_999);
+    assert!(bench.closed().is_none());
+}
+
+#[test]
+fn a_request_to_stop_commits_what_was_read_and_ends() {
+    let mut bench = Bench::new(&configuration(|_| {}), false);
+    bench.assign(&[0], 50);
+    bench.pin();
+    bench.read(0, 0..2);
+    bench.proceed_after(1);
+    bench.hear(Event::Stop);
+    assert_eq!(bench.proceed_after(2), Step::Break(CoreEnd::Stopped));
+    assert_eq!(bench.closed().expect("the open epoch").content.partitions[&0].next_offset, 2);
+}
+
+#[test]
+fn a_stop_waits_for_the_epoch_in_commit_before_it_closes_the_last_one() {
+    let mut bench = Bench::new(&configuration(|_| {}), false);
+    bench.assign(&[0], 50);
+    bench.proceed_after(0);
+    bench.read(0, 0..2);
+    bench.proceed_after(1);
+    bench.hear(Event::Stop);
+    assert_eq!(bench.proceed_after(2), Step::Continue(()), "positions are still being pinned");
+    assert!(bench.closed().expect("the pin").files.is_empty());
+    bench.hear(Event::Committed);
+    assert_eq!(bench.proceed_after(3), Step::Break(CoreEnd::Stopped));
+    assert_eq!(bench.closed().expect("the last epoch").content.size.messages, 2);
+}
+
+#[test]
+fn catching_up_ends_when_every_partition_has_reached_its_end() {
+    let mut bench = Bench::new(&configuration(|_| {}), true);
+    bench.assign(&[0, 1], 2);
+    bench.pin();
+    bench.read(0, 0..2);
+    assert_eq!(bench.proceed_after(1), Step::Continue(()));
+    bench.read(1, 0..2);
+    assert_eq!(bench.proceed_after(2), Step::Break(CoreEnd::CaughtUp));
+    assert_eq!(bench.closed().expect("the last epoch").content.size.messages, 4);
+}
+
+#[test]
+fn an_expired_partition_makes_the_goal_unreachable_but_the_others_are_committed() {
+    let mut bench = Bench::new(&configuration(|_| {}), true);
+    bench.assign(&[0, 1], 2);
+    bench.pin();
+    let expired = Expired { wanted: 0, available: Watermarks { low: 5, high: 9 } };
+    bench.hear(Event::Expired { partition: 1, expired });
+    bench.read(0, 0..2);
+    let Step::Break(CoreEnd::Unreachable(problems)) = bench.proceed_after(1) else {
+        panic!("partition 1 can never catch up")
+    };
+    assert_eq!(problems[0].reason, "OffsetsExpired");
+    assert_eq!(bench.closed().expect("the other partition").content.size.messages, 2);
+}
+
+#[test]
+fn a_position_beyond_the_last_message_is_kept_at_the_end_of_the_log() {
+    let mut bench = Bench::new(&configuration(|_| {}), false);
+    bench.assign(&[0], 50);
+    let at_end = BTreeMap::from([(0, Some(7))]);
+    bench.hear(Event::Read(ReadBatch { messages: MessageBatch::default(), oldest_ms: None, at_end }));
+    bench.proceed_after(0);
+    assert_eq!(bench.next_offset(0), 7);
+}
+
+#[test]
+fn a_partition_that_waits_for_its_schema_is_paused_and_goes_on_in_order() {
+    let config = configuration(|document| {
+        document["source"]["format"] = json!("Avro");
+        document["source"]["schemaRegistry"] = json!({"url": "http://127.0.0.1:1"});
+    });
+    let mut bench = Bench::new(&config, false);
+    bench.assign(&[0, 1], 50);
+    bench.pin();
+    bench.hear(Event::SchemaFound { id: 1, text: SCHEMA.to_owned() });
+    bench.commands.try_iter().count();
+    for (partition, offset, id) in [(0, 0, 1), (0, 1, 9), (1, 0, 1), (0, 2, 1), (1, 1, 1)] {
+        bench.read_framed(partition, offset, id);
+    }
+    bench.proceed_after(1);
+    assert_eq!((bench.next_offset(0), bench.next_offset(1)), (1, 2));
+    assert!(matches!(bench.commands.try_recv(), Ok(Command::Pause(0))));
+    bench.hear(Event::SchemaFound { id: 9, text: SCHEMA.to_owned() });
+    assert_eq!(bench.next_offset(0), 3);
+    assert_eq!(bench.core.ingest.progress()[&0].counts.bronze, 3);
+    assert!(matches!(bench.commands.try_recv(), Ok(Command::Resume(0))));
+}
+
+#[test]
+fn messages_of_a_schema_that_is_not_found_are_refused() {
+    let config = configuration(|document| {
+        document["source"]["format"] = json!("Avro");
+        document["source"]["schemaRegistry"] = json!({"url": "http://127.0.0.1:1"});
+    });
+    let mut bench = Bench::new(&config, false);
+    bench.assign(&[0], 50);
+    bench.pin();
+    bench.read_framed(0, 0, 9);
+    bench.proceed_after(1);
+    assert_eq!(bench.next_offset(0), 0);
+    bench.hear(Event::SchemaNotFound { id: 9 });
+    let progress = bench.core.ingest.progress();
+    assert_eq!(progress[&0].counts.refused["decode"]["UnknownSchemaId"], 1);
+}

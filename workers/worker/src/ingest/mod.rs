@@ -1,0 +1,268 @@
+//! `sluice-worker ingest`: one shard of a pipeline, from Kafka to bronze, silver and quarantine.
+//!
+//! # Reading order
+//! 1. This file: one tenure after the other, until the process is asked to stop or has caught up.
+//! 2. [`restore`]: the claim, then what the chain left.
+//! 3. [`tenure`]: the threads and how they are joined; then `source`, [`core`], [`encoders`],
+//!    [`committer`], one for each.
+//! 4. The pure parts they decide with: [`hold`], [`idle`], [`caught_up`], [`state_history`],
+//!    `source::assignment`.
+//!
+//! No thread on the way of a message is asynchronous; only what waits for storage, the registry or
+//! HTTP is.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sluice_contract::config::{ConfigError, WorkerConfig};
+use sluice_contract::manifest::Writer;
+use sluice_contract::report::{Phase, Problem};
+use snafu::{ResultExt, Snafu};
+use uuid::Uuid;
+
+use crate::backoff::Backoff;
+use crate::finding::Finding;
+use crate::report::http::ServeError;
+use crate::report::{self, Scope, Status, Subject};
+use crate::stop::{Stop, StopError};
+
+mod arguments;
+mod caught_up;
+mod committer;
+mod compaction;
+mod core;
+mod encoders;
+mod event;
+mod hold;
+mod idle;
+mod links;
+pub(crate) mod restore;
+mod schemas;
+mod source;
+mod standby;
+mod state_history;
+mod tenure;
+
+pub use arguments::IngestArguments;
+
+use restore::{RestoreError, Start};
+use standby::Waited;
+use tenure::Ended;
+
+/// A tenure that lasted this long was a success: the next failure is waited for from the start.
+const SUCCESSFUL_TENURE: Duration = Duration::from_secs(60);
+
+/// Why the worker ended without having done its work.
+#[derive(Debug, Snafu)]
+pub enum IngestError {
+    /// The configuration file cannot be read.
+    #[snafu(display("failed to read the configuration \"{}\": {source}", path.display()))]
+    ReadConfiguration {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The configuration file is not a configuration.
+    #[snafu(display("\"{}\": {source}", path.display()))]
+    ParseConfiguration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ConfigError,
+    },
+    /// The flag `--shard` does not fit the configuration.
+    #[snafu(display("there is no shard {shard}: the configuration has {shards}, counted from 0"))]
+    NoSuchShard {
+        /// The flag.
+        shard: u32,
+        /// Number of shards.
+        shards: u32,
+    },
+    /// The configuration cannot be used.
+    #[snafu(display("the configuration cannot be used"))]
+    Unusable {
+        /// Everything that is wrong with it.
+        findings: Vec<Finding>,
+    },
+    /// Signals cannot be received.
+    #[snafu(display("{source}"))]
+    Signals {
+        /// Why.
+        source: StopError,
+    },
+    /// The HTTP server cannot be started.
+    #[snafu(display("{source}"))]
+    Http {
+        /// Why.
+        source: ServeError,
+    },
+    /// With `--until-caught-up`: something that waiting does not mend.
+    #[snafu(display("cannot catch up: {}", problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ")))]
+    CannotCatchUp {
+        /// What is wrong.
+        problems: Vec<Problem>,
+    },
+    /// Storage did not take the last epoch before the process had to end.
+    #[snafu(display(
+        "stopped while storage was away: the open epoch was given up; the next start reads its messages again"
+    ))]
+    GaveUp,
+}
+
+impl IngestError {
+    /// Whether the caller must change the configuration.
+    pub fn is_unusable_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::ReadConfiguration { .. }
+                | Self::ParseConfiguration { .. }
+                | Self::NoSuchShard { .. }
+                | Self::Unusable { .. }
+        )
+    }
+}
+
+/// What a worker process is for.
+#[derive(Debug)]
+pub(crate) struct Job {
+    config: WorkerConfig,
+    shard: u32,
+    writer: Writer,
+    until_caught_up: bool,
+    schema_not_found_after: Duration,
+    status: Arc<Status>,
+    stop: Stop,
+}
+
+/// Reads a configuration file.
+pub(crate) fn read_configuration(path: &PathBuf) -> Result<WorkerConfig, IngestError> {
+    let text = std::fs::read_to_string(path).context(ReadConfigurationSnafu { path })?;
+    WorkerConfig::from_json(&text).context(ParseConfigurationSnafu { path })
+}
+
+/// Runs one shard until it is stopped, or has caught up where that was asked for.
+pub async fn run(arguments: IngestArguments) -> Result<(), IngestError> {
+    let config = read_configuration(&arguments.config)?;
+    snafu::ensure!(
+        arguments.shard < config.shards,
+        NoSuchShardSnafu { shard: arguments.shard, shards: config.shards }
+    );
+    let writer = Writer {
+        id: format!("{}-{:08x}", arguments.writer, Uuid::new_v4().as_fields().0),
+        deployment_revision: arguments.deployment_revision,
+    };
+    let status = Arc::new(Status::new(Subject {
+        shard: arguments.shard,
+        shards: config.shards,
+        writer: writer.id.clone(),
+        configuration: config.revision.clone(),
+        max_out_of_orderness_us: (config.source.event_time.max_out_of_orderness_ms * 1_000) as i64,
+    }));
+    if let Some(schema) = &config.source.schema {
+        // Whatever is wrong with the configuration itself is told before anything is touched.
+        restore::compile(&config, schema, [0; 16]).map_err(unusable)?;
+    }
+    let stop = Stop::default();
+    stop.on_signals().context(SignalsSnafu)?;
+    if arguments.exit_with_parent {
+        stop.on_end_of_input();
+    }
+    let address = report::serve(arguments.listen, Arc::clone(&status)).context(HttpSnafu)?;
+    tracing::info!(writer = writer.id, shard = arguments.shard, %address, "serving /report, /metrics, /healthz and /readyz");
+    let job = Job {
+        config,
+        shard: arguments.shard,
+        writer,
+        until_caught_up: arguments.until_caught_up,
+        schema_not_found_after: arguments.schema_not_found_after,
+        status,
+        stop,
+    };
+    serve_tenures(&job).await
+}
+
+/// One tenure after the other. What waiting can mend is waited for.
+async fn serve_tenures(job: &Job) -> Result<(), IngestError> {
+    let mut backoff = Backoff::default();
+    let mut writer = job.writer.clone();
+    loop {
+        let started = Instant::now();
+        let outcome = tokio::select! {
+            outcome = restore::start(job, &writer) => outcome,
+            () = job.stop.requested() => return Ok(()),
+        };
+        let problem = match outcome {
+            Ok(Start::Held { lake, chain, by }) => {
+                if let Some(revision) = stand_by(job, &lake, &chain, &by).await {
+                    writer.deployment_revision = revision;
+                    continue;
+                }
+                return Ok(());
+            }
+            Ok(Start::Ready(restored)) => {
+                job.status.clear(Scope::Storage);
+                job.status.clear(Scope::Registry);
+                let (lake, chain) = (restored.lake.clone(), restored.chain.id().clone());
+                match Box::pin(tenure::run(job, *restored, writer.clone())).await {
+                    Ok(Ended::CaughtUp) => {
+                        job.status.enter(Phase::Finished);
+                        tracing::info!("caught up with the topic");
+                        return Ok(());
+                    }
+                    Ok(Ended::Stopped) => return Ok(()),
+                    Ok(Ended::GaveUp) => return GaveUpSnafu.fail(),
+                    Ok(Ended::Unreachable(problems)) => return CannotCatchUpSnafu { problems }.fail(),
+                    Ok(Ended::Lost { by }) => {
+                        if let Some(revision) = stand_by(job, &lake, &chain, &by).await {
+                            writer.deployment_revision = revision;
+                            continue;
+                        }
+                        return Ok(());
+                    }
+                    Err(error) => (Scope::Storage, error.problem(), true),
+                }
+            }
+            Err(error @ RestoreError::Unusable { .. }) => return Err(unusable(error)),
+            Err(error) => (error.scope(), error.problem(), error.is_transient()),
+        };
+        let (scope, problem, is_transient) = problem;
+        if job.until_caught_up && !is_transient {
+            return CannotCatchUpSnafu { problems: vec![problem] }.fail();
+        }
+        job.status.raise(scope, problem);
+        if started.elapsed() >= SUCCESSFUL_TENURE {
+            backoff.reset();
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.pause()) => {}
+            () = job.stop.requested() => return Ok(()),
+        }
+    }
+}
+
+/// Waits until the chain may be claimed again, and with which deployment revision; `None` to stop.
+async fn stand_by(
+    job: &Job,
+    lake: &sluice_lake::Lake,
+    chain: &sluice_contract::manifest::ChainId,
+    holder: &Writer,
+) -> Option<u64> {
+    tracing::warn!(%chain, holder = holder.id, "another process owns the chain, standing by");
+    job.status.enter(Phase::Standby);
+    match standby::wait(job, lake, chain).await {
+        Waited::MayClaim { deployment_revision } => {
+            job.status.enter(Phase::Starting);
+            Some(deployment_revision)
+        }
+        Waited::Stopped => None,
+    }
+}
+
+fn unusable(error: RestoreError) -> IngestError {
+    match error {
+        RestoreError::Unusable { findings } => IngestError::Unusable { findings },
+        other => IngestError::CannotCatchUp { problems: vec![other.problem()] },
+    }
+}

@@ -1,0 +1,181 @@
+//! The watcher thread: finds the shard's partitions, follows their ends, and notices what is wrong with Kafka.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use sluice_contract::config::Kafka;
+use sluice_contract::manifest::PartitionProgress;
+
+use super::assignment::{Known, StartingPoint, expired, owns, starting_point};
+use super::reader::Command;
+use crate::backoff::Backoff;
+use crate::ingest::event::{Assignment, Event};
+use crate::kafka::{Topic, TopicError, Watermarks};
+use crate::report::{Scope, Status};
+
+/// How often the ends of the partitions are looked at.
+const ROUND: Duration = Duration::from_secs(2);
+/// How often the topic's partitions are listed.
+const LISTING: Duration = Duration::from_secs(30);
+/// How long one question to the broker may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A question of the reader: which of these offsets does the broker lack?
+#[derive(Debug)]
+pub(crate) struct Inspect {
+    /// The offset that comes next, for each partition.
+    pub(crate) wanted: BTreeMap<i32, i64>,
+}
+
+/// What the watcher stands on.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    /// The topic.
+    pub(crate) kafka: Kafka,
+    /// The shard's number.
+    pub(crate) shard: u32,
+    /// Number of shards.
+    pub(crate) shards: u32,
+    /// Positions that the chain has.
+    pub(crate) stored: BTreeMap<i32, PartitionProgress>,
+    /// Where troubles and the partitions' ends are shown.
+    pub(crate) status: Arc<Status>,
+    /// The core's inbox; the watcher ends with it.
+    pub(crate) events: Sender<Event>,
+    /// The reader's commands.
+    pub(crate) commands: Sender<Command>,
+}
+
+/// How a round ended.
+enum Round {
+    Done,
+    /// The core is gone: nobody needs the watcher.
+    Unneeded,
+}
+
+impl Watcher {
+    /// Watches until nobody asks any more.
+    pub(crate) fn run(self, inspections: &Receiver<Inspect>) {
+        let mut backoff = Backoff::default();
+        let mut topic: Option<Topic> = None;
+        let mut rounds = Rounds { assigned: Vec::new(), listed_at: None };
+        let mut question: Option<Inspect> = None;
+        loop {
+            let pause = match self.round(&mut topic, &mut rounds, question.as_ref()) {
+                Ok(Round::Done) => {
+                    question = None;
+                    backoff.reset();
+                    self.status.clear(Scope::Kafka);
+                    ROUND
+                }
+                Ok(Round::Unneeded) => return,
+                Err(error) => {
+                    self.status.raise(Scope::Kafka, error.problem());
+                    backoff.pause()
+                }
+            };
+            let until = Instant::now() + pause;
+            while let Some(left) = until.checked_duration_since(Instant::now()) {
+                match inspections.recv_timeout(left) {
+                    Ok(inspect) => question = Some(inspect),
+                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        }
+    }
+
+    fn round(
+        &self,
+        topic: &mut Option<Topic>,
+        rounds: &mut Rounds,
+        question: Option<&Inspect>,
+    ) -> Result<Round, TopicError> {
+        if topic.is_none() {
+            *topic = Some(Topic::new(&self.kafka)?);
+        }
+        let topic = topic.as_ref().expect("made above");
+        if rounds.listed_at.is_none_or(|at| at.elapsed() >= LISTING) {
+            let assignments = self.list(topic, rounds)?;
+            let is_first = rounds.listed_at.replace(Instant::now()).is_none();
+            if is_first || !assignments.is_empty() {
+                rounds.assigned.extend(assignments.iter().map(|assignment| assignment.partition));
+                if self.events.send(Event::Assigned(assignments)).is_err() {
+                    return Ok(Round::Unneeded);
+                }
+            }
+        }
+        let available = self.look(topic, &rounds.assigned)?;
+        let ends = available.iter().map(|(partition, watermarks)| (*partition, watermarks.high)).collect();
+        self.status.set_ends(&ends);
+        Ok(question.map_or(Round::Done, |question| self.answer(question, &available)))
+    }
+
+    /// The shard's partitions that are not assigned yet.
+    fn list(&self, topic: &Topic, rounds: &Rounds) -> Result<Vec<Assignment>, TopicError> {
+        let mut partitions = topic.partitions(TIMEOUT)?;
+        partitions.retain(|partition| {
+            owns(self.shard, self.shards, *partition) && !rounds.assigned.contains(partition)
+        });
+        let available = self.look(topic, &partitions)?;
+        let assignment = |(partition, watermarks): (i32, Watermarks)| {
+            let known = match self.stored.get(&partition) {
+                Some(progress) => Known::Stored(progress),
+                None if self.stored.is_empty() && rounds.listed_at.is_none() => Known::FirstStart,
+                None => Known::NewPartition,
+            };
+            let from = starting_point(known, self.kafka.start_from, watermarks);
+            Assignment { partition, from, end: watermarks.high }
+        };
+        Ok(available.into_iter().map(assignment).collect())
+    }
+
+    fn look(&self, topic: &Topic, partitions: &[i32]) -> Result<BTreeMap<i32, Watermarks>, TopicError> {
+        let mut available = BTreeMap::new();
+        for partition in partitions {
+            available.insert(*partition, topic.watermarks(*partition, TIMEOUT)?);
+        }
+        Ok(available)
+    }
+
+    /// Partitions that the broker cannot serve are stopped; the others were held up by mistake, and go on.
+    fn answer(&self, question: &Inspect, available: &BTreeMap<i32, Watermarks>) -> Round {
+        let mut sound = BTreeMap::new();
+        for (partition, watermarks) in available {
+            let Some(wanted) = question.wanted.get(partition) else { continue };
+            match expired(*wanted, *watermarks) {
+                None => {
+                    sound.insert(*partition, *wanted);
+                }
+                Some(expired) => {
+                    let event = Event::Expired { partition: *partition, expired };
+                    if self.events.send(event).is_err() {
+                        return Round::Unneeded;
+                    }
+                }
+            }
+        }
+        match self.commands.send(Command::Assign(sound)) {
+            Ok(()) => Round::Done,
+            Err(_) => Round::Unneeded,
+        }
+    }
+}
+
+/// What the watcher remembers from round to round.
+struct Rounds {
+    assigned: Vec<i32>,
+    listed_at: Option<Instant>,
+}
+
+impl Assignment {
+    /// The offset to read from; `None` where the partition cannot be read.
+    pub(crate) fn offset(&self) -> Option<i64> {
+        match self.from {
+            StartingPoint::At(offset) => Some(offset),
+            StartingPoint::Expired(_) => None,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Kafka clients: their settings, the topic's shape, and what their errors mean.
+
+pub mod settings;
+pub mod topic;
+pub mod trouble;
+
+pub use settings::{SettingsError, client_settings, consumer_settings};
+pub use topic::{Topic, Watermarks};
+pub use trouble::TopicError;

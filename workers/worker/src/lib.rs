@@ -1,0 +1,24 @@
+//! The one worker of Sluice: thin I/O shells around the engine and the lake, one folder for each job.
+//!
+//! | module | the job |
+//! |---|---|
+//! | [`ingest`] | reads Kafka and writes bronze, silver and quarantine, exactly once |
+//! | [`check`] | says what is wrong with a configuration, before anything runs on it |
+//! | [`generate`] | produces realistic traffic for demos, tests and benchmarks |
+//!
+//! What they share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
+//! `/metrics` show), [`stop`], [`backoff`] and [`clock`].
+
+pub mod backoff;
+pub mod check;
+pub mod clock;
+pub mod finding;
+pub mod generate;
+pub mod ingest;
+pub mod kafka;
+pub mod registry_client;
+pub mod report;
+pub mod stop;
+
+#[cfg(test)]
+mod test_support;

@@ -1,0 +1,277 @@
+//! [`Status`]: what the worker knows of itself, shared by all of its threads.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramOpts};
+use sluice_contract::manifest::{Counts, PartitionProgress};
+use sluice_contract::report::{PartitionReport, Phase, Problem, REPORT_FORMAT_VERSION, Report, TableReport};
+
+use super::rate::RateMeter;
+use crate::clock::now_ms;
+
+/// Reports stay below their bound: more partitions than this are left out, more problems too.
+const MOST_PARTITIONS: usize = 256;
+const MOST_PROBLEMS: usize = 16;
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// Whose status it is; fixed for the life of the process.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The shard's number.
+    pub shard: u32,
+    /// Number of shards.
+    pub shards: u32,
+    /// Id of the process, as in the manifests.
+    pub writer: String,
+    /// Revision of the configuration.
+    pub configuration: String,
+    /// How far the watermark trails the largest event time.
+    pub max_out_of_orderness_us: i64,
+}
+
+/// What a problem is about. There is at most one problem for each; the newest replaces the older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// The brokers or the topic.
+    Kafka,
+    /// The lake.
+    Storage,
+    /// The schema registry.
+    Registry,
+    /// One partition; the others go on.
+    Partition(i32),
+}
+
+/// What an epoch brought, once all tables have it.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The epoch.
+    pub epoch: u64,
+    /// Read time, or Kafka timestamp, of its oldest message; `None` without messages.
+    pub oldest_message_ms: Option<i64>,
+    /// Where each partition stands.
+    pub partitions: BTreeMap<i32, PartitionProgress>,
+    /// Each table after it.
+    pub tables: Vec<TableReport>,
+    /// How long the epoch was open.
+    pub open_for: Duration,
+    /// How long it took from its close to the last table.
+    pub commit_took: Duration,
+}
+
+/// What the worker knows of itself.
+#[derive(Debug)]
+pub struct Status {
+    subject: Subject,
+    started_at_ms: i64,
+    epoch_seconds: Histogram,
+    commit_seconds: Histogram,
+    changing: Mutex<Changing>,
+}
+
+#[derive(Debug)]
+struct Changing {
+    phase: Phase,
+    problems: BTreeMap<Scope, Problem>,
+    epoch: Option<u64>,
+    committed_at_ms: Option<i64>,
+    freshness_ms: Option<u64>,
+    partitions: BTreeMap<i32, PartitionProgress>,
+    ends: BTreeMap<i32, i64>,
+    tables: Vec<TableReport>,
+    messages: RateMeter,
+}
+
+impl Status {
+    /// The status of a process that has just started.
+    pub fn new(subject: Subject) -> Self {
+        let started_at_ms = now_ms();
+        Self {
+            subject,
+            started_at_ms,
+            epoch_seconds: histogram("sluice_epoch_duration_seconds", "Time that an epoch was open."),
+            commit_seconds: histogram(
+                "sluice_commit_duration_seconds",
+                "Time from the close of an epoch to its commit in the last table.",
+            ),
+            changing: Mutex::new(Changing {
+                phase: Phase::Starting,
+                problems: BTreeMap::new(),
+                epoch: None,
+                committed_at_ms: None,
+                freshness_ms: None,
+                partitions: BTreeMap::new(),
+                ends: BTreeMap::new(),
+                tables: Vec::new(),
+                messages: RateMeter::new(started_at_ms),
+            }),
+        }
+    }
+
+    /// Whose status it is.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Durations of epochs and of their commits.
+    pub fn durations(&self) -> [&Histogram; 2] {
+        [&self.epoch_seconds, &self.commit_seconds]
+    }
+
+    /// Says what the worker is doing; problems may still make it [`Phase::Blocked`].
+    pub fn enter(&self, phase: Phase) {
+        let mut changing = self.lock();
+        if changing.phase != phase {
+            tracing::info!(from = ?changing.phase, to = ?phase, "changed phase");
+            changing.phase = phase;
+        }
+    }
+
+    /// Reports a problem until it is [`Self::clear`]ed. Warns once for each change of its reason.
+    pub fn raise(&self, scope: Scope, problem: Problem) {
+        let mut changing = self.lock();
+        let is_news = changing.problems.get(&scope).is_none_or(|known| known.reason != problem.reason);
+        if is_news {
+            tracing::warn!(reason = problem.reason, problem = problem.message, "held up");
+        }
+        changing.problems.insert(scope, problem);
+    }
+
+    /// The problem is mended.
+    pub fn clear(&self, scope: Scope) {
+        if let Some(problem) = self.lock().problems.remove(&scope) {
+            tracing::info!(reason = problem.reason, "mended");
+        }
+    }
+
+    /// Counts messages that were processed.
+    pub fn count_messages(&self, messages: u64) {
+        self.lock().messages.add(now_ms(), messages);
+    }
+
+    /// Notes where the topic's partitions end now.
+    pub fn set_ends(&self, ends: &BTreeMap<i32, i64>) {
+        self.lock().ends.extend(ends);
+    }
+
+    /// Shows what was restored: the positions, and the tables as they are.
+    pub fn restore(
+        &self,
+        epoch: u64,
+        partitions: BTreeMap<i32, PartitionProgress>,
+        tables: Vec<TableReport>,
+    ) {
+        let mut changing = self.lock();
+        changing.epoch = Some(epoch);
+        changing.partitions = partitions;
+        changing.tables = tables;
+    }
+
+    /// Shows an epoch that all tables have.
+    pub fn commit(&self, commit: Commit) {
+        self.epoch_seconds.observe(commit.open_for.as_secs_f64());
+        self.commit_seconds.observe(commit.commit_took.as_secs_f64());
+        let now = now_ms();
+        let mut changing = self.lock();
+        changing.epoch = Some(commit.epoch);
+        changing.committed_at_ms = Some(now);
+        if let Some(oldest) = commit.oldest_message_ms {
+            changing.freshness_ms = Some((now - oldest).max(0) as u64);
+        }
+        changing.partitions = commit.partitions;
+        changing.tables = commit.tables;
+    }
+
+    /// What the worker is doing, problems considered.
+    pub fn phase(&self) -> Phase {
+        self.lock().phase()
+    }
+
+    /// The report of this moment.
+    pub fn report(&self) -> Report {
+        let changing = self.lock();
+        let mut counts = Counts::default();
+        for progress in changing.partitions.values() {
+            counts.add(&progress.counts);
+        }
+        Report {
+            format_version: REPORT_FORMAT_VERSION,
+            job: "ingest".to_owned(),
+            shard: self.subject.shard,
+            shards: self.subject.shards,
+            writer: self.subject.writer.clone(),
+            configuration: self.subject.configuration.clone(),
+            phase: changing.phase(),
+            problems: changing.problems.values().take(MOST_PROBLEMS).map(shortened).collect(),
+            started_at_ms: self.started_at_ms,
+            epoch: changing.epoch,
+            committed_at_ms: changing.committed_at_ms,
+            lag: changing.lag(),
+            freshness_ms: changing.freshness_ms,
+            messages_per_second: changing.messages.per_second(now_ms()),
+            counts,
+            partitions: changing.partitions(self.subject.max_out_of_orderness_us),
+            tables: changing.tables.clone(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Changing> {
+        self.changing.lock().expect("no holder of the lock panics")
+    }
+}
+
+impl Changing {
+    fn phase(&self) -> Phase {
+        let stopped = self.problems.keys().filter(|scope| matches!(scope, Scope::Partition(_))).count();
+        let all_stopped = stopped > 0 && stopped >= self.partitions.len();
+        let blocked = all_stopped || self.problems.len() > stopped;
+        match self.phase {
+            Phase::Starting | Phase::Running if blocked => Phase::Blocked,
+            phase => phase,
+        }
+    }
+
+    /// Known once the end of every partition is.
+    fn lag(&self) -> Option<u64> {
+        if self.partitions.is_empty() {
+            return None;
+        }
+        let mut lag = 0;
+        for (partition, progress) in &self.partitions {
+            let end = self.ends.get(partition)?;
+            lag += (end - progress.next_offset).max(0) as u64;
+        }
+        Some(lag)
+    }
+
+    fn partitions(&self, max_out_of_orderness_us: i64) -> Vec<PartitionReport> {
+        let report = |(partition, progress): (&i32, &PartitionProgress)| PartitionReport {
+            partition: *partition,
+            next_offset: progress.next_offset,
+            end_offset: self.ends.get(partition).copied(),
+            watermark_us: progress.max_event_time_us.map(|largest| largest - max_out_of_orderness_us),
+            idle: progress.idle,
+        };
+        self.partitions.iter().take(MOST_PARTITIONS).map(report).collect()
+    }
+}
+
+fn shortened(problem: &Problem) -> Problem {
+    let mut message = problem.message.clone();
+    if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
+    Problem { reason: problem.reason.clone(), message }
+}
+
+fn histogram(name: &str, help: &str) -> Histogram {
+    let buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0];
+    Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))
+        .expect("the name and buckets are valid")
+}
+
+#[cfg(test)]
+mod tests;
