@@ -1,0 +1,138 @@
+"""What every end-to-end test needs: a real Kafka, the programs, a seed, and a place for files."""
+
+import json
+import os
+import pathlib
+import random
+import socket
+import uuid
+
+import confluent_kafka.admin
+import pytest
+
+import pipelines
+from kafka_topics import Topic
+from processes import Program
+
+DEFAULT_PROGRAMS = pathlib.Path.home() / ".cache/sluice/target/debug"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def kafka() -> str:
+    """The address of a real Apache Kafka. Its absence is a failure, never a reason to skip."""
+    servers = os.environ.get("SLUICE_TEST_KAFKA")
+    if not servers:
+        pytest.fail("no Kafka to test with: run `make services`, and set SLUICE_TEST_KAFKA to what it prints")
+    try:
+        confluent_kafka.admin.AdminClient({"bootstrap.servers": servers, "log_level": 0}).list_topics(timeout=15)
+    except confluent_kafka.KafkaException as error:
+        pytest.fail(f"no Kafka answers at SLUICE_TEST_KAFKA={servers} ({error}): run `make services`")
+    return servers
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """What all random choices follow from; printed, so that a failure can be repeated."""
+    chosen = int(os.environ.get("SLUICE_SEED") or random.SystemRandom().randrange(2**31))
+    print(f"\nSLUICE_SEED={chosen}")
+    return chosen
+
+
+def pytest_report_header():
+    return f"SLUICE_TEST_KAFKA={os.environ.get('SLUICE_TEST_KAFKA')} SLUICE_SEED={os.environ.get('SLUICE_SEED', 'random')}"
+
+
+def program(name: str) -> pathlib.Path:
+    path = pathlib.Path(os.environ.get("SLUICE_BIN") or DEFAULT_PROGRAMS) / name
+    if not path.exists():
+        pytest.fail(f"{path} does not exist: run `make build`, or set SLUICE_BIN to the folder of the programs")
+    return path
+
+
+@pytest.fixture(scope="session")
+def worker_program() -> pathlib.Path:
+    return program("sluice-worker")
+
+
+@pytest.fixture(scope="session")
+def sluice_program() -> pathlib.Path:
+    return program("sluice")
+
+
+@pytest.fixture
+def topic(kafka, request):
+    """A fresh topic of 8 partitions, removed after the test."""
+    topic = Topic(kafka, f"test-{uuid.uuid4().hex[:12]}", partitions=8)
+    topic.create()
+    yield topic
+    topic.delete()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Starts programs; none outlives the test."""
+    started = []
+
+    def start(*arguments, environment=None, wrapper=(), cwd=None) -> Program:
+        log = tmp_path / f"program-{len(started)}.log"
+        program = Program(arguments, log, environment=environment, wrapper=wrapper, cwd=cwd)
+        started.append(program)
+        return program
+
+    yield start
+    for program in started:
+        if program.is_running():
+            program.kill()
+
+
+@pytest.fixture
+def ingest(tmp_path, worker_program, run):
+    """Starts a worker with a configuration: `ingest(configuration, "--until-caught-up")`."""
+
+    def start(configuration: dict, *flags, environment=None, wrapper=()) -> Program:
+        text = json.dumps(configuration, indent=1)
+        file = tmp_path / f"config-{abs(hash(text))}.json"
+        file.write_text(text)
+        return run(worker_program, "ingest", "--config", file, *flags, environment=environment, wrapper=wrapper)
+
+    return start
+
+
+@pytest.fixture
+def generate(worker_program, run):
+    """Starts the generator on a topic: `generate(topic, "--messages", 1000)`."""
+
+    def start(topic: Topic, *flags) -> Program:
+        return run(
+            worker_program, "generate", "--bootstrap-servers", topic.servers, "--topic", topic.name, *flags
+        )
+
+    return start
+
+
+@pytest.fixture
+def ecommerce(topic, tmp_path):
+    """The worker configuration of the e-commerce example for the test's topic and lake."""
+    return pipelines.ecommerce(topic.servers, topic.name, tmp_path / "lake")
+
+
+@pytest.fixture
+def lake(tmp_path) -> pathlib.Path:
+    return tmp_path / "lake"
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def registry(sluice_program, run, tmp_path, free_port):
+    """The embedded schema registry; gives its URL."""
+    address = f"127.0.0.1:{free_port}"
+    server = run(sluice_program, "schema-registry", "--data", tmp_path / "registry", "--listen", address)
+    server.await_listening(address)
+    return f"http://{address}"
