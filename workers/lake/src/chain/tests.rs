@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use sluice_contract::manifest::{PartitionProgress, StateFile};
+use sluice_contract::manifest::{PartitionProgress, StateFile, StateFiles};
 
 use super::*;
 use crate::fixtures::{chain_id, forgetful_store, local_store, manifest, won, writer};

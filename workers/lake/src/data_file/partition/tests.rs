@@ -14,7 +14,7 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
 }
 
 fn numbers(part: &RecordBatch) -> Vec<i32> {
-    part.column_by_name("n").unwrap().as_primitive::<arrow::datatypes::Int32Type>().values().to_vec()
+    part.column_by_name("n").unwrap().as_primitive::<Int32Type>().values().to_vec()
 }
 
 fn n(count: i32) -> ArrayRef {

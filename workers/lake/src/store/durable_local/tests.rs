@@ -154,7 +154,7 @@ fn a_full_disk_leaves_no_name_behind_and_a_later_try_works() {
 #[tokio::test]
 #[ignore = "run by a_full_disk_leaves_no_name_behind_and_a_later_try_works"]
 async fn fill_the_disk() {
-    let disk = std::path::PathBuf::from(std::env::var_os("DISK").unwrap());
+    let disk = PathBuf::from(std::env::var_os("DISK").unwrap());
     let local = DurableLocal::create(disk.join("lake")).await.unwrap();
     let file = Path::from_absolute_path(disk.join("lake/log/entry")).unwrap();
     std::fs::write(disk.join("ballast"), vec![1; 160 * 1024]).unwrap();
@@ -179,7 +179,7 @@ fn storage_that_refuses_writes_says_so() {
 #[tokio::test]
 #[ignore = "run by storage_that_refuses_writes_says_so"]
 async fn write_to_a_disk_that_became_read_only() {
-    let disk = std::path::PathBuf::from(std::env::var_os("DISK").unwrap());
+    let disk = PathBuf::from(std::env::var_os("DISK").unwrap());
     let local = DurableLocal::create(disk.join("lake")).await.unwrap();
     let file = Path::from_absolute_path(disk.join("lake/file")).unwrap();
     let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(&disk).status().unwrap();
