@@ -73,3 +73,6 @@ fn make_plain(schema: &mut Value) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ pub mod byte_size;
 pub mod conditions;
 pub mod definition;
 pub mod duration;
+#[cfg(test)]
+mod fixture;
 pub mod pod_template;
 pub mod stream_pipeline;
 pub mod text;

@@ -49,7 +49,7 @@ text_schemas! {
     topic: 1 to 249, "self.matches('^[a-zA-Z0-9._-]+$') && self != '.' && self != '..'",
         "a topic's name has letters, digits, '.', '_' and '-'";
     /// A comma-separated list of `host:port`.
-    bootstrap_servers: 3 to 2048, "self.matches('^[^,: ]+:[0-9]{1,5}(,[^,: ]+:[0-9]{1,5})*$')",
+    bootstrap_servers: 3 to 2048, "self.matches('^[^, ]+:[0-9]{1,5}(,[^, ]+:[0-9]{1,5})*$')",
         "list the brokers as host:port, separated by commas without blanks";
     /// An `http://` or `https://` address.
     http_url: 8 to 2048, "self.matches('^https?://[^/ ]+')",

@@ -172,3 +172,6 @@ pub struct StreamPipelineSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }
+
+#[cfg(test)]
+mod tests;

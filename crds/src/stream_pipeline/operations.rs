@@ -44,7 +44,7 @@ pub struct Maintenance {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Warehouse {
-    /// The database.
+    /// The database that the tables are copied to.
     pub postgres: Postgres,
     /// When it runs, as five cron fields in `timeZone`. Default: `0 */6 * * *`, every six hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]

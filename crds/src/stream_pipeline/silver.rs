@@ -60,8 +60,8 @@ pub struct Requirement {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deduplicate {
-    /// Fields of the schema, or built-in columns, that together identify a row, for example
-    /// `[transaction_id]`.
+    /// Columns of silver, fields of the schema or built-in columns that together identify a row, for
+    /// example `[transaction_id]`.
     #[schemars(
         length(min = 1, max = 8),
         inner(length(min = 1, max = 128)),

@@ -194,7 +194,7 @@ pub struct Sasl {
 /// A SASL mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SaslMechanism {
-    /// The password travels as it is: only over TLS.
+    /// The password travels as it is: use it over TLS.
     Plain,
     /// Challenge and response with SHA-256.
     ScramSha256,

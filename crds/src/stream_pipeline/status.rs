@@ -69,7 +69,7 @@ pub struct StreamPipelineStatus {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["stage", "reason"])
     )]
     pub quarantine: Vec<QuarantineStatus>,
-    /// The lake.
+    /// The lake that the tables are in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lake: Option<LakeStatus>,
     /// The copy in the warehouse.
@@ -84,13 +84,13 @@ pub struct TableStatus {
     /// Path below the lake's root: `silver`, `gold/transactions`.
     #[schemars(length(max = 80))]
     pub name: String,
-    /// Newest version.
+    /// Newest version of the Delta table.
     pub version: i64,
-    /// Rows, rounded.
+    /// Number of rows, rounded.
     pub rows: i64,
-    /// Files.
+    /// Number of live files.
     pub files: i64,
-    /// Bytes, rounded.
+    /// Bytes of its live files, rounded.
     pub bytes: i64,
 }
 
@@ -101,7 +101,7 @@ pub struct QuarantineStatus {
     /// Where they were refused: `decode`, `silver` or `late`.
     #[schemars(length(max = 16))]
     pub stage: String,
-    /// The reason.
+    /// The code of the reason.
     #[schemars(length(max = 64))]
     pub reason: String,
     /// How many, rounded.
