@@ -23,7 +23,12 @@ pub(crate) fn configuration(change: impl FnOnce(&mut Value)) -> WorkerConfig {
         "storage": {"uri": "file:///nowhere"},
         "commit": {"everyMs": 2000, "maxBytes": 1000},
         "bronze": {"keepValue": false},
-        "silver": {"columns": [{"name": "device"}, {"name": "celsius"}], "partitionBy": []}
+        "silver": {
+            "columns": [
+                {"name": "device"}, {"name": "celsius"}, {"name": "topic"}, {"name": "partition"}, {"name": "offset"}
+            ],
+            "partitionBy": []
+        }
     });
     change(&mut document);
     WorkerConfig::from_json(&document.to_string()).expect("the document is a configuration")

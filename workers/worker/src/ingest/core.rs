@@ -150,10 +150,7 @@ impl Core {
 
     /// Does what is due: batches that wait, silence, the end of the epoch, the end of it all.
     fn proceed(&mut self, now: Instant) -> Step {
-        while !self.stopping && !self.is_full() {
-            let Some(batch) = self.waiting.pop_front() else { break };
-            self.take(batch, now)?;
-        }
+        self.take_waiting(now)?;
         if now.duration_since(self.idle_checked) >= IDLE_CHECK {
             self.idle_checked = now;
             self.look_for_silence(now);
@@ -164,10 +161,26 @@ impl Core {
         }
         let has_messages = self.ingest.open_epoch().messages > 0;
         let sign_due = now.duration_since(self.epoch.since) >= SIGN_OF_LIFE || self.must_pin_positions;
-        if self.is_due(now) || (!has_messages && sign_due) || (end.is_some() && has_messages) {
+        if (!has_messages && sign_due) || (end.is_some() && has_messages) {
             self.close(now)?;
         }
         end.map_or(Step::Continue(()), Step::Break)
+    }
+
+    /// Takes the batches that wait, and closes epochs between them as they become due. While one epoch
+    /// is in commit, the next one takes no more than its size.
+    fn take_waiting(&mut self, now: Instant) -> Step {
+        loop {
+            if self.is_due(now) && !self.in_commit {
+                self.close(now)?;
+            }
+            let is_full = self.ingest.open_epoch().bytes >= self.options.policy.max_bytes;
+            if self.stopping || is_full {
+                return Step::Continue(());
+            }
+            let Some(batch) = self.waiting.pop_front() else { return Step::Continue(()) };
+            self.take(batch, now)?;
+        }
     }
 
     /// The end, once there is nothing left to do but to close the epoch.
@@ -183,11 +196,6 @@ impl Core {
             return Some(CoreEnd::CaughtUp);
         }
         Some(CoreEnd::Unreachable(self.expired.values().cloned().collect()))
-    }
-
-    /// While one epoch is in commit, the next one takes no more than its size.
-    fn is_full(&self) -> bool {
-        self.in_commit && self.ingest.open_epoch().bytes >= self.options.policy.max_bytes
     }
 
     fn is_due(&self, now: Instant) -> bool {

@@ -171,13 +171,13 @@ impl Status {
 
     /// Shows an epoch that all tables have.
     pub fn commit(&self, commit: Commit) {
-        self.epoch_seconds.observe(commit.open_for.as_secs_f64());
-        self.commit_seconds.observe(commit.commit_took.as_secs_f64());
         let now = now_ms();
         let mut changing = self.lock();
         changing.epoch = Some(commit.epoch);
         changing.committed_at_ms = Some(now);
         if let Some(oldest) = commit.oldest_message_ms {
+            self.epoch_seconds.observe(commit.open_for.as_secs_f64());
+            self.commit_seconds.observe(commit.commit_took.as_secs_f64());
             changing.freshness_ms = Some((now - oldest).max(0) as u64);
         }
         changing.partitions = commit.partitions;

@@ -18,8 +18,8 @@ use crate::test_support::{SCHEMA, configuration};
 /// A core, and the other ends of its channels.
 struct Bench {
     core: Core,
-    commands: mpsc::Receiver<Command>,
-    recycled: mpsc::Receiver<MessageBatch>,
+    commands: Receiver<Command>,
+    recycled: Receiver<MessageBatch>,
     closed: tokio_mpsc::Receiver<Closed>,
     start: Instant,
 }
@@ -86,8 +86,16 @@ impl Bench {
         self.hear(Event::Read(ReadBatch { messages, oldest_ms: Some(1), at_end: BTreeMap::new() }));
     }
 
-    fn proceed_after(&mut self, milliseconds: u64) -> Step {
-        self.core.proceed(self.start + Duration::from_millis(milliseconds))
+    /// Lets the core do what is due so long after the start.
+    fn go_on(&mut self, milliseconds: u64) {
+        let step = self.core.proceed(self.start + Duration::from_millis(milliseconds));
+        assert_eq!(step, Step::Continue(()));
+    }
+
+    /// As [`Self::go_on`], but the core ends.
+    fn end(&mut self, milliseconds: u64) -> CoreEnd {
+        let step = self.core.proceed(self.start + Duration::from_millis(milliseconds));
+        step.break_value().expect("the core ends")
     }
 
     fn next_offset(&self, partition: i32) -> i64 {
@@ -100,7 +108,7 @@ impl Bench {
 
     /// Takes the first manifest, which only pins positions, out of the way.
     fn pin(&mut self) {
-        assert_eq!(self.proceed_after(0), Step::Continue(()));
+        self.go_on(0);
         assert_eq!(self.closed().expect("positions are pinned").content.size.messages, 0);
         self.hear(Event::Committed);
     }
@@ -110,7 +118,7 @@ impl Bench {
 fn positions_are_pinned_before_anything_is_read() {
     let mut bench = Bench::new(&configuration(|_| {}), false);
     bench.assign(&[0, 1], 50);
-    assert_eq!(bench.proceed_after(0), Step::Continue(()));
+    bench.go_on(0);
     let closed = bench.closed().expect("a manifest that pins the positions");
     assert!(closed.files.is_empty() && closed.content.partitions.len() == 2);
     assert!(matches!(bench.commands.try_recv(), Ok(Command::Assign(offsets)) if offsets.len() == 2));
@@ -122,12 +130,12 @@ fn an_epoch_closes_by_age_with_the_files_of_its_tables() {
     bench.assign(&[0], 50);
     bench.pin();
     bench.read(0, 0..3);
-    assert_eq!(bench.proceed_after(100), Step::Continue(()));
+    bench.go_on(100);
     assert_eq!(bench.next_offset(0), 3);
     assert!(bench.recycled.try_recv().expect("the batch came back").is_empty());
-    bench.proceed_after(2_099);
+    bench.go_on(2_099);
     assert!(bench.closed().is_none(), "two seconds have not passed since the first message");
-    bench.proceed_after(2_100);
+    bench.go_on(2_100);
     let closed = bench.closed().expect("the epoch is due");
     assert_eq!(closed.content.size.messages, 3);
     assert_eq!(closed.content.partitions[&0].counts.silver, 3);
@@ -146,29 +154,29 @@ fn while_one_epoch_is_in_commit_the_next_one_takes_its_size_and_no_more() {
     bench.assign(&[0], 1_000);
     bench.pin();
     bench.read(0, 0..20);
-    bench.proceed_after(10);
+    bench.go_on(10);
     assert!(bench.closed().is_some(), "the first epoch is full and in commit now");
     bench.read(0, 20..40);
     bench.read(0, 40..60);
-    bench.proceed_after(20);
+    bench.go_on(20);
     assert_eq!(bench.next_offset(0), 40, "the second epoch is full with one batch");
     assert_eq!(bench.recycled.try_iter().count(), 2, "the third batch is kept, which stops the reader");
     bench.hear(Event::Committed);
-    bench.proceed_after(30);
+    bench.go_on(30);
     assert_eq!(bench.closed().expect("the second epoch").content.partitions[&0].next_offset, 40);
-    bench.proceed_after(40);
+    bench.go_on(40);
     assert_eq!(bench.next_offset(0), 60);
 }
 
 #[test]
 fn silence_gives_a_sign_of_life_every_ten_seconds() {
     let mut bench = Bench::new(&configuration(|_| {}), false);
-    bench.proceed_after(9_999);
+    bench.go_on(9_999);
     assert!(bench.closed().is_none());
-    bench.proceed_after(10_000);
+    bench.go_on(10_000);
     assert!(bench.closed().expect("a sign of life").files.is_empty());
     bench.hear(Event::Committed);
-    bench.proceed_after(19_999);
+    bench.go_on(19_999);
     assert!(bench.closed().is_none());
 }
 
@@ -178,9 +186,9 @@ fn a_request_to_stop_commits_what_was_read_and_ends() {
     bench.assign(&[0], 50);
     bench.pin();
     bench.read(0, 0..2);
-    bench.proceed_after(1);
+    bench.go_on(1);
     bench.hear(Event::Stop);
-    assert_eq!(bench.proceed_after(2), Step::Break(CoreEnd::Stopped));
+    assert_eq!(bench.end(2), CoreEnd::Stopped);
     assert_eq!(bench.closed().expect("the open epoch").content.partitions[&0].next_offset, 2);
 }
 
@@ -188,14 +196,14 @@ fn a_request_to_stop_commits_what_was_read_and_ends() {
 fn a_stop_waits_for_the_epoch_in_commit_before_it_closes_the_last_one() {
     let mut bench = Bench::new(&configuration(|_| {}), false);
     bench.assign(&[0], 50);
-    bench.proceed_after(0);
+    bench.go_on(0);
     bench.read(0, 0..2);
-    bench.proceed_after(1);
+    bench.go_on(1);
     bench.hear(Event::Stop);
-    assert_eq!(bench.proceed_after(2), Step::Continue(()), "positions are still being pinned");
+    bench.go_on(2);
     assert!(bench.closed().expect("the pin").files.is_empty());
     bench.hear(Event::Committed);
-    assert_eq!(bench.proceed_after(3), Step::Break(CoreEnd::Stopped));
+    assert_eq!(bench.end(3), CoreEnd::Stopped);
     assert_eq!(bench.closed().expect("the last epoch").content.size.messages, 2);
 }
 
@@ -205,9 +213,9 @@ fn catching_up_ends_when_every_partition_has_reached_its_end() {
     bench.assign(&[0, 1], 2);
     bench.pin();
     bench.read(0, 0..2);
-    assert_eq!(bench.proceed_after(1), Step::Continue(()));
+    bench.go_on(1);
     bench.read(1, 0..2);
-    assert_eq!(bench.proceed_after(2), Step::Break(CoreEnd::CaughtUp));
+    assert_eq!(bench.end(2), CoreEnd::CaughtUp);
     assert_eq!(bench.closed().expect("the last epoch").content.size.messages, 4);
 }
 
@@ -219,9 +227,7 @@ fn an_expired_partition_makes_the_goal_unreachable_but_the_others_are_committed(
     let expired = Expired { wanted: 0, available: Watermarks { low: 5, high: 9 } };
     bench.hear(Event::Expired { partition: 1, expired });
     bench.read(0, 0..2);
-    let Step::Break(CoreEnd::Unreachable(problems)) = bench.proceed_after(1) else {
-        panic!("partition 1 can never catch up")
-    };
+    let CoreEnd::Unreachable(problems) = bench.end(1) else { panic!("partition 1 can never catch up") };
     assert_eq!(problems[0].reason, "OffsetsExpired");
     assert_eq!(bench.closed().expect("the other partition").content.size.messages, 2);
 }
@@ -232,7 +238,7 @@ fn a_position_beyond_the_last_message_is_kept_at_the_end_of_the_log() {
     bench.assign(&[0], 50);
     let at_end = BTreeMap::from([(0, Some(7))]);
     bench.hear(Event::Read(ReadBatch { messages: MessageBatch::default(), oldest_ms: None, at_end }));
-    bench.proceed_after(0);
+    bench.go_on(0);
     assert_eq!(bench.next_offset(0), 7);
 }
 
@@ -250,7 +256,7 @@ fn a_partition_that_waits_for_its_schema_is_paused_and_goes_on_in_order() {
     for (partition, offset, id) in [(0, 0, 1), (0, 1, 9), (1, 0, 1), (0, 2, 1), (1, 1, 1)] {
         bench.read_framed(partition, offset, id);
     }
-    bench.proceed_after(1);
+    bench.go_on(1);
     assert_eq!((bench.next_offset(0), bench.next_offset(1)), (1, 2));
     assert!(matches!(bench.commands.try_recv(), Ok(Command::Pause(0))));
     bench.hear(Event::SchemaFound { id: 9, text: SCHEMA.to_owned() });
@@ -269,7 +275,7 @@ fn messages_of_a_schema_that_is_not_found_are_refused() {
     bench.assign(&[0], 50);
     bench.pin();
     bench.read_framed(0, 0, 9);
-    bench.proceed_after(1);
+    bench.go_on(1);
     assert_eq!(bench.next_offset(0), 0);
     bench.hear(Event::SchemaNotFound { id: 9 });
     let progress = bench.core.ingest.progress();
