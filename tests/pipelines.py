@@ -1,5 +1,6 @@
 """Worker configurations: what the operator would make of the example resources."""
 
+import copy
 import hashlib
 import json
 
@@ -95,6 +96,6 @@ def ecommerce(servers: str, topic: str, lake, *, registry: str | None = None) ->
         "storage": {"uri": f"file://{lake}"},
         "commit": {"everyMs": 1000, "maxBytes": 64 * 2**20},
         "bronze": {"keepValue": False},
-        "silver": SILVER,
+        "silver": copy.deepcopy(SILVER),
         "gold": [],
     }

@@ -198,6 +198,12 @@ fn write_json(text: &mut Vec<u8>, world: &World, transaction: &Transaction, chan
     text.extend_from_slice(application.channel.as_bytes());
     text.extend_from_slice(b"\",\"user_agent\":\"");
     text.extend_from_slice(application.agent.as_bytes());
+    text.extend_from_slice(b"\",\"request_id\":\"");
+    push_hex(text, transaction.id as u64 ^ transaction.session, 16);
+    push_hex(text, transaction.device, 16);
+    // An address of TEST-NET-3, which is nobody's.
+    text.extend_from_slice(b"\",\"client_ip\":\"203.0.113.");
+    push_integer(text, transaction.device % 255);
     text.extend_from_slice(b"\"}");
     match change {
         Some(Change::Json(JsonChange::Suffix(bytes))) => text.extend_from_slice(bytes),

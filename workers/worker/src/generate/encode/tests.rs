@@ -79,7 +79,7 @@ fn a_sound_message_is_a_json_object_with_the_fields_of_the_transaction() {
         }
     }
     let mean = bytes / messages.len();
-    assert!((300..=500).contains(&mean), "{mean}");
+    assert!((450..=520).contains(&mean), "{mean}");
 }
 
 #[test]
