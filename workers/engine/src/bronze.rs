@@ -1,6 +1,5 @@
 //! Bronze: every message that decodes, with where it was in Kafka.
 
-use std::iter::repeat_n;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -40,7 +39,10 @@ impl Envelope {
         for &index in messages {
             let message = batch.get(index as usize);
             match message.key {
-                Some(key) => keys.append_value(String::from_utf8_lossy(key)),
+                Some(key) => match str::from_utf8(key) {
+                    Ok(text) => keys.append_value(text),
+                    Err(_) => keys.append_value(String::from_utf8_lossy(key)),
+                },
                 None => keys.append_null(),
             }
             partitions.push(message.partition);
@@ -51,7 +53,7 @@ impl Envelope {
         let processing_time = TimestampMicrosecondArray::from(vec![processing_time_us; rows]);
         Self {
             kafka_key: Arc::new(keys.finish()),
-            topic: Arc::new(StringArray::from_iter_values(repeat_n(topic, rows))),
+            topic: Arc::new(StringArray::new_repeated(topic, rows)),
             partition: Arc::new(Int32Array::from(partitions)),
             offset: Arc::new(Int64Array::from(offsets)),
             kafka_timestamp: timestamps.finish().with_timezone("UTC"),
@@ -109,20 +111,25 @@ pub(crate) fn key_mismatches(
     messages: &[u32],
 ) -> Vec<usize> {
     let Some(slot) = plan.key_column else { return Vec::new() };
-    let keys = messages.iter().map(|&message| batch.get(message as usize).key).enumerate();
+    let keys = candidates.column(plan.slot_of(BuiltIn::KafkaKey)).as_string::<i32>();
     let column = candidates.column(slot);
     if let Some(texts) = column.as_string_opt::<i32>() {
-        return mismatches(keys, |row, key| texts.is_valid(row) && texts.value(row).as_bytes() == key);
+        // A replacement character may stand for bytes that are not UTF-8: then the bytes decide.
+        let is_key = |row: usize, text: &str| {
+            let message = batch.get(messages[row] as usize);
+            !text.contains(char::REPLACEMENT_CHARACTER) || message.key == Some(text.as_bytes())
+        };
+        return mismatches(keys, |row, key| {
+            texts.is_valid(row) && texts.value(row) == key && is_key(row, key)
+        });
     }
     let integers = cast(column, &DataType::Int64).expect("a key column is text or a whole number");
     let integers = integers.as_primitive::<Int64Type>();
     let mut text = itoa::Buffer::new();
-    mismatches(keys, |row, key| integers.is_valid(row) && text.format(integers.value(row)).as_bytes() == key)
+    mismatches(keys, |row, key| integers.is_valid(row) && text.format(integers.value(row)) == key)
 }
 
-fn mismatches<'a>(
-    keys: impl Iterator<Item = (usize, Option<&'a [u8]>)>,
-    mut matches: impl FnMut(usize, &[u8]) -> bool,
-) -> Vec<usize> {
+fn mismatches(keys: &StringArray, mut matches: impl FnMut(usize, &str) -> bool) -> Vec<usize> {
+    let keys = keys.iter().enumerate();
     keys.filter(|&(row, key)| !key.is_some_and(|key| matches(row, key))).map(|(row, _)| row).collect()
 }

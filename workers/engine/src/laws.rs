@@ -190,7 +190,7 @@ struct Tables {
 
 impl Tables {
     fn add(&mut self, processed: &Processed) {
-        let mut add = |lines: &mut Vec<String>, rows: &Option<arrow::array::RecordBatch>| {
+        let add = |lines: &mut Vec<String>, rows: &Option<arrow::array::RecordBatch>| {
             let Some(rows) = rows else { return };
             let schema = rows.schema();
             let names = schema.fields().iter().map(|field| field.name());
@@ -308,17 +308,17 @@ proptest! {
             };
             std::iter::zip(texts(rows, "partition"), texts(rows, "offset")).map(parse).collect()
         };
-        for bronze in &processed.bronze {
+        if let Some(bronze) = &processed.bronze {
             for place in place(bronze) {
                 found.insert(place, Fate::Duplicate);
             }
         }
-        for silver in &processed.silver {
+        if let Some(silver) = &processed.silver {
             for place in place(silver) {
                 prop_assert_eq!(found.insert(place, Fate::Silver), Some(Fate::Duplicate));
             }
         }
-        for quarantine in &processed.quarantine {
+        if let Some(quarantine) = &processed.quarantine {
             for (place, reason) in place(quarantine).into_iter().zip(texts(quarantine, "reason")) {
                 let expected = fates[&place];
                 prop_assert_eq!(expected, Fate::Refused(match expected {

@@ -142,14 +142,16 @@ impl Partitions {
 
     /// Counts the messages of a batch and moves the positions behind them.
     pub(crate) fn arrive(&mut self, batch: &MessageBatch) -> Arrivals {
-        let mut slots = Vec::with_capacity(batch.len());
-        let mut bytes = 0;
+        // Starting a partition shifts the slots of those behind it, so all are started first.
+        let mut current = None;
         for message in batch.iter() {
-            // Starting a partition shifts the slots of those behind it, so all are started first.
-            if self.find(message.partition).is_err() {
+            if current != Some(message.partition) {
+                current = Some(message.partition);
                 self.get_or_start(message.partition);
             }
         }
+        let mut slots = Vec::with_capacity(batch.len());
+        let mut bytes = 0;
         let mut current = None;
         for message in batch.iter() {
             let slot = match current {

@@ -77,8 +77,14 @@ impl Memory {
         }
     }
 
+    /// What stands where a key's entry would: brings the place into the processor's cache.
+    pub(crate) fn glance(&self, key: Key) -> u64 {
+        let table = &self.tables[table_of(key.high())];
+        table.places.get(table.home(key.high())).map_or(0, |place| place.high)
+    }
+
     fn table(&mut self, entry: Entry) -> &mut Table {
-        &mut self.tables[(entry.high >> (u64::BITS - TABLE_BITS)) as usize]
+        &mut self.tables[table_of(entry.high)]
     }
 
     /// Bytes of all places.
@@ -92,6 +98,10 @@ impl Memory {
     pub(crate) fn len(&self) -> usize {
         self.tables.iter().map(|table| table.taken).sum()
     }
+}
+
+fn table_of(high: u64) -> usize {
+    (high >> (u64::BITS - TABLE_BITS)) as usize
 }
 
 /// One of the flat arrays.

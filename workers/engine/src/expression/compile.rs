@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
 use datafusion::execution::SessionStateBuilder;
@@ -14,6 +14,7 @@ use datafusion::physical_expr::expressions::BinaryExpr;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::SessionConfig;
 
+use super::calendar::UtcPart;
 use super::{Expression, Problem, Scope, check, explain};
 
 /// Compiles expressions: one dialect, one set of functions.
@@ -78,24 +79,26 @@ impl Compiler {
         Ok(Expression {
             sql: sql.trim().to_owned(),
             inputs: inputs.map(|(field, &slot)| (field.name().clone(), slot)).collect(),
+            physical: rewritten(physical, &inputs_schema)?,
             schema: Arc::new(inputs_schema),
-            physical: failing_on_overflow(physical)?,
             data_type,
             column,
         })
     }
 }
 
-/// Arithmetic on whole numbers wraps around unless each operator is told to fail.
-fn failing_on_overflow(physical: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+/// Tells each operator to fail where whole numbers overflow, instead of wrapping around, and takes the
+/// calendar of UTC by arithmetic.
+fn rewritten(physical: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
     let transformed = physical.transform_up(|part| {
-        Ok(match part.downcast_ref::<BinaryExpr>() {
-            Some(operator) => {
-                let failing: Arc<dyn PhysicalExpr> = Arc::new(operator.clone().with_fail_on_overflow(true));
-                Transformed::yes(failing)
-            }
-            None => Transformed::no(part),
-        })
+        let other: Arc<dyn PhysicalExpr> = if let Some(operator) = part.downcast_ref::<BinaryExpr>() {
+            Arc::new(operator.clone().with_fail_on_overflow(true))
+        } else if let Some(utc_part) = UtcPart::in_place_of(&part, schema)? {
+            Arc::new(utc_part)
+        } else {
+            return Ok(Transformed::no(part));
+        };
+        Ok(Transformed::yes(other))
     })?;
     Ok(transformed.data)
 }

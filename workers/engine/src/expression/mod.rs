@@ -10,6 +10,7 @@ use datafusion::physical_plan::PhysicalExpr;
 use std::fmt;
 use std::sync::Arc;
 
+mod calendar;
 mod check;
 mod compile;
 mod evaluate;

@@ -73,6 +73,11 @@ impl Scope {
             .filter(|&(distance, _)| distance <= allowed)
             .collect();
         near.sort_unstable();
+        // Of several near names, those that are hardly farther than the nearest.
+        near.retain({
+            let nearest = near.first().map_or(0, |&(distance, _)| distance);
+            move |&(distance, _)| distance <= nearest + 1
+        });
         let quoted =
             |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         if near.is_empty() {

@@ -72,12 +72,6 @@ pub(super) fn fields(schema: &RowSchema, keep_value: bool, problems: &mut Proble
             problems.add(path, format!("the name is taken by the built-in column `{built_in}`"), fix);
             continue;
         }
-        if let Some(other) = fields.iter().find(|other| other.name().eq_ignore_ascii_case(name)) {
-            let message =
-                format!("it differs from `{}` in case only, which a Delta table cannot hold", other.name());
-            problems.add(path, message, "rename one of them");
-            continue;
-        }
         match storable(field.data_type()) {
             Ok(data_type) => fields.push(nullable(name, data_type)),
             Err(problem) => problems.add(path, problem.message, "declare it with another Avro type"),

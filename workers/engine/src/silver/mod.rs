@@ -17,6 +17,8 @@ use crate::plan::Plan;
 
 mod candidates;
 mod detail;
+#[cfg(test)]
+mod other_schemas;
 mod selection;
 #[cfg(test)]
 mod tests;

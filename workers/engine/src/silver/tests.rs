@@ -253,6 +253,14 @@ fn a_key_is_compared_as_text() {
     let (_, counts) = process(&by_merchant, &sent);
     assert_eq!(counts.key_mismatches, 3);
 
+    // The key's bytes are not UTF-8; their replacement happens to be the merchant's name.
+    sent[0].key = Some(b"\xff".to_vec());
+    sent[0].value = Some(Transaction { merchant: "\u{fffd}".to_owned(), ..transaction.clone() }.json());
+    sent[1].key = Some("\u{fffd}".as_bytes().to_vec());
+    sent[1].value = sent[0].value.clone();
+    let (_, counts) = process(&by_merchant, &sent);
+    assert_eq!(counts.key_mismatches, 3);
+
     let mut unchecked = fixture::configuration();
     unchecked.source.kafka.key_column = None;
     let (_, counts) = process(&unchecked, &sent);
