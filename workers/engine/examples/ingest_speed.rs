@@ -55,7 +55,7 @@ fn transaction(number: u64) -> Transaction {
         amount: if draw % 100 == 3 { -1.0 } else { (draw % 1_500_000) as f64 / 100.0 + 0.01 },
         merchant: format!("merchant-{:05}", draw / 7 % 10_000),
         timestamp: time.to_string(),
-        is_fraud: draw % 61 == 0,
+        is_fraud: draw.is_multiple_of(61),
         payment_method: METHODS[(draw / 11 % 6) as usize].to_owned(),
         location: LOCATIONS[(draw / 13 % 8) as usize].to_owned(),
         device_id: format!("device-{:08x}", draw as u32 >> 11),
@@ -123,7 +123,7 @@ fn report(ingest: &Ingest, in_batch: u64, spent: BTreeMap<Stage, Vec<Duration>>,
     }
     line("closing epochs", closing);
     line("total", total);
-    line("all but decode", total - spent[&Stage::Decode]);
+    line("all but decode", total.saturating_sub(spent[&Stage::Decode]));
     let mut counts = Counts::default();
     for progress in ingest.progress().values() {
         counts.add(&progress.counts);

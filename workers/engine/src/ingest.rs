@@ -72,7 +72,7 @@ impl Ingest {
     ) -> Result<Self, Vec<PlanError>> {
         let plan = Plan::compile(config, schema)?;
         let decoder = Decoder::new(config.source.format, schema)
-            .map_err(|error| vec![PlanError::new("source.schema", &error.to_string(), "mend the schema")])?;
+            .map_err(|error| vec![PlanError::new("source.schema", error.to_string(), "mend the schema")])?;
         Ok(Self {
             partitions: Partitions::new(config.source.event_time.max_out_of_orderness_ms),
             hasher: KeyHasher::new(deduplication_key),

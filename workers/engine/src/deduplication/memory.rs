@@ -121,8 +121,8 @@ impl Table {
         ((u128::from(high << TABLE_BITS) * self.capacity as u128) >> u64::BITS) as usize
     }
 
-    /// Puts an entry in, or in place of the one with its hash if `replaces` says so of that one.
-    fn upsert(&mut self, entry: Entry, watermark_us: i64, replaces: impl Fn(&Entry) -> bool) -> bool {
+    /// Puts an entry in, or in place of the one with its hash if `may_replace` says so of that one.
+    fn upsert(&mut self, entry: Entry, watermark_us: i64, may_replace: impl Fn(&Entry) -> bool) -> bool {
         let mut index = self.home(entry.high);
         loop {
             match self.places.get_mut(index) {
@@ -132,7 +132,7 @@ impl Table {
                 }
                 Some(place) if place.hash() < entry.hash() => index += 1,
                 Some(place) if place.hash() == entry.hash() => {
-                    let replaced = replaces(place);
+                    let replaced = may_replace(place);
                     if replaced {
                         *place = entry;
                     }

@@ -67,14 +67,14 @@ impl Compiler {
         let simplifier = ExprSimplifier::new(context);
         let coerced = simplifier.coerce(logical, schema)?;
         let data_type: DataType = coerced.get_type(schema)?;
-        let simplified = simplifier.simplify(coerced)?;
+        let logical = simplifier.simplify(coerced)?;
 
         let mut slots: Vec<usize> =
-            simplified.column_refs().into_iter().filter_map(|column| scope.slot(column.name())).collect();
+            logical.column_refs().into_iter().filter_map(|column| scope.slot(column.name())).collect();
         slots.sort_unstable();
         let inputs_schema = scope.projection(&slots);
         let physical =
-            self.session.create_physical_expr(simplified, &DFSchema::try_from(inputs_schema.clone())?)?;
+            self.session.create_physical_expr(logical, &DFSchema::try_from(inputs_schema.clone())?)?;
         let inputs = inputs_schema.fields().iter().zip(&slots);
         Ok(Expression {
             sql: sql.trim().to_owned(),

@@ -42,7 +42,7 @@ pub(super) fn compile(silver: &Silver, scope: &mut Scope, problems: &mut Problem
             partition_columns: silver.partition_by.clone(),
         },
         requirements,
-        columns: columns.columns,
+        columns: columns.list,
         deduplication,
     })
 }
@@ -85,7 +85,7 @@ fn boolean(expression: Expression) -> Result<Expression, Problem> {
 /// The silver columns as far as they compile.
 #[derive(Default)]
 struct Columns {
-    columns: Vec<SilverColumn>,
+    list: Vec<SilverColumn>,
     fields: Vec<FieldRef>,
     /// Names of those that do not compile.
     broken: Vec<String>,
@@ -100,11 +100,11 @@ impl Columns {
         for (index, column) in silver.columns.iter().enumerate() {
             let path = format!("silver.columns[{index}]");
             columns.check_name(&column.name, &path, problems);
-            let compiled = match &column.expr {
+            let source = match &column.expr {
                 Some(sql) => columns.computed(sql, compiler, scope),
                 None => passed_through(&column.name, scope).map(Some),
             };
-            match compiled {
+            match source {
                 Ok(Some(source)) => columns.add(&column.name, source, scope),
                 // The problem is that of an earlier column, which was told.
                 Ok(None) => columns.broken.push(column.name.clone()),
@@ -143,7 +143,7 @@ impl Columns {
             {
                 return Ok(None);
             }
-            compiled => compiled?,
+            outcome => outcome?,
         };
         let stored = storable(expression.data_type())?;
         Ok(Some(match expression.as_column() {
@@ -160,7 +160,7 @@ impl Columns {
             }
         };
         self.fields.push(nullable(name, scope.data_type(slot).clone()));
-        self.columns.push(SilverColumn { name: name.to_owned(), slot, expression });
+        self.list.push(SilverColumn { name: name.to_owned(), slot, expression });
     }
 
     fn data_type(&self, name: &str) -> Option<&DataType> {
@@ -210,8 +210,8 @@ fn deduplication(
 /// (topic, partition, offset) is the key of silver.
 fn check_identity(columns: &Columns, scope: &Scope, problems: &mut Problems) {
     for name in [tables::TOPIC, tables::PARTITION, tables::OFFSET] {
-        let column = columns.columns.iter().find(|column| column.name == name);
-        if !column.is_some_and(|column| Some(column.slot) == scope.slot(name)) {
+        let column = columns.list.iter().find(|column| column.name == name);
+        if column.is_none_or(|column| Some(column.slot) != scope.slot(name)) {
             let message =
                 format!("`{name}` is missing or changed; (topic, partition, offset) is the key of silver");
             problems.add("silver.columns", message, format!("add {{name: {name}}} without an expr"));

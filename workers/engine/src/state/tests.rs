@@ -1,10 +1,12 @@
 //! State files: what is written is read, and nothing else is.
 
+use sluice_contract::manifest::Counts;
+
 use super::*;
 use crate::deduplication::Key;
 
 fn entry(number: u128, expiry_us: i64) -> Entry {
-    Entry::new(Key::new(number << 64 | 77), expiry_us)
+    Entry::new(Key::new((number << 64) + 77), expiry_us)
 }
 
 fn file(partitions: &[(i32, Vec<Entry>)]) -> Vec<u8> {
@@ -20,7 +22,7 @@ fn contents(file: &[u8]) -> Vec<(i32, Vec<Entry>)> {
 fn progress(max_event_time_us: &[(i32, Option<i64>)]) -> BTreeMap<i32, PartitionProgress> {
     let of = |&(partition, max_event_time_us): &(i32, Option<i64>)| {
         let progress =
-            PartitionProgress { next_offset: 0, max_event_time_us, idle: false, counts: Default::default() };
+            PartitionProgress { next_offset: 0, max_event_time_us, idle: false, counts: Counts::default() };
         (partition, progress)
     };
     max_event_time_us.iter().map(of).collect()
