@@ -1,7 +1,8 @@
 //! Measures what encoding a row costs, and how many bytes it takes, under several settings.
 //!
-//! `cargo run -p sluice-lake --example encode_speed [ROWS_PER_EPOCH]`. The rows have the shape of the
-//! e-commerce example's bronze and silver tables. Times are CPU times; the best of a few runs.
+//! `cargo run -p sluice-lake --example encode_speed [ROWS_PER_EPOCH [columns]]`, with `columns` for each
+//! column by itself. The rows have the shape of the
+//! e-commerce example's bronze and silver tables. Times are CPU times of one thread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,11 +24,12 @@ use sluice_lake::{TableSpec, TableWriter};
 use uuid::Uuid;
 
 const BATCH: usize = 8192;
-const REPEATS: usize = 5;
+const MEASURED_NS: f64 = 400e6;
 
 fn main() {
-    let rows =
-        std::env::args().nth(1).map_or(200_000, |text| text.parse().expect("ROWS_PER_EPOCH is a number"));
+    let mut arguments = std::env::args().skip(1);
+    let rows = arguments.next().map_or(100_000, |text| text.parse().expect("ROWS_PER_EPOCH is a number"));
+    let columns = arguments.next().is_some();
     for (name, schema, batches) in
         [("bronze", bronze(), bronze_rows(rows)), ("silver", silver(), silver_rows(rows))]
     {
@@ -36,20 +38,24 @@ fn main() {
         for (label, properties) in settings(&schema) {
             report(label, || plain(&schema, &batches, properties.clone()));
         }
-        per_column(&schema, &batches);
+        if columns {
+            per_column(&schema, &batches);
+        }
     }
 }
 
-/// Runs an encoder a few times and prints its best.
+/// Runs an encoder for a while and prints its mean cost.
 fn report(label: &str, encode: impl Fn() -> (usize, usize)) {
-    let mut best = f64::INFINITY;
-    let mut size = (0, 1);
-    for _ in 0..REPEATS {
-        let before = cpu_ns();
-        size = encode();
-        best = best.min((cpu_ns() - before) / size.1 as f64);
+    encode();
+    let before = cpu_ns();
+    let (mut bytes, mut rows) = (0, 0);
+    while cpu_ns() - before < MEASURED_NS || rows == 0 {
+        let (more_bytes, more_rows) = encode();
+        bytes += more_bytes;
+        rows += more_rows;
     }
-    println!("  {label:<44} {best:>7.0} ns/row {:>7.1} bytes/row", size.0 as f64 / size.1 as f64);
+    let cost = (cpu_ns() - before) / rows as f64;
+    println!("  {label:<48} {cost:>7.0} ns/row {:>7.1} bytes/row", bytes as f64 / rows as f64);
 }
 
 /// Time that this thread has been running, in nanoseconds, as Linux counts it.
@@ -145,6 +151,10 @@ fn settings(schema: &Schema) -> Vec<(&'static str, WriterProperties)> {
         ("7 dictionaries, delta, SNAPPY", with(Compression::SNAPPY, 7, true, false)),
         ("7 dictionaries, delta, LZ4_RAW", with(Compression::LZ4_RAW, 7, true, false)),
         ("7 dictionaries, delta, ZSTD 1", with(zstd, 7, true, false)),
+        ("7 dictionaries, delta, lengths, none", with(Compression::UNCOMPRESSED, 7, true, true)),
+        ("no dictionary, delta, lengths, none", with(Compression::UNCOMPRESSED, 0, true, true)),
+        ("no dictionary, delta, lengths, SNAPPY", with(Compression::SNAPPY, 0, true, true)),
+        ("no dictionary, delta, lengths, ZSTD 1", with(zstd, 0, true, true)),
         ("7 dictionaries, delta, lengths, SNAPPY", with(Compression::SNAPPY, 7, true, true)),
         ("7 dictionaries, delta, lengths, ZSTD 1", with(zstd, 7, true, true)),
         ("9 dictionaries, delta, SNAPPY", with(Compression::SNAPPY, 9, true, false)),
@@ -180,10 +190,16 @@ fn per_column(schema: &SchemaRef, batches: &[RecordBatch]) {
         for encoding in encodings {
             choices.push((encoding.to_string(), base().set_column_encoding(column(), *encoding)));
         }
+        choices.push((
+            "plain, no statistics".to_owned(),
+            base().set_statistics_enabled(EnabledStatistics::None),
+        ));
         for (label, builder) in choices {
-            for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, zstd] {
+            for (kind, compression) in
+                [("none", Compression::UNCOMPRESSED), ("snappy", Compression::SNAPPY), ("zstd", zstd)]
+            {
                 let properties = builder.clone().set_compression(compression).build();
-                let name = format!("{} {label} {compression}", field.name());
+                let name = format!("{}: {label} {kind}", field.name());
                 report(&name, || plain(&single, &columns, properties.clone()));
             }
         }

@@ -98,7 +98,9 @@ fn rows(epoch: i64) -> RecordBatch {
         Arc::new(BinaryArray::from_iter(bytes)),
         Arc::new(Date32Array::from(some(&ids, |id| 20_400 + id as i32))),
         Arc::new(TimestampMicrosecondArray::from(instants).with_timezone("UTC")),
-        Arc::new(StringArray::from_iter(ids.iter().map(|id| PARTS[(*id % 10) as usize]))),
+        Arc::new(StringArray::from_iter(
+            ids.iter().map(|id| if epoch == 0 { PARTS[(*id % 10) as usize] } else { PARTS[0] }),
+        )),
         Arc::new(Date32Array::from_iter(
             ids.iter().map(|id| (id % 3 != 0).then_some(20_458 + (id / 20) as i32)),
         )),

@@ -3,6 +3,7 @@
 mod partition;
 mod properties;
 mod statistics;
+mod text_bounds;
 mod writer;
 
 use bytes::Bytes;

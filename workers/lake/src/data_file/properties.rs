@@ -10,14 +10,13 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use super::statistics::is_counted_by_encoder;
+
 /// So many rows are looked at to tell names from identifiers.
 const SAMPLED: usize = 512;
 
 /// With fewer rows than this a sample says nothing.
 const TELLING: usize = 64;
-
-/// Bounds of text are cut to this, to keep the log small.
-const BOUND_BYTES: usize = 32;
 
 /// Whether each column is worth a dictionary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +64,6 @@ pub(super) fn writer_properties(schema: &Schema, dictionaries: &Dictionaries) ->
         .set_created_by(concat!("Sluice version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_statistics_truncate_length(Some(BOUND_BYTES))
         .set_offset_index_disabled(true)
         .set_dictionary_enabled(false)
         .set_max_row_group_row_count(None);
@@ -73,6 +71,9 @@ pub(super) fn writer_properties(schema: &Schema, dictionaries: &Dictionaries) ->
         let column = ColumnPath::from(field.name().as_str());
         if let Some(encoding) = encoding(field.data_type()) {
             properties = properties.set_column_encoding(column.clone(), encoding);
+        }
+        if !is_counted_by_encoder(field.data_type()) {
+            properties = properties.set_column_statistics_enabled(column.clone(), EnabledStatistics::None);
         }
         properties = properties.set_column_dictionary_enabled(column, *dictionary);
     }
@@ -88,6 +89,12 @@ fn encoding(data_type: &DataType) -> Option<Encoding> {
         | DataType::Int64
         | DataType::Date32
         | DataType::Timestamp(..) => Some(Encoding::DELTA_BINARY_PACKED),
+        DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
         _ => None,
     }
 }

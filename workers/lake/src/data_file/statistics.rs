@@ -1,37 +1,91 @@
-//! Delta statistics of a finished file, from what the Parquet encoder counted anyway.
+//! Delta statistics of a finished file, from what was counted while its rows were encoded.
 //!
 //! Readers leave out files by these bounds, so a bound may be too wide but never too narrow:
 //! - timestamps have milliseconds: the smallest is rounded down, the largest up;
 //! - long text is cut, and the cut maximum is the next larger text;
-//! - a float column with NaN has no bounds (NaN is larger than all numbers to some readers, and no number
-//!   to others), and infinities cannot be written in JSON;
-//! - booleans, binary and nested columns have none.
+//! - binary and nested columns have none;
+//! - a float column with NaN has none either (NaN is larger than all numbers to some readers, and no number
+//!   to others), nor one with infinities, which JSON cannot write, nor times beyond the year 9999. Such a
+//!   file carries no bounds at all: delta-rs's Python package takes bounds that only some columns lack for
+//!   comparisons with null, and then finds no row in them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, AsArray};
+use arrow::compute::{max, min};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
 use jiff::Timestamp;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::text_bounds::TextBounds;
+
 /// Delta readers look at the first 32 columns, unless told otherwise.
 const INDEXED_COLUMNS: usize = 32;
 
 const MILLISECONDS_PER_DAY: i64 = 86_400_000;
 
+/// What is counted of a column, beyond what the encoder counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ColumnSummary {
+    nulls: u64,
+    text: TextBounds,
+    floats: Option<(f64, f64)>,
+}
+
+impl ColumnSummary {
+    /// Takes note of the values of an array.
+    pub(super) fn include(&mut self, column: &dyn Array) {
+        self.nulls += column.logical_null_count() as u64;
+        self.text.include(column);
+        if let Some((smallest, largest)) = float_bounds(column) {
+            self.floats = Some(match self.floats {
+                // By total order, where NaN is beyond everything: once seen, it stays.
+                Some((small, large)) => (
+                    if smallest.total_cmp(&small).is_lt() { smallest } else { small },
+                    if largest.total_cmp(&large).is_gt() { largest } else { large },
+                ),
+                None => (smallest, largest),
+            });
+        }
+    }
+}
+
+/// The bounds of an array of floats, by total order.
+fn float_bounds(column: &dyn Array) -> Option<(f64, f64)> {
+    match column.data_type() {
+        DataType::Float64 => {
+            let floats = column.as_primitive::<Float64Type>();
+            Some((min(floats)?, max(floats)?))
+        }
+        DataType::Float32 => {
+            let floats = column.as_primitive::<Float32Type>();
+            Some((min(floats)?.into(), max(floats)?.into()))
+        }
+        DataType::Dictionary(..) => float_bounds(column.as_any_dictionary_opt()?.values().as_ref()),
+        _ => None,
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DeltaStatistics<'a> {
     num_records: i64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     min_values: BTreeMap<&'a str, Box<RawValue>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     max_values: BTreeMap<&'a str, Box<RawValue>>,
     null_count: BTreeMap<&'a str, u64>,
 }
 
 /// The statistics of a file with one row group, as the text of a Delta `add` action.
-pub(super) fn delta_statistics(schema: &Schema, file: &ParquetMetaData, with_nan: &HashSet<usize>) -> String {
+pub(super) fn delta_statistics(
+    schema: &Schema,
+    file: &ParquetMetaData,
+    summaries: &[ColumnSummary],
+) -> String {
     let mut statistics = DeltaStatistics {
         num_records: file.file_metadata().num_rows(),
         min_values: BTreeMap::new(),
@@ -39,39 +93,92 @@ pub(super) fn delta_statistics(schema: &Schema, file: &ParquetMetaData, with_nan
         null_count: BTreeMap::new(),
     };
     debug_assert!(file.num_row_groups() <= 1, "an epoch's file has one row group");
-    let chunks = file.row_groups().iter().flat_map(|group| group.columns());
-    for chunk in chunks {
-        let [column] = chunk.column_path().parts() else { continue };
-        let Some((index, field)) = schema.column_with_name(column) else { continue };
-        let Some(counted) = chunk.statistics().filter(|_| index < INDEXED_COLUMNS) else { continue };
-        if let Some(nulls) = counted.null_count_opt() {
-            statistics.null_count.insert(field.name(), nulls);
-        }
-        if with_nan.contains(&index) {
+    let mut complete = true;
+    let counted = file.row_groups().iter().flat_map(|group| group.columns()).filter_map(|chunk| {
+        let [column] = chunk.column_path().parts() else { return None };
+        Some((column.as_str(), chunk.statistics()?))
+    });
+    let counted: BTreeMap<&str, &Statistics> = counted.collect();
+    for (field, summary) in schema.fields().iter().zip(summaries).take(INDEXED_COLUMNS) {
+        if field.data_type().is_nested() {
             continue;
         }
-        if let Some((smallest, largest)) = bounds(field, counted) {
-            statistics.min_values.insert(field.name(), smallest);
-            statistics.max_values.insert(field.name(), largest);
+        statistics.null_count.insert(field.name(), summary.nulls);
+        if is_binary(field.data_type()) || summary.nulls as i64 == statistics.num_records {
+            continue;
         }
+        match bounds(field, counted.get(field.name().as_str()).copied(), summary) {
+            Some((smallest, largest)) => {
+                statistics.min_values.insert(field.name(), smallest);
+                statistics.max_values.insert(field.name(), largest);
+            }
+            None => complete = false,
+        }
+    }
+    if !complete {
+        statistics.min_values.clear();
+        statistics.max_values.clear();
     }
     serde_json::to_string(&statistics).expect("statistics have string keys only")
 }
 
+fn is_binary(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+}
+
+/// Whether the encoder counts the bounds of a column.
+///
+/// Text costs less in the summary. The encoder's bounds of floats leave NaN out, and readers that order NaN
+/// after all numbers would leave out row groups by them.
+pub(super) fn is_counted_by_encoder(data_type: &DataType) -> bool {
+    let is_float = matches!(data_type, DataType::Float32 | DataType::Float64);
+    !is_float && !is_text(data_type) && !is_binary(data_type)
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
 /// The smallest and the largest value of a column, in JSON; `None` if they have no place there.
-fn bounds(field: &Field, counted: &Statistics) -> Option<(Box<RawValue>, Box<RawValue>)> {
-    let (smallest, largest) = match (field.data_type(), counted) {
+fn bounds(
+    field: &Field,
+    counted: Option<&Statistics>,
+    summary: &ColumnSummary,
+) -> Option<(Box<RawValue>, Box<RawValue>)> {
+    let (smallest, largest) = match field.data_type() {
+        data_type if is_text(data_type) => {
+            let (smallest, largest) = summary.text.cut()?;
+            (serde_json::to_string(&smallest).ok()?, serde_json::to_string(&largest).ok()?)
+        }
+        DataType::Float64 => {
+            let (smallest, largest) = with_signed_zeros(summary.floats?);
+            (finite(smallest)?, finite(largest)?)
+        }
+        DataType::Float32 => {
+            let (smallest, largest) = with_signed_zeros(summary.floats?);
+            (finite(smallest as f32)?, finite(largest as f32)?)
+        }
+        data_type => counted_bounds(data_type, counted?)?,
+    };
+    Some((RawValue::from_string(smallest).ok()?, RawValue::from_string(largest).ok()?))
+}
+
+/// Some readers tell the two zeros apart, others do not: the bounds include both.
+fn with_signed_zeros((smallest, largest): (f64, f64)) -> (f64, f64) {
+    (if smallest == 0.0 { -0.0 } else { smallest }, if largest == 0.0 { 0.0 } else { largest })
+}
+
+/// The bounds that the encoder has found, in JSON.
+fn counted_bounds(data_type: &DataType, counted: &Statistics) -> Option<(String, String)> {
+    let bounds = match (data_type, counted) {
+        (DataType::Boolean, Statistics::Boolean(flags)) => {
+            (flags.min_opt()?.to_string(), flags.max_opt()?.to_string())
+        }
         (DataType::Int8 | DataType::Int16 | DataType::Int32, Statistics::Int32(ints)) => {
             (ints.min_opt()?.to_string(), ints.max_opt()?.to_string())
         }
         (DataType::Int64, Statistics::Int64(ints)) => {
             (ints.min_opt()?.to_string(), ints.max_opt()?.to_string())
-        }
-        (DataType::Float32, Statistics::Float(floats)) => {
-            (finite(*floats.min_opt()?)?, finite(*floats.max_opt()?)?)
-        }
-        (DataType::Float64, Statistics::Double(floats)) => {
-            (finite(*floats.min_opt()?)?, finite(*floats.max_opt()?)?)
         }
         (DataType::Date32, Statistics::Int32(days)) => (date(*days.min_opt()?)?, date(*days.max_opt()?)?),
         (DataType::Timestamp(..), Statistics::Int64(micros)) => {
@@ -79,24 +186,18 @@ fn bounds(field: &Field, counted: &Statistics) -> Option<(Box<RawValue>, Box<Raw
             let rounded_up = largest.div_euclid(1000) + i64::from(largest.rem_euclid(1000) > 0);
             (timestamp(micros.min_opt()?.div_euclid(1000))?, timestamp(rounded_up)?)
         }
-        (DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View, Statistics::ByteArray(texts)) => {
-            (text(texts.min_opt()?.data())?, text(texts.max_opt()?.data())?)
-        }
         (DataType::Decimal128(_, scale), counted) => (
             decimal(counted.min_bytes_opt()?, counted, *scale)?,
             decimal(counted.max_bytes_opt()?, counted, *scale)?,
         ),
         _ => return None,
     };
-    Some((RawValue::from_string(smallest).ok()?, RawValue::from_string(largest).ok()?))
+    Some(bounds)
 }
 
+/// A number, if JSON can write it.
 fn finite<F: Into<f64> + Serialize + Copy>(value: F) -> Option<String> {
     if value.into().is_finite() { serde_json::to_string(&value).ok() } else { None }
-}
-
-fn text(bytes: &[u8]) -> Option<String> {
-    serde_json::to_string(std::str::from_utf8(bytes).ok()?).ok()
 }
 
 fn date(days: i32) -> Option<String> {

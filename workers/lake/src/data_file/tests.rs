@@ -198,6 +198,8 @@ fn floats_that_have_no_order_or_no_json_have_no_bounds() {
     {
         assert_eq!(bounds(Arc::new(Float64Array::from(values))), (Value::Null, Value::Null, json!(0)));
     }
+    let zeros = bounds(Arc::new(Float64Array::from(vec![0.0, 0.0])));
+    assert_eq!((zeros.0.to_string(), zeros.1.to_string()), ("-0.0".to_owned(), "0.0".to_owned()));
     let (smallest, largest, _) = bounds(Arc::new(Float32Array::from(vec![0.1, 16_777_216.0])));
     assert_eq!((smallest.to_string(), largest.to_string()), ("0.1".to_owned(), "16777216.0".to_owned()));
 }
@@ -208,7 +210,7 @@ fn a_nan_in_any_batch_of_a_file_takes_the_bounds_away() {
     let batches = [batch(vec![f64::NAN]), batch(vec![1.0, 2.0])];
     let files = encoded(&spec_of(&batches[0]), &batches);
     let statistics: Value = serde_json::from_str(&files[0].file.stats).unwrap();
-    assert_eq!((&statistics["minValues"], &statistics["numRecords"]), (&json!({}), &json!(3)));
+    assert_eq!((&statistics["minValues"], &statistics["numRecords"]), (&Value::Null, &json!(3)));
 }
 
 #[test]
@@ -231,14 +233,34 @@ fn decimals_have_bounds_of_their_scale_whatever_their_width() {
 }
 
 #[test]
-fn booleans_and_binary_count_nulls_only() {
-    let arrays: [ArrayRef; 2] = [
-        Arc::new(BooleanArray::from(vec![Some(true), None])),
-        Arc::new(BinaryArray::from_opt_vec(vec![Some(b"x"), None])),
-    ];
-    for array in arrays {
-        assert_eq!(bounds(array), (Value::Null, Value::Null, json!(1)));
-    }
+fn booleans_have_bounds_and_binary_has_none() {
+    let flags: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]));
+    assert_eq!(bounds(flags), (json!(false), json!(true), json!(1)));
+    let binary: ArrayRef = Arc::new(BinaryArray::from_opt_vec(vec![Some(b"x"), None]));
+    assert_eq!(bounds(binary), (Value::Null, Value::Null, json!(1)));
+}
+
+#[test]
+fn a_file_has_bounds_of_all_its_columns_or_of_none() {
+    let statistics = |doubles: Vec<Option<f64>>| -> Value {
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(Int64Array::from(vec![1, 2])), Arc::new(Float64Array::from(doubles))];
+        let schema = Schema::new(vec![
+            Field::new("n", DataType::Int64, false),
+            Field::new("x", DataType::Float64, true),
+        ]);
+        let rows = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
+        serde_json::from_str(&encoded(&spec_of(&rows), &[rows])[0].file.stats).unwrap()
+    };
+    assert_eq!(statistics(vec![Some(1.0), None])["minValues"], json!({"n": 1, "x": 1.0}));
+    assert_eq!(
+        statistics(vec![None, None])["minValues"],
+        json!({"n": 1}),
+        "null has no bounds, and needs none"
+    );
+    let without = json!({"numRecords": 2, "nullCount": {"n": 0, "x": 0}});
+    assert_eq!(statistics(vec![Some(1.0), Some(f64::NAN)]), without);
+    assert_eq!(statistics(vec![Some(1.0), Some(f64::INFINITY)]), without);
 }
 
 #[test]

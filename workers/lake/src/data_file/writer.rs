@@ -1,11 +1,11 @@
 //! [`TableWriter`]: rows in, Parquet files out.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Float32Type, Float64Type, Schema, SchemaRef};
+use arrow::array::Array;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::FinishedFile;
 use super::partition::{self, PartitionValues};
 use super::properties::{Dictionaries, writer_properties};
-use super::statistics::delta_statistics;
+use super::statistics::{ColumnSummary, delta_statistics};
 use crate::error::{EncodeSnafu, LakeError, RowsMismatchSnafu};
 use crate::table::TableSpec;
 
@@ -40,7 +40,7 @@ pub struct TableWriter {
 struct OpenFile {
     writer: ArrowWriter<Vec<u8>>,
     rows: u64,
-    with_nan: HashSet<usize>,
+    summaries: Vec<ColumnSummary>,
 }
 
 impl fmt::Debug for TableWriter {
@@ -160,14 +160,13 @@ impl OpenFile {
             .with_properties(writer_properties(stored, dictionaries))
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(stored), options)?;
-        Ok(Self { writer, rows: 0, with_nan: HashSet::new() })
+        let summaries = vec![ColumnSummary::default(); stored.fields().len()];
+        Ok(Self { writer, rows: 0, summaries })
     }
 
     fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
-        for (index, column) in rows.columns().iter().enumerate() {
-            if has_nan(column) {
-                self.with_nan.insert(index);
-            }
+        for (summary, column) in self.summaries.iter_mut().zip(rows.columns()) {
+            summary.include(column.as_ref());
         }
         self.rows += rows.num_rows() as u64;
         self.writer.write(rows)
@@ -188,7 +187,7 @@ impl OpenFile {
             rows: self.rows,
             partition_values: partition_by.iter().cloned().zip(values).collect(),
             modification_time_ms: crate::now_ms(),
-            stats: delta_statistics(stored, &metadata, &self.with_nan),
+            stats: delta_statistics(stored, &metadata, &self.summaries),
         };
         Ok(FinishedFile { bytes: bytes.into(), file })
     }
@@ -206,14 +205,5 @@ fn is_storable_as(found: &DataType, wanted: &DataType) -> bool {
         _ => {
             found == wanted || (is_text(found) && is_text(wanted)) || (is_binary(found) && is_binary(wanted))
         }
-    }
-}
-
-fn has_nan(column: &dyn Array) -> bool {
-    match column.data_type() {
-        DataType::Float64 => column.as_primitive::<Float64Type>().values().iter().any(|value| value.is_nan()),
-        DataType::Float32 => column.as_primitive::<Float32Type>().values().iter().any(|value| value.is_nan()),
-        DataType::Dictionary(..) => column.as_any_dictionary_opt().is_some_and(|keys| has_nan(keys.values())),
-        _ => false,
     }
 }
