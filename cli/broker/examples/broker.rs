@@ -28,8 +28,9 @@ struct Arguments {
     until_input_ends: bool,
 }
 
+#[snafu::report]
 fn main() -> Result<(), BrokerError> {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
     let arguments = Arguments::parse();
     let broker = Broker::start(BrokerConfig {
         listen: arguments.listen,

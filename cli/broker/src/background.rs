@@ -27,7 +27,8 @@ impl Background {
         background.repeat("broker-retention", config.retention_interval, node, |node| {
             node.delete_expired(now_ms());
         })?;
-        background.repeat("broker-groups", GROUP_INTERVAL, node, |node| node.coordinator.tick(Instant::now()))?;
+        background
+            .repeat("broker-groups", GROUP_INTERVAL, node, |node| node.coordinator.tick(Instant::now()))?;
         Ok(background)
     }
 

@@ -115,7 +115,8 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<File> {
 
 /// Adds one record's line.
 pub(crate) fn write_line<R: Serialize>(lines: &mut Vec<u8>, record: &R) {
-    let json = serde_json::to_vec(record).expect("a journal's records are plain structures of text and numbers");
+    let json =
+        serde_json::to_vec(record).expect("a journal's records are plain structures of text and numbers");
     lines.extend_from_slice(format!("{:08x} ", crc32c::crc32c(&json)).as_bytes());
     lines.extend_from_slice(&json);
     lines.push(b'\n');

@@ -69,13 +69,13 @@ use std::{net::SocketAddr, sync::Arc};
 
 use snafu::ResultExt as _;
 
+use crate::{background::Background, error::ThreadSnafu, node::Node, server::Server};
 pub use crate::{
     config::{BrokerConfig, Limits},
     error::BrokerError,
     journal::JournalError,
     log::LogError,
 };
-use crate::{background::Background, error::ThreadSnafu, node::Node, server::Server};
 
 /// A running broker. It stops when it is dropped.
 #[derive(Debug)]

@@ -78,11 +78,21 @@ impl Node {
                 match partition.delete_expired(retention, now_ms) {
                     Ok(0) => {}
                     Ok(segments) => {
-                        tracing::info!(topic = topic.name, partition = number, segments, "deleted expired segments");
+                        tracing::info!(
+                            topic = topic.name,
+                            partition = number,
+                            segments,
+                            "deleted expired segments"
+                        );
                     }
                     Err(error) => {
                         let error = &error as &dyn Error;
-                        tracing::warn!(topic = topic.name, partition = number, error, "failed to delete segments");
+                        tracing::warn!(
+                            topic = topic.name,
+                            partition = number,
+                            error,
+                            "failed to delete segments"
+                        );
                     }
                 }
             }

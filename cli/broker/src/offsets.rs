@@ -151,7 +151,10 @@ impl State {
             && let Err(error) = self.journal.rewrite(self.groups.commits())
         {
             // The journal is whole, only longer than need be.
-            tracing::warn!(error = &error as &dyn std::error::Error, "failed to shorten the offsets' journal");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "failed to shorten the offsets' journal"
+            );
         }
         Ok(())
     }

@@ -63,7 +63,11 @@ const KEYS: [Key; 20] = [
     Key { name: "message.timestamp.after.max.ms", kind: Kind::Number(0), default: LARGEST },
     // The oldest timestamp of a compressed batch is not known, so that no bound can be promised.
     Key { name: "message.timestamp.before.max.ms", kind: Kind::Word(&[LARGEST]), default: LARGEST },
-    Key { name: "message.timestamp.type", kind: Kind::Word(&["CreateTime", "LogAppendTime"]), default: "CreateTime" },
+    Key {
+        name: "message.timestamp.type",
+        kind: Kind::Word(&["CreateTime", "LogAppendTime"]),
+        default: "CreateTime",
+    },
     // No effect: nothing is compacted.
     Key { name: "min.cleanable.dirty.ratio", kind: Kind::Any, default: "0.5" },
     // No effect: there is one broker.
@@ -112,7 +116,9 @@ pub(crate) fn check(name: &str, value: &str) -> Result<(), String> {
 /// The settings in force, of what a topic sets and the broker's default retention.
 pub(crate) fn settings(set: &BTreeMap<String, String>, default_retention: Option<Duration>) -> TopicSettings {
     let number = |name: &str| -> i64 {
-        value(set, key(name), default_retention).parse().expect("a topic's settings were checked when they were set")
+        value(set, key(name), default_retention)
+            .parse()
+            .expect("a topic's settings were checked when they were set")
     };
     let limited = |name: &str| Some(number(name)).filter(|limit| *limit >= 0);
     TopicSettings {
@@ -187,6 +193,9 @@ mod tests {
         let set = BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]);
         assert_eq!(settings(&set, week).retention.age_ms, None);
         let described: Vec<_> = describe(&set, week).filter(|setting| setting.is_set).collect();
-        assert_eq!(described, [DescribedSetting { name: "retention.ms", value: "-1".to_owned(), is_set: true }]);
+        assert_eq!(
+            described,
+            [DescribedSetting { name: "retention.ms", value: "-1".to_owned(), is_set: true }]
+        );
     }
 }

@@ -219,7 +219,11 @@ impl Topics {
         }
         for partition in topic.partitions() {
             if let Err(error) = partition.delete() {
-                tracing::warn!(topic = topic.name, error = &error as &dyn std::error::Error, "left files behind");
+                tracing::warn!(
+                    topic = topic.name,
+                    error = &error as &dyn std::error::Error,
+                    "left files behind"
+                );
             }
         }
         let _ = fs::remove_dir(self.directory.join(topic.id.to_string()));
@@ -233,7 +237,8 @@ impl Topics {
         let topic = self.named(name).ok_or_else(|| Refusal::unknown_topic(name))?;
         let before = topic.partition_count();
         if count <= before {
-            let message = format!("the topic \"{name}\" has {before} partitions already, and can only get more");
+            let message =
+                format!("the topic \"{name}\" has {before} partitions already, and can only get more");
             return Err(Refusal::new(ResponseError::InvalidPartitions, message));
         }
         self.check_partitions(count)?;
@@ -242,8 +247,7 @@ impl Topics {
         }
         let added =
             self.open_partitions(topic.id, before..count).map_err(|error| Refusal::storage(&error))?;
-        let put =
-            Change::Put { name: name.to_owned(), id: topic.id, partitions: count, set: topic.set() };
+        let put = Change::Put { name: name.to_owned(), id: topic.id, partitions: count, set: topic.set() };
         catalogue.append(&[put]).map_err(|error| Refusal::storage(&error))?;
         write(&topic.partitions).extend(added);
         Ok(())
@@ -324,7 +328,12 @@ impl Topics {
 
 fn check_name(name: &str) -> Result<(), Refusal> {
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
-    if !name.is_empty() && name.len() <= NAME_LIMIT && name != "." && name != ".." && name.chars().all(is_allowed) {
+    if !name.is_empty()
+        && name.len() <= NAME_LIMIT
+        && name != "."
+        && name != ".."
+        && name.chars().all(is_allowed)
+    {
         return Ok(());
     }
     let message = format!(

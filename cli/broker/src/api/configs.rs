@@ -9,7 +9,8 @@ use kafka_protocol::{
         IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, alter_configs_response,
         describe_configs_request::DescribeConfigsResource,
         describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult},
-        incremental_alter_configs_request::AlterableConfig, incremental_alter_configs_response,
+        incremental_alter_configs_request::AlterableConfig,
+        incremental_alter_configs_response,
     },
 };
 
@@ -40,9 +41,9 @@ pub(super) fn describe(node: &Node, request: DescribeConfigsRequest) -> Describe
                 .with_resource_name(resource.resource_name.clone());
             match described(node, &resource) {
                 Ok(configs) => result.with_configs(configs),
-                Err(refusal) => {
-                    result.with_error_code(refusal.error.code()).with_error_message(Some(text(refusal.message)))
-                }
+                Err(refusal) => result
+                    .with_error_code(refusal.error.code())
+                    .with_error_message(Some(text(refusal.message))),
             }
         })
         .collect();
@@ -104,17 +105,21 @@ pub(super) fn alter_incrementally(
         .resources
         .into_iter()
         .map(|resource| {
-            let altered = configure(node, resource.resource_type, &resource.resource_name, request.validate_only, |set| {
-                resource.configs.iter().try_for_each(|config| apply(config, set))
-            });
+            let altered = configure(
+                node,
+                resource.resource_type,
+                &resource.resource_name,
+                request.validate_only,
+                |set| resource.configs.iter().try_for_each(|config| apply(config, set)),
+            );
             let response = incremental_alter_configs_response::AlterConfigsResourceResponse::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name);
             match altered {
                 Ok(()) => response,
-                Err(refusal) => {
-                    response.with_error_code(refusal.error.code()).with_error_message(Some(text(refusal.message)))
-                }
+                Err(refusal) => response
+                    .with_error_code(refusal.error.code())
+                    .with_error_message(Some(text(refusal.message))),
             }
         })
         .collect();
@@ -127,22 +132,30 @@ pub(super) fn alter(node: &Node, request: AlterConfigsRequest) -> AlterConfigsRe
         .resources
         .into_iter()
         .map(|resource| {
-            let altered = configure(node, resource.resource_type, &resource.resource_name, request.validate_only, |set| {
-                *set = resource
-                    .configs
-                    .iter()
-                    .filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())))
-                    .collect();
-                Ok(())
-            });
+            let altered = configure(
+                node,
+                resource.resource_type,
+                &resource.resource_name,
+                request.validate_only,
+                |set| {
+                    *set = resource
+                        .configs
+                        .iter()
+                        .filter_map(|config| {
+                            Some((config.name.to_string(), config.value.as_ref()?.to_string()))
+                        })
+                        .collect();
+                    Ok(())
+                },
+            );
             let response = alter_configs_response::AlterConfigsResourceResponse::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name);
             match altered {
                 Ok(()) => response,
-                Err(refusal) => {
-                    response.with_error_code(refusal.error.code()).with_error_message(Some(text(refusal.message)))
-                }
+                Err(refusal) => response
+                    .with_error_code(refusal.error.code())
+                    .with_error_message(Some(text(refusal.message))),
             }
         })
         .collect();
@@ -173,13 +186,15 @@ fn apply(config: &AlterableConfig, set: &mut BTreeMap<String, String>) -> Result
             Ok(())
         }
         _ => {
-            let message = format!("{} is no list: it can be set or deleted, but not appended to", &*config.name);
+            let message =
+                format!("{} is no list: it can be set or deleted, but not appended to", &*config.name);
             Err(Refusal::new(ResponseError::InvalidConfig, message))
         }
     }
 }
 
 fn unsupported_resource(resource_type: i8) -> Refusal {
-    let message = format!("the embedded broker configures topics only, not resources of type {resource_type}");
+    let message =
+        format!("the embedded broker configures topics only, not resources of type {resource_type}");
     Refusal::new(ResponseError::InvalidRequest, message)
 }

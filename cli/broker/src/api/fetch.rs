@@ -74,7 +74,8 @@ pub(super) fn fetch(node: &Node, caller: &Caller, request: &FetchRequest, versio
         if is_due || reply.bytes() >= wanted || reply.has_error() {
             return reply;
         }
-        let sources = reply.topics.iter().flat_map(|topic| &topic.partitions).filter_map(|part| part.source.as_ref());
+        let sources =
+            reply.topics.iter().flat_map(|topic| &topic.partitions).filter_map(|part| part.source.as_ref());
         let mut unchanged = true;
         for (partition, end) in sources {
             unchanged &= partition.listen(&caller.signal, *end);
@@ -146,7 +147,12 @@ fn read(topic: &Topic, asked: &FetchPartition, left: usize, is_empty: bool) -> F
         Err(ReadRefusal::Deleted) => FetchedPartition::failed(asked, ResponseError::UnknownTopicOrPartition),
         Err(ReadRefusal::Storage(error)) => {
             let partition = asked.partition;
-            tracing::error!(topic = topic.name, partition, error = &error as &dyn std::error::Error, "failed to read");
+            tracing::error!(
+                topic = topic.name,
+                partition,
+                error = &error as &dyn std::error::Error,
+                "failed to read"
+            );
             FetchedPartition::failed(asked, ResponseError::KafkaStorageError)
         }
     }

@@ -50,7 +50,10 @@ pub(super) fn join(
     version: i16,
 ) -> JoinGroupResponse {
     let refused = |error: ResponseError, member_id: StrBytes| {
-        JoinGroupResponse::default().with_error_code(error.code()).with_generation_id(-1).with_member_id(member_id)
+        JoinGroupResponse::default()
+            .with_error_code(error.code())
+            .with_generation_id(-1)
+            .with_member_id(member_id)
     };
     if request.group_id.is_empty() {
         return refused(ResponseError::InvalidGroupId, request.member_id);
@@ -256,13 +259,13 @@ pub(super) fn delete(node: &Node, request: DeleteGroupsRequest) -> DeleteGroupsR
 }
 
 fn delete_one(node: &Node, id: &str) -> Result<(), ResponseError> {
-    let vacant = node.coordinator.with(id, |group| group.is_vacant());
-    if vacant == Some(false) {
+    let was_joined = node.coordinator.with(id, |_| ()).is_some();
+    if !node.coordinator.forget(id) {
         return Err(ResponseError::NonEmptyGroup);
     }
     match node.offsets.delete_group(id) {
         Ok(true) => Ok(()),
-        Ok(false) if vacant.is_some() => Ok(()),
+        Ok(false) if was_joined => Ok(()),
         Ok(false) => Err(ResponseError::GroupIdNotFound),
         Err(error) => {
             tracing::error!(error = sentence(&error), "failed to delete a group");

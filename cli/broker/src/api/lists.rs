@@ -38,7 +38,8 @@ pub(super) fn list_offsets(node: &Node, request: ListOffsetsRequest, version: i1
                 .partitions
                 .iter()
                 .map(|part| {
-                    let response = ListOffsetsPartitionResponse::default().with_partition_index(part.partition_index);
+                    let response =
+                        ListOffsetsPartitionResponse::default().with_partition_index(part.partition_index);
                     let found = topic
                         .as_ref()
                         .and_then(|topic| topic.partition(part.partition_index))
@@ -49,7 +50,9 @@ pub(super) fn list_offsets(node: &Node, request: ListOffsetsRequest, version: i1
                             .with_offset(found.offset)
                             .with_timestamp(found.timestamp)
                             .with_leader_epoch(if version >= 4 { 0 } else { -1 }),
-                        Err(error) => response.with_error_code(error.code()).with_offset(-1).with_timestamp(-1),
+                        Err(error) => {
+                            response.with_error_code(error.code()).with_offset(-1).with_timestamp(-1)
+                        }
                     }
                 })
                 .collect();
@@ -104,7 +107,8 @@ pub(super) fn delete_records(node: &Node, request: DeleteRecordsRequest) -> Dele
                 .partitions
                 .iter()
                 .map(|part| {
-                    let result = DeleteRecordsPartitionResult::default().with_partition_index(part.partition_index);
+                    let result =
+                        DeleteRecordsPartitionResult::default().with_partition_index(part.partition_index);
                     let start = topic
                         .as_ref()
                         .and_then(|topic| topic.partition(part.partition_index))

@@ -22,7 +22,12 @@ use crate::{node::Node, refusal::Refusal, topics::Topic};
 const GROUP_KEY: i8 = 0;
 
 /// The broker and the topics asked for.
-pub(super) fn metadata(node: &Node, caller: &Caller, request: MetadataRequest, version: i16) -> MetadataResponse {
+pub(super) fn metadata(
+    node: &Node,
+    caller: &Caller,
+    request: MetadataRequest,
+    version: i16,
+) -> MetadataResponse {
     let asks_for_all = match &request.topics {
         None => true,
         // In the first version, no topic stood for all.
@@ -35,7 +40,8 @@ pub(super) fn metadata(node: &Node, caller: &Caller, request: MetadataRequest, v
         request.topics.into_iter().flatten().map(|topic| find(node, topic, may_create)).collect()
     };
     let (host, port) = advertised(node, caller);
-    let broker = MetadataResponseBroker::default().with_node_id(BrokerId(BROKER_ID)).with_host(host).with_port(port);
+    let broker =
+        MetadataResponseBroker::default().with_node_id(BrokerId(BROKER_ID)).with_host(host).with_port(port);
     MetadataResponse::default()
         .with_brokers(vec![broker])
         .with_cluster_id(Some(text(&node.identity.cluster_id)))
@@ -50,7 +56,8 @@ pub(super) fn describe_cluster(
     request: &DescribeClusterRequest,
 ) -> DescribeClusterResponse {
     let (host, port) = advertised(node, caller);
-    let broker = DescribeClusterBroker::default().with_broker_id(BrokerId(BROKER_ID)).with_host(host).with_port(port);
+    let broker =
+        DescribeClusterBroker::default().with_broker_id(BrokerId(BROKER_ID)).with_host(host).with_port(port);
     DescribeClusterResponse::default()
         .with_endpoint_type(request.endpoint_type)
         .with_cluster_id(text(&node.identity.cluster_id))

@@ -94,12 +94,15 @@ pub(crate) fn answer(
     let api = ApiKey::try_from(key).ok().context(UnsupportedApiSnafu { key })?;
     let support = versions::support(api).context(UnsupportedApiSnafu { key })?;
     let (version, reply) = if support.speaks(version) {
-        let undecodable = |error: &dyn std::fmt::Display| RequestFault::Undecodable { api, reason: error.to_string() };
+        let undecodable =
+            |error: &dyn std::fmt::Display| RequestFault::Undecodable { api, reason: error.to_string() };
         let header_version = api.request_header_version(version);
-        let header = RequestHeader::decode(&mut request, header_version).map_err(|error| undecodable(&error))?;
-        shape::check(support.shape, version, header_version >= 2, &request).context(MalformedSnafu { api })?;
-        let body =
-            RequestKind::decode(api, &mut request, version).map_err(|error| undecodable(&error.root_cause()))?;
+        let header =
+            RequestHeader::decode(&mut request, header_version).map_err(|error| undecodable(&error))?;
+        shape::check(support.shape, version, header_version >= 2, &request)
+            .context(MalformedSnafu { api })?;
+        let body = RequestKind::decode(api, &mut request, version)
+            .map_err(|error| undecodable(&error.root_cause()))?;
         (version, dispatch(node, caller, &header, body, version))
     } else if api == ApiKey::ApiVersions {
         // The protocol's way of telling a newer client what is spoken here.

@@ -118,9 +118,9 @@ pub(super) fn fetch(node: &Node, request: OffsetFetchRequest, version: i16) -> O
         .groups
         .into_iter()
         .map(|group| {
-            let asked = group
-                .topics
-                .map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect());
+            let asked = group.topics.map(|topics| {
+                topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
+            });
             let topics = committed(node, &group.group_id, asked)
                 .into_iter()
                 .map(|(name, partitions)| {

@@ -81,7 +81,10 @@ pub(super) fn produce(node: &Node, request: ProduceRequest) -> Option<ProduceRes
 }
 
 fn unknown_id() -> Refusal {
-    Refusal::new(ResponseError::UnknownTopicId, "there is no topic of this id; it may have been created again")
+    Refusal::new(
+        ResponseError::UnknownTopicId,
+        "there is no topic of this id; it may have been created again",
+    )
 }
 
 fn append(topic: &Arc<Topic>, number: i32, records: Option<Bytes>) -> Result<Appended, Refusal> {
@@ -95,7 +98,11 @@ fn append(topic: &Arc<Topic>, number: i32, records: Option<Bytes>) -> Result<App
     partition.append(&batch, &header, &settings, now_ms()).map_err(|refusal| match refusal {
         AppendRefusal::TooLarge => Refusal::new(
             ResponseError::MessageTooLarge,
-            format!("the batch has {} bytes, max.message.bytes is {}", batch.len(), settings.max_message_bytes),
+            format!(
+                "the batch has {} bytes, max.message.bytes is {}",
+                batch.len(),
+                settings.max_message_bytes
+            ),
         ),
         AppendRefusal::FutureTimestamp => Refusal::new(
             ResponseError::InvalidTimestamp,
@@ -107,7 +114,12 @@ fn append(topic: &Arc<Topic>, number: i32, records: Option<Bytes>) -> Result<App
         AppendRefusal::Producer(error) => Refusal::new(error, error.to_string()),
         AppendRefusal::Deleted => unknown_partition(topic, number),
         AppendRefusal::Storage(error) => {
-            tracing::error!(topic = topic.name, partition = number, error = error.source(), "failed to store a batch");
+            tracing::error!(
+                topic = topic.name,
+                partition = number,
+                error = error.source(),
+                "failed to store a batch"
+            );
             Refusal::new(ResponseError::KafkaStorageError, sentence(&error))
         }
     })

@@ -2,7 +2,8 @@
 //!
 //! The decoder believes an array's count and takes memory for it before it has seen a single
 //! element, so that a few bytes could ask for more than the machine has. Here every element must
-//! be there, and their number is bounded, whatever the request claims.
+//! be there, and their number is bounded, whatever the request claims. Bytes behind the last field
+//! are ignored, as Kafka does: librdkafka sends some with a request for all topics' metadata.
 
 use bytes::Buf as _;
 use snafu::{OptionExt as _, Snafu, ensure};
@@ -82,17 +83,13 @@ pub(crate) enum ShapeFault {
     Length,
     #[snafu(display("it has more than {ELEMENT_LIMIT} elements"))]
     TooManyElements,
-    #[snafu(display("{bytes} bytes follow its fields"))]
-    TooLong { bytes: usize },
 }
 
 /// Checks the body of a request. `flexible` tells whether this version has compact lengths and
 /// tagged fields.
 pub(crate) fn check(shape: &[Field], version: i16, flexible: bool, body: &[u8]) -> Result<(), ShapeFault> {
     let mut walk = Walk { left: body, version, flexible, elements: 0 };
-    walk.structure(shape)?;
-    ensure!(walk.left.is_empty(), TooLongSnafu { bytes: walk.left.len() });
-    Ok(())
+    walk.structure(shape)
 }
 
 struct Walk<'body> {
@@ -230,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_fields_is_refused() {
-        assert_eq!(check(&SHAPE, 1, false, b"\0\0\0\0\0\0!!"), Err(ShapeFault::TooLong { bytes: 2 }));
+    fn what_follows_the_fields_is_ignored() {
+        assert_eq!(check(&SHAPE, 1, false, b"\0\0\0\0\0\0!!"), Ok(()));
     }
 
     #[test]

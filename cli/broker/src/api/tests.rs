@@ -11,15 +11,16 @@ use bytes::Buf as _;
 use kafka_protocol::{
     error::ResponseError,
     messages::{
-        AlterConfigsRequest, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest,
-        DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-        DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest,
-        IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
-        ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
-        ProduceRequest, SyncGroupRequest, TopicName, alter_configs_request, create_partitions_request,
-        create_topics_request, delete_records_request, delete_topics_request, describe_configs_request,
-        fetch_request, incremental_alter_configs_request, join_group_request, leave_group_request,
-        list_offsets_request, metadata_request, offset_commit_request, offset_fetch_request, produce_request,
+        AlterConfigsRequest, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest,
+        DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+        DescribeConfigsRequest, DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, GroupId,
+        HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+        LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
+        OffsetFetchRequest, ProduceRequest, SyncGroupRequest, TopicName, alter_configs_request,
+        create_partitions_request, create_topics_request, delete_records_request, delete_topics_request,
+        describe_configs_request, fetch_request, incremental_alter_configs_request, join_group_request,
+        leave_group_request, list_offsets_request, metadata_request, offset_commit_request,
+        offset_fetch_request, produce_request,
     },
     protocol::StrBytes,
 };
@@ -41,8 +42,10 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config =
-            BrokerConfig { group_rebalance_delay: Duration::from_millis(1), ..BrokerConfig::new(folder.path()) };
+        let config = BrokerConfig {
+            group_rebalance_delay: Duration::from_millis(1),
+            ..BrokerConfig::new(folder.path())
+        };
         let node = Node::open(config).unwrap();
         let topic = node.topics.create(TOPIC, 2, std::collections::BTreeMap::new()).unwrap();
         let caller = Caller {
@@ -138,29 +141,39 @@ fn sample(scene: &Scene, api: ApiKey, version: i16) -> RequestKind {
         }
         ApiKey::ListOffsets => {
             let part = list_offsets_request::ListOffsetsPartition::default().with_timestamp(-1);
-            let topic = list_offsets_request::ListOffsetsTopic::default().with_name(name()).with_partitions(vec![part]);
+            let topic = list_offsets_request::ListOffsetsTopic::default()
+                .with_name(name())
+                .with_partitions(vec![part]);
             ListOffsetsRequest::default().with_topics(vec![topic]).into()
         }
         ApiKey::Metadata => {
             let topic = metadata_request::MetadataRequestTopic::default().with_name(Some(name()));
-            MetadataRequest::default().with_topics(Some(vec![topic])).with_allow_auto_topic_creation(true).into()
+            MetadataRequest::default()
+                .with_topics(Some(vec![topic]))
+                .with_allow_auto_topic_creation(true)
+                .into()
         }
         ApiKey::OffsetCommit => {
-            let part = offset_commit_request::OffsetCommitRequestPartition::default().with_committed_offset(3);
-            let topic =
-                offset_commit_request::OffsetCommitRequestTopic::default().with_name(name()).with_partitions(vec![part]);
+            let part =
+                offset_commit_request::OffsetCommitRequestPartition::default().with_committed_offset(3);
+            let topic = offset_commit_request::OffsetCommitRequestTopic::default()
+                .with_name(name())
+                .with_partitions(vec![part]);
             OffsetCommitRequest::default().with_group_id(group()).with_topics(vec![topic]).into()
         }
         ApiKey::OffsetFetch if version >= 8 => {
-            let topic =
-                offset_fetch_request::OffsetFetchRequestTopics::default().with_name(name()).with_partition_indexes(vec![0]);
-            let group =
-                offset_fetch_request::OffsetFetchRequestGroup::default().with_group_id(group()).with_topics(Some(vec![topic]));
+            let topic = offset_fetch_request::OffsetFetchRequestTopics::default()
+                .with_name(name())
+                .with_partition_indexes(vec![0]);
+            let group = offset_fetch_request::OffsetFetchRequestGroup::default()
+                .with_group_id(group())
+                .with_topics(Some(vec![topic]));
             OffsetFetchRequest::default().with_groups(vec![group]).into()
         }
         ApiKey::OffsetFetch => {
-            let topic =
-                offset_fetch_request::OffsetFetchRequestTopic::default().with_name(name()).with_partition_indexes(vec![0]);
+            let topic = offset_fetch_request::OffsetFetchRequestTopic::default()
+                .with_name(name())
+                .with_partition_indexes(vec![0]);
             OffsetFetchRequest::default().with_group_id(group()).with_topics(Some(vec![topic])).into()
         }
         ApiKey::FindCoordinator if version >= 4 => {
@@ -182,7 +195,9 @@ fn sample(scene: &Scene, api: ApiKey, version: i16) -> RequestKind {
             let member = leave_group_request::MemberIdentity::default().with_member_id(word("nobody"));
             LeaveGroupRequest::default().with_group_id(group()).with_members(vec![member]).into()
         }
-        ApiKey::LeaveGroup => LeaveGroupRequest::default().with_group_id(group()).with_member_id(word("nobody")).into(),
+        ApiKey::LeaveGroup => {
+            LeaveGroupRequest::default().with_group_id(group()).with_member_id(word("nobody")).into()
+        }
         ApiKey::DescribeGroups => DescribeGroupsRequest::default().with_groups(vec![group()]).into(),
         ApiKey::ListGroups => ListGroupsRequest::default().into(),
         ApiKey::DeleteGroups => DeleteGroupsRequest::default().with_groups_names(vec![group()]).into(),
@@ -200,7 +215,8 @@ fn sample(scene: &Scene, api: ApiKey, version: i16) -> RequestKind {
         }
         ApiKey::DeleteTopics if version >= 6 => {
             let topic = scene.node.topics.create("old-6", 1, std::collections::BTreeMap::new()).unwrap();
-            let topic = delete_topics_request::DeleteTopicState::default().with_topic_id(topic.id).with_name(None);
+            let topic =
+                delete_topics_request::DeleteTopicState::default().with_topic_id(topic.id).with_name(None);
             DeleteTopicsRequest::default().with_topics(vec![topic]).into()
         }
         ApiKey::DeleteTopics => {
@@ -210,8 +226,9 @@ fn sample(scene: &Scene, api: ApiKey, version: i16) -> RequestKind {
         }
         ApiKey::DeleteRecords => {
             let part = delete_records_request::DeleteRecordsPartition::default().with_offset(-1);
-            let topic =
-                delete_records_request::DeleteRecordsTopic::default().with_name(name()).with_partitions(vec![part]);
+            let topic = delete_records_request::DeleteRecordsTopic::default()
+                .with_name(name())
+                .with_partitions(vec![part]);
             DeleteRecordsRequest::default().with_topics(vec![topic]).into()
         }
         ApiKey::InitProducerId => InitProducerIdRequest::default().with_transactional_id(None).into(),
@@ -299,7 +316,9 @@ fn records_are_fetched_unchanged_in_every_version_from_memory_and_from_the_file(
     let support = versions::support(ApiKey::Fetch).unwrap();
     for version in support.versions() {
         for offset in [0, 1, 2] {
-            let ResponseKind::Fetch(response) = scene.fetch(version, offset) else { panic!("no fetch response") };
+            let ResponseKind::Fetch(response) = scene.fetch(version, offset) else {
+                panic!("no fetch response")
+            };
             let part = &response.responses[0].partitions[0];
             assert_eq!((part.error_code, part.high_watermark), (0, 2), "version {version}");
             let records = part.records.clone().unwrap_or_default();
@@ -325,7 +344,8 @@ fn a_topic_is_found_by_its_id_only_as_long_as_it_exists() {
     assert_eq!(response.responses[0].partitions[0].error_code, ResponseError::UnknownTopicId.code());
     let produced = scene.ask(ApiKey::Produce, 13, &sample(&scene, ApiKey::Produce, 13));
     assert_eq!(error_codes(&produced), [ResponseError::UnknownTopicId.code()]);
-    let asked = metadata_request::MetadataRequestTopic::default().with_topic_id(Uuid::new_v4()).with_name(None);
+    let asked =
+        metadata_request::MetadataRequestTopic::default().with_topic_id(Uuid::new_v4()).with_name(None);
     let request = MetadataRequest::default().with_topics(Some(vec![asked]));
     let ResponseKind::Metadata(response) = scene.ask(ApiKey::Metadata, 12, &request.into()) else {
         panic!("no metadata response")
@@ -356,7 +376,9 @@ fn a_request_cut_anywhere_is_refused_and_never_answered() {
 #[test]
 fn a_producer_that_wants_no_answer_gets_none() {
     let scene = Scene::new();
-    let RequestKind::Produce(request) = sample(&scene, ApiKey::Produce, 9) else { panic!("no produce request") };
+    let RequestKind::Produce(request) = sample(&scene, ApiKey::Produce, 9) else {
+        panic!("no produce request")
+    };
     let request = scene.encoded(ApiKey::Produce, 9, &request.with_acks(0).into());
     let answered = answer(&scene.node, &scene.caller, request, Frame::new(BytesMut::new()));
     assert!(matches!(answered, Ok(Answered::Silently(_))));

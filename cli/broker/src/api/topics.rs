@@ -71,8 +71,10 @@ fn planned(node: &Node, asked: &CreatableTopic) -> Result<(i32, BTreeMap<String,
         return Err(Refusal::new(ResponseError::InvalidReplicaAssignment, message));
     }
     if !matches!(asked.replication_factor, -1 | 1) {
-        let message =
-            format!("there is one broker: the replication factor must be 1, not {}", asked.replication_factor);
+        let message = format!(
+            "there is one broker: the replication factor must be 1, not {}",
+            asked.replication_factor
+        );
         return Err(Refusal::new(ResponseError::InvalidReplicationFactor, message));
     }
     let partitions = match asked.num_partitions {
@@ -98,12 +100,13 @@ pub(super) fn delete(node: &Node, request: DeleteTopicsRequest, version: i16) ->
     let responses = asked
         .into_iter()
         .map(|asked| {
-            let result = DeletableTopicResult::default().with_name(asked.name.clone()).with_topic_id(asked.topic_id);
+            let result =
+                DeletableTopicResult::default().with_name(asked.name.clone()).with_topic_id(asked.topic_id);
             match find(node, &asked).and_then(|topic| delete_one(node, &topic).map(|()| topic)) {
                 Ok(topic) => result.with_name(Some(TopicName(text(&topic.name)))).with_topic_id(topic.id),
-                Err(refusal) => {
-                    result.with_error_code(refusal.error.code()).with_error_message(Some(text(refusal.message)))
-                }
+                Err(refusal) => result
+                    .with_error_code(refusal.error.code())
+                    .with_error_message(Some(text(refusal.message))),
             }
         })
         .collect();
@@ -125,7 +128,11 @@ fn delete_one(node: &Node, topic: &Topic) -> Result<(), Refusal> {
     // The topic is gone whether or not this can be stored; what remains would only be offsets
     // beyond the end of a new topic of this name, which readers reset.
     if let Err(error) = node.offsets.delete_topic(&topic.name) {
-        tracing::warn!(topic = topic.name, error = sentence(&error), "failed to forget a topic's committed offsets");
+        tracing::warn!(
+            topic = topic.name,
+            error = sentence(&error),
+            "failed to forget a topic's committed offsets"
+        );
     }
     Ok(())
 }
@@ -140,9 +147,9 @@ pub(super) fn create_partitions(node: &Node, request: CreatePartitionsRequest) -
             let result = CreatePartitionsTopicResult::default().with_name(asked.name.clone());
             match node.topics.add_partitions(&asked.name, asked.count, validate_only) {
                 Ok(()) => result,
-                Err(refusal) => {
-                    result.with_error_code(refusal.error.code()).with_error_message(Some(text(refusal.message)))
-                }
+                Err(refusal) => result
+                    .with_error_code(refusal.error.code())
+                    .with_error_message(Some(text(refusal.message))),
             }
         })
         .collect();

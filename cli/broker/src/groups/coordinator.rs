@@ -113,6 +113,16 @@ impl Coordinator {
         Some(result)
     }
 
+    /// Forgets a group that nobody is in; false if somebody is.
+    pub(crate) fn forget(&self, group_id: &str) -> bool {
+        let mut groups = write(&self.groups);
+        if groups.get(group_id).is_some_and(|shared| !lock(&shared.group).is_vacant()) {
+            return false;
+        }
+        groups.remove(group_id);
+        true
+    }
+
     /// The ids of all groups with members.
     pub(crate) fn ids(&self) -> Vec<String> {
         read(&self.groups).keys().cloned().collect()

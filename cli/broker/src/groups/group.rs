@@ -303,7 +303,9 @@ impl Group {
         let silent: Vec<String> = self
             .members
             .iter()
-            .filter(|(_, member)| !member.joining && now >= member.last_seen + member.membership.session_timeout)
+            .filter(|(_, member)| {
+                !member.joining && now >= member.last_seen + member.membership.session_timeout
+            })
             .map(|(id, _)| id.clone())
             .collect();
         for id in silent {

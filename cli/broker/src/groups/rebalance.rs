@@ -164,8 +164,8 @@ impl Group {
                 .filter(|(id, _)| **id != request.member_id)
                 .all(|(_, member)| member.membership.knows(name))
         });
-        let fits = self.members.is_empty()
-            || (self.protocol_type == membership.protocol_type && others_share_one);
+        let fits =
+            self.members.is_empty() || (self.protocol_type == membership.protocol_type && others_share_one);
         (!fits).then_some(ResponseError::InconsistentGroupProtocol)
     }
 
@@ -267,13 +267,19 @@ impl Group {
             .members
             .values()
             .filter_map(|member| {
-                member.membership.protocols.iter().map(|(name, _)| name.as_str()).find(|name| known_to_all(name))
+                member
+                    .membership
+                    .protocols
+                    .iter()
+                    .map(|(name, _)| name.as_str())
+                    .find(|name| known_to_all(name))
             })
             .collect();
         let names: HashSet<&str> = votes.iter().copied().collect();
         let count = |name: &str| votes.iter().filter(|vote| **vote == name).count();
         // Of equals the first in the alphabet, so that the choice does not depend on chance.
-        let best = names.into_iter().max_by(|left, right| count(left).cmp(&count(right)).then(right.cmp(left)));
+        let best =
+            names.into_iter().max_by(|left, right| count(left).cmp(&count(right)).then(right.cmp(left)));
         best.unwrap_or_default().to_owned()
     }
 
@@ -282,7 +288,11 @@ impl Group {
             self.members
                 .iter()
                 .map(|(id, member)| {
-                    (id.clone(), member.membership.instance_id.clone(), member.membership.subscription(&self.protocol))
+                    (
+                        id.clone(),
+                        member.membership.instance_id.clone(),
+                        member.membership.subscription(&self.protocol),
+                    )
                 })
                 .collect()
         } else {

@@ -248,7 +248,9 @@ fn a_member_with_a_name_comes_back_without_a_rebalance_and_fences_its_predecesso
     scene.pass(100);
     let assignments = vec![("b".to_owned(), Bytes::from_static(b"part"))];
     scene.group.sync("a", Some("left"), 1, assignments, scene.now);
-    let JoinStep::Joined(joined) = scene.join_with("", named("b2", "right")) else { panic!("the place is kept") };
+    let JoinStep::Joined(joined) = scene.join_with("", named("b2", "right")) else {
+        panic!("the place is kept")
+    };
     assert_eq!((joined.member_id.as_str(), joined.generation), ("b2", 1));
     assert_eq!(scene.group.sync("b2", Some("right"), 1, Vec::new(), scene.now), assigned("part"));
     let fenced = scene.group.heartbeat("b", Some("right"), 1, scene.now);

@@ -115,12 +115,14 @@ impl BatchHeader {
 /// The header of `batch` as it is to be stored: with its offset, and for topics with append time
 /// with that. The rest of the batch is stored as it came.
 pub(crate) fn stamp(batch: &[u8], base_offset: i64, append_time: Option<i64>) -> [u8; HEADER_LENGTH] {
-    let mut header = *batch.first_chunk::<HEADER_LENGTH>().expect("the batch was parsed before it is stamped");
+    let mut header =
+        *batch.first_chunk::<HEADER_LENGTH>().expect("the batch was parsed before it is stamped");
     header[0..8].copy_from_slice(&base_offset.to_be_bytes());
     // The epoch of the partition's leader: with one broker there is never a second.
     header[12..16].copy_from_slice(&0_i32.to_be_bytes());
     let attributes = i16::from_be_bytes(field(&header, 21));
-    let stamped = if append_time.is_some() { attributes | LOG_APPEND_TIME } else { attributes & !LOG_APPEND_TIME };
+    let stamped =
+        if append_time.is_some() { attributes | LOG_APPEND_TIME } else { attributes & !LOG_APPEND_TIME };
     if stamped != attributes || append_time.is_some() {
         header[21..23].copy_from_slice(&stamped.to_be_bytes());
         if let Some(time) = append_time {
@@ -166,13 +168,15 @@ impl BatchFault {
                 ResponseError::UnsupportedForMessageFormat,
                 "only record batches of format 2 (Kafka 0.11 and later) are supported",
             ),
-            Self::SeveralBatches => {
-                (ResponseError::InvalidRecord, "a produce request must hold one record batch for each partition")
-            }
+            Self::SeveralBatches => (
+                ResponseError::InvalidRecord,
+                "a produce request must hold one record batch for each partition",
+            ),
             Self::Checksum => (ResponseError::CorruptMessage, "the record batch's checksum does not match"),
-            Self::Count => {
-                (ResponseError::InvalidRecord, "the record batch's count and last offset contradict each other")
-            }
+            Self::Count => (
+                ResponseError::InvalidRecord,
+                "the record batch's count and last offset contradict each other",
+            ),
             Self::Transactional => {
                 (ResponseError::InvalidTxnState, "transactions are not supported by the embedded broker")
             }
@@ -208,7 +212,11 @@ mod tests {
     fn a_batch_cut_anywhere_is_refused_as_incomplete() {
         let batch = BatchBuilder::new(&[(10, "abc")]).build();
         for length in 0..batch.len() {
-            assert_eq!(BatchHeader::of_produced(&batch[..length]), Err(BatchFault::Incomplete), "{length} bytes");
+            assert_eq!(
+                BatchHeader::of_produced(&batch[..length]),
+                Err(BatchFault::Incomplete),
+                "{length} bytes"
+            );
         }
     }
 

@@ -125,7 +125,9 @@ impl Partition {
         if batch.len() > settings.max_message_bytes {
             return Err(AppendRefusal::TooLarge);
         }
-        if !settings.append_time && header.max_timestamp.saturating_sub(now_ms) > settings.timestamp_after_max_ms {
+        if !settings.append_time
+            && header.max_timestamp.saturating_sub(now_ms) > settings.timestamp_after_max_ms
+        {
             return Err(AppendRefusal::FutureTimestamp);
         }
         let mut log = lock(&self.log);
@@ -191,9 +193,8 @@ impl Partition {
     pub(crate) fn batch_at_time(&self, timestamp: i64) -> Result<(Option<FileRange>, Bounds), LogError> {
         let log = lock(&self.log);
         for segment in &log.segments {
-            let batch = segment
-                .batch_at_time(timestamp, log.start)
-                .context(ReadLogSnafu { path: &segment.path })?;
+            let batch =
+                segment.batch_at_time(timestamp, log.start).context(ReadLogSnafu { path: &segment.path })?;
             if batch.is_some() {
                 return Ok((batch, log.bounds()));
             }

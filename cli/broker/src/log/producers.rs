@@ -154,7 +154,9 @@ mod tests {
         let batches: Vec<_> = (0..6).map(|number| header(1, 0, number * 2, 2)).collect();
         let producers = after(&batches);
         for (number, batch) in batches.iter().enumerate().skip(1) {
-            let Admission::Repeated(written) = producers.admit(batch) else { panic!("batch {number} is stored twice") };
+            let Admission::Repeated(written) = producers.admit(batch) else {
+                panic!("batch {number} is stored twice")
+            };
             assert_eq!(written.base_offset, number as i64 * 2);
         }
         assert_eq!(producers.admit(&batches[0]), Admission::Refused(ResponseError::OutOfOrderSequenceNumber));

@@ -39,7 +39,8 @@ pub(crate) fn recover(directory: &Path, log_start: i64, now_ms: i64) -> Result<R
     let mut producers = Producers::default();
     for (number, (base_offset, path)) in files.iter().enumerate() {
         let is_last = number + 1 == files.len();
-        let from_offset = segments.last().map_or(*base_offset, |segment| segment.next_offset.max(*base_offset));
+        let from_offset =
+            segments.last().map_or(*base_offset, |segment| segment.next_offset.max(*base_offset));
         let segment = if let Some(segment) = (!is_last).then(|| summarised(path, *base_offset)).flatten() {
             producers = segment.1;
             segment.0
@@ -54,7 +55,8 @@ pub(crate) fn recover(directory: &Path, log_start: i64, now_ms: i64) -> Result<R
         segments.push(segment);
     }
     if segments.is_empty() {
-        segments.push(Segment::create(directory, log_start, now_ms).context(WriteLogSnafu { path: directory })?);
+        segments
+            .push(Segment::create(directory, log_start, now_ms).context(WriteLogSnafu { path: directory })?);
     }
     Ok(Recovered { segments, producers })
 }

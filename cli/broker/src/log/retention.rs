@@ -42,8 +42,11 @@ pub(crate) fn expired(
         let below_start = segment.next_offset <= log_start;
         let too_old = policy.age_ms.is_some_and(|age| now_ms.saturating_sub(segment.newest_ms) > age);
         let too_much = policy.bytes.is_some_and(|bytes| left - segment.bytes >= bytes);
-        let goes =
-            if is_last { segment.bytes > 0 && (below_start || too_old) } else { below_start || too_old || too_much };
+        let goes = if is_last {
+            segment.bytes > 0 && (below_start || too_old)
+        } else {
+            below_start || too_old || too_much
+        };
         if !goes {
             break;
         }
@@ -61,7 +64,9 @@ mod tests {
 
     /// Three segments of 100 bytes and 10 records, written at 1, 2 and 3 seconds.
     fn segments() -> Vec<SegmentFacts> {
-        (1..=3).map(|number| SegmentFacts { next_offset: number * 10, bytes: 100, newest_ms: number * 1_000 }).collect()
+        (1..=3)
+            .map(|number| SegmentFacts { next_offset: number * 10, bytes: 100, newest_ms: number * 1_000 })
+            .collect()
     }
 
     fn by_age(age_ms: i64, now_ms: i64) -> usize {

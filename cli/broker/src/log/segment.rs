@@ -92,7 +92,12 @@ impl Segment {
 
     /// Writes a batch at the end, with another header than it came with. After an error the
     /// segment is as before.
-    pub(crate) fn append(&mut self, header: &[u8; HEADER_LENGTH], batch: &[u8], now_ms: i64) -> io::Result<()> {
+    pub(crate) fn append(
+        &mut self,
+        header: &[u8; HEADER_LENGTH],
+        batch: &[u8],
+        now_ms: i64,
+    ) -> io::Result<()> {
         let file = self.file.as_ref().expect("only the last segment is appended to, and its file is open");
         if let Err(error) = write_both(file, header, &batch[HEADER_LENGTH..], self.length) {
             // The bytes behind the segment's length are never served. Should cutting them fail

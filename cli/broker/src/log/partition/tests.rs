@@ -18,7 +18,11 @@ fn open(folder: &tempfile::TempDir) -> Partition {
     Partition::open(folder.path().join("0"), NOW).unwrap()
 }
 
-fn append(partition: &Partition, settings: &TopicSettings, batch: Vec<u8>) -> Result<Appended, AppendRefusal> {
+fn append(
+    partition: &Partition,
+    settings: &TopicSettings,
+    batch: Vec<u8>,
+) -> Result<Appended, AppendRefusal> {
     let header = BatchHeader::of_produced(&batch).unwrap();
     partition.append(&batch, &header, settings, NOW)
 }
@@ -123,9 +127,8 @@ fn zeros_behind_the_last_batch_are_cut() {
 fn a_repeated_batch_is_stored_once_even_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let small_segments = topic(&[("segment.bytes", "1024")]);
-    let batch = |sequence| {
-        BatchBuilder::new(&[(NOW, "x".repeat(400).as_str())]).producer(9, 0, sequence).build()
-    };
+    let batch =
+        |sequence| BatchBuilder::new(&[(NOW, "x".repeat(400).as_str())]).producer(9, 0, sequence).build();
     let partition = open(&folder);
     for sequence in 0..6 {
         append(&partition, &small_segments, batch(sequence)).unwrap();
@@ -133,7 +136,11 @@ fn a_repeated_batch_is_stored_once_even_after_a_restart() {
     partition.flush().unwrap();
     for restart in 0..2 {
         let partition = open(&folder);
-        assert_eq!(append(&partition, &small_segments, batch(4)).unwrap().base_offset, 4, "restart {restart}");
+        assert_eq!(
+            append(&partition, &small_segments, batch(4)).unwrap().base_offset,
+            4,
+            "restart {restart}"
+        );
         assert!(matches!(
             append(&partition, &small_segments, batch(7)),
             Err(AppendRefusal::Producer(ResponseError::OutOfOrderSequenceNumber))
@@ -169,7 +176,8 @@ fn segments_roll_by_age() {
     let partition = open(&folder);
     let batch = BatchBuilder::new(&[(NOW, "a")]).build();
     let header = BatchHeader::of_produced(&batch).unwrap();
-    for (now_ms, segments) in [(NOW, 1), (NOW + 999, 1), (NOW + 1_000, 2), (NOW + 1_999, 2), (NOW + 2_000, 3)] {
+    for (now_ms, segments) in [(NOW, 1), (NOW + 999, 1), (NOW + 1_000, 2), (NOW + 1_999, 2), (NOW + 2_000, 3)]
+    {
         partition.append(&batch, &header, &settings, now_ms).unwrap();
         assert_eq!(files(&folder, "log").len(), segments, "at {now_ms}");
     }
@@ -190,9 +198,15 @@ fn reads_are_bounded_but_hold_at_least_one_batch() {
     assert_eq!(length(3, 1, false), 0);
     assert_eq!(length(3, 5 * batch_length + 7, false), 5 * batch_length);
     let long = length(3, 50 * batch_length, false);
-    assert!(long > 30 * batch_length && long <= 50 * batch_length && long.is_multiple_of(batch_length), "{long}");
+    assert!(
+        long > 30 * batch_length && long <= 50 * batch_length && long.is_multiple_of(batch_length),
+        "{long}"
+    );
     assert_eq!(length(100, 1_000, true), 0);
-    assert!(matches!(partition.read(101, 1, true), Err(ReadRefusal::OutOfRange(Bounds { start: 0, end: 100 }))));
+    assert!(matches!(
+        partition.read(101, 1, true),
+        Err(ReadRefusal::OutOfRange(Bounds { start: 0, end: 100 }))
+    ));
 }
 
 #[test]
@@ -252,7 +266,8 @@ fn batches_are_found_by_time_across_segments() {
     let small_segments = topic(&[("segment.bytes", "1024")]);
     for timestamp in [100, 300, 200, 400] {
         let value = "x".repeat(600);
-        append(&partition, &small_segments, BatchBuilder::new(&[(timestamp, value.as_str())]).build()).unwrap();
+        append(&partition, &small_segments, BatchBuilder::new(&[(timestamp, value.as_str())]).build())
+            .unwrap();
     }
     let found = |timestamp| {
         let (range, _) = partition.batch_at_time(timestamp).unwrap();
