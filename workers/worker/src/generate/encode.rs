@@ -84,7 +84,7 @@ fn push_integer(text: &mut Vec<u8>, value: u64) {
 
 fn push_hex(text: &mut Vec<u8>, value: u64, digits: u32) {
     for digit in (0..digits).rev() {
-        text.push(HEX[(value >> (4 * digit) & 15) as usize]);
+        text.push(HEX[((value >> (4 * digit)) & 0xf) as usize]);
     }
 }
 
@@ -215,7 +215,7 @@ fn write_json(text: &mut Vec<u8>, world: &World, transaction: &Transaction, chan
 
 /// Appends a number in Avro's variable-length zigzag encoding.
 fn push_varint(bytes: &mut Vec<u8>, value: i64) {
-    let mut rest = (value << 1 ^ value >> 63) as u64;
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
     while rest >= 0x80 {
         bytes.push(rest as u8 | 0x80);
         rest >>= 7;

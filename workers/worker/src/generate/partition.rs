@@ -12,7 +12,7 @@ fn murmur2(bytes: &[u8]) -> u32 {
     }
     let rest = words.remainder();
     if !rest.is_empty() {
-        let word = rest.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+        let word = rest.iter().rev().fold(0, |word, byte| (word << 8) | u32::from(*byte));
         hash = (hash ^ word).wrapping_mul(FACTOR);
     }
     hash = (hash ^ (hash >> 13)).wrapping_mul(FACTOR);

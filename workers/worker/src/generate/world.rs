@@ -77,7 +77,7 @@ fn zipf_rank(uniform: f64, count: u32, exponent: f64) -> u32 {
 
 /// An approximately normal number from four times 16 uniform bits: their sum, standardised.
 pub(super) fn normal(bits: u64) -> f64 {
-    let sum = (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
+    let sum = (bits & 0xffff) + ((bits >> 16) & 0xffff) + ((bits >> 32) & 0xffff) + (bits >> 48);
     (sum as f64 / 65_536.0 - 2.0) * 3.0_f64.sqrt()
 }
 
@@ -171,7 +171,7 @@ impl World {
     pub(super) fn shop(&self, user: &User, bits: u64) -> u16 {
         let favourite = bits % 100 < 65;
         let source = if favourite {
-            mix(self.seed ^ (u64::from(user.id) << 32) ^ (bits >> 8) % FAVOURITES)
+            mix(self.seed ^ (u64::from(user.id) << 32) ^ ((bits >> 8) % FAVOURITES))
         } else {
             mix(bits)
         };

@@ -138,7 +138,8 @@ fn a_sound_avro_message_is_a_framed_datum_without_a_rest() {
         assert_eq!(read_varint(&mut rest), i64::from(message.transaction.user_id));
         let (amount, after) = rest.split_at(8);
         rest = after;
-        assert_eq!(f64::from_le_bytes(amount.try_into().unwrap()), message.transaction.cents as f64 / 100.0);
+        let expected = message.transaction.cents as f64 / 100.0;
+        assert_eq!(f64::from_le_bytes(amount.try_into().unwrap()).to_bits(), expected.to_bits());
         assert_eq!(text(&mut rest), world.merchant(message.transaction.merchant).name);
         text(&mut rest);
         assert_eq!(rest[0], u8::from(message.transaction.is_fraud));
