@@ -56,13 +56,13 @@ impl RegistryError {
     pub fn problem(&self) -> Problem {
         let (reason, fix) = match self {
             Self::Client { .. } | Self::Unreachable { .. } => {
-                ("SchemaRegistryUnreachable", "start the registry, or correct schemaRegistry.url")
+                ("SchemaRegistryUnreachable", "start the registry, or correct source.schemaRegistry.url")
             }
             Self::Credentials { .. } => {
-                ("SchemaRegistryRefused", "mount the file that schemaRegistry.secretRef provides")
+                ("SchemaRegistryRefused", "mount the file that source.schemaRegistry.secretRef provides")
             }
             Self::Refused { status: 401 | 403, .. } => {
-                ("SchemaRegistryRefused", "correct the credentials in schemaRegistry.secretRef")
+                ("SchemaRegistryRefused", "correct the credentials in source.schemaRegistry.secretRef")
             }
             Self::Refused { .. } => {
                 ("SchemaRegistryRefused", "look into the registry's log; the work goes on when it answers")

@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::finding::Finding;
+use crate::ingest::committer::storage_problem;
 use crate::kafka::{Topic, TopicError};
 use crate::registry_client::{Answer, RegistryClient};
 
@@ -41,7 +42,7 @@ pub(super) async fn check_kafka(config: &WorkerConfig) -> Vec<Finding> {
             "lower shards, or give the topic more partitions",
         )],
         Ok(_) => Vec::new(),
-        Err(error) => vec![from_problem(field, error.problem())],
+        Err(error) => vec![from_problem(field, &error.problem())],
     }
 }
 
@@ -51,7 +52,7 @@ pub(super) async fn check_registry(config: &WorkerConfig) -> (Vec<Finding>, Opti
         return (Vec::new(), None);
     };
     let found = |error: &crate::registry_client::RegistryError| {
-        (vec![from_problem("source.schemaRegistry", error.problem())], None)
+        (vec![from_problem("source.schemaRegistry", &error.problem())], None)
     };
     let client = match RegistryClient::new(registry) {
         Ok(client) => client,
@@ -77,7 +78,7 @@ pub(super) async fn check_storage(config: &WorkerConfig) -> Vec<Finding> {
     let uri = &config.storage.uri;
     match timeout(STORAGE_TIMEOUT, Lake::open(&config.storage)).await {
         Ok(Ok(_)) => Vec::new(),
-        Ok(Err(error)) => vec![from_message("storage.uri", &error.to_string())],
+        Ok(Err(error)) => vec![from_problem("storage.uri", &storage_problem(&error))],
         Err(_) => vec![Finding::new(
             "storage.uri",
             format!("\"{uri}\" did not answer within {} s", STORAGE_TIMEOUT.as_secs()),
@@ -86,12 +87,8 @@ pub(super) async fn check_storage(config: &WorkerConfig) -> Vec<Finding> {
     }
 }
 
-fn from_problem(field: &str, problem: Problem) -> Finding {
-    from_message(field, &problem.message)
-}
-
 /// Problems are "what is wrong; what to do".
-fn from_message(field: &str, message: &str) -> Finding {
-    let (message, fix) = message.rsplit_once("; ").unwrap_or((message, "see the message"));
+fn from_problem(field: &str, problem: &Problem) -> Finding {
+    let (message, fix) = problem.message.split_once("; ").unwrap_or((&problem.message, "see the message"));
     Finding::new(field, message, fix)
 }

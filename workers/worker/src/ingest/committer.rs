@@ -239,9 +239,14 @@ pub(crate) fn table_report(table: &Table) -> TableReport {
     }
 }
 
-/// What the report says of a failure of the lake; its text names the place and the fix.
+/// What the report says of a failure of the lake. The lake's own text names the place, and the fix
+/// where it knows one.
 pub(crate) fn storage_problem(error: &LakeError) -> Problem {
-    Problem { reason: error.reason().to_owned(), message: error.to_string() }
+    let mut message = error.to_string();
+    if matches!(error, LakeError::Storage { .. }) {
+        message.push_str("; make the storage reachable, or correct storage.uri or its credentials");
+    }
+    Problem { reason: error.reason().to_owned(), message }
 }
 
 async fn persevere_with(status: &Status, table: &mut Table, manifest: &Manifest) -> Result<(), LakeError> {

@@ -8,9 +8,13 @@
 //! 4. The pure parts they decide with: [`hold`], [`idle`], [`caught_up`], [`state_history`],
 //!    `source::assignment`.
 //!
+//! With `--until-caught-up` the last thing written to standard output is the final report, as one line
+//! of JSON.
+//!
 //! No thread on the way of a message is asynchronous; only what waits for storage, the registry or
 //! HTTP is.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +33,7 @@ use crate::stop::{Stop, StopError};
 
 mod arguments;
 mod caught_up;
-mod committer;
+pub(crate) mod committer;
 mod compaction;
 mod core;
 mod encoders;
@@ -209,6 +213,7 @@ async fn serve_tenures(job: &Job) -> Result<(), IngestError> {
                     Ok(Ended::CaughtUp) => {
                         job.status.enter(Phase::Finished);
                         tracing::info!("caught up with the topic");
+                        print_last_report(&job.status);
                         return Ok(());
                     }
                     Ok(Ended::Stopped) => return Ok(()),
@@ -258,6 +263,13 @@ async fn stand_by(
         }
         Waited::Stopped => None,
     }
+}
+
+/// Nobody can ask a process that has ended: its last report goes to standard output, as one line.
+fn print_last_report(status: &Status) {
+    let report = serde_json::to_string(&status.report()).expect("a report has string keys only");
+    // A parent that has closed its end does not want to know.
+    let _ = writeln!(std::io::stdout(), "{report}");
 }
 
 fn unusable(error: RestoreError) -> IngestError {

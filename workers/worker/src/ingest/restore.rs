@@ -79,7 +79,7 @@ impl RestoreError {
             Self::Registry { source } => source.problem(),
             Self::SubjectMissing { .. } => problem(
                 "SchemaSubjectMissing",
-                "register a schema, or set source.schema or schemaRegistry.subject",
+                "register a schema, or set source.schema or source.schemaRegistry.subject",
             ),
             Self::State { .. } => problem("StateLost", "restore the file from a copy of the lake"),
             Self::Unusable { .. } => problem("ConfigurationUnusable", "see the log for each of them"),

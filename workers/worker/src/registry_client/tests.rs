@@ -72,7 +72,7 @@ fn a_refusal_names_the_address_the_status_and_the_credentials() {
             problem.message,
             format!(
                 "the schema registry refused \"{url}/schemas/ids/1?format=resolved\" with status 401: Unauthorized; \
-                 correct the credentials in schemaRegistry.secretRef"
+                 correct the credentials in source.schemaRegistry.secretRef"
             )
         );
     });
