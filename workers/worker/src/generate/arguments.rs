@@ -1,5 +1,7 @@
 //! The command line of `generate`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use clap::{Args, ValueEnum};
 
 use super::GenerateError;
@@ -32,9 +34,10 @@ pub struct GenerateArguments {
     /// Stop after so many messages; without it, run until stopped.
     #[arg(long)]
     pub messages: Option<u64>,
-    /// The same seed, start time and shares give the same messages.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    /// The same seed, start time and shares give the same messages. Default: 1 with a start time; without
+    /// one the clock, so that a second run does not repeat the transaction ids of the first.
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// Event time of the first message, like 2026-01-05T20:00:00Z; without it, events happen now.
     ///
     /// With it, event times and Kafka timestamps advance by the event rate, whatever the rate is at
@@ -112,6 +115,12 @@ impl GenerateArguments {
         Ok(())
     }
 
+    /// The seed, as given or by default.
+    pub(super) fn effective_seed(&self, clock: SystemTime) -> u64 {
+        let by_clock = || clock.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+        self.seed.unwrap_or_else(|| if self.start_time.is_some() { 1 } else { by_clock() })
+    }
+
     /// Messages for each second of event time: what sizes the crowd of users that shop at one time.
     pub(super) fn effective_event_rate(&self) -> f64 {
         match (self.event_rate, self.rate) {
@@ -119,5 +128,62 @@ impl GenerateArguments {
             (None, rate) if rate > 0.0 => rate,
             (None, _) => 1000.0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        generate: GenerateArguments,
+    }
+
+    fn parsed(flags: &[&str]) -> GenerateArguments {
+        let always = ["generate", "--bootstrap-servers", "localhost:9092"];
+        CommandLine::parse_from(always.iter().chain(flags)).generate
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_the_flag_and_the_fix() {
+        let cases: [(&[&str], &str); 7] = [
+            (&["--late", "1.5"], "--late"),
+            (&["--malformed", "-0.1"], "--malformed"),
+            (&["--rate", "inf"], "--rate"),
+            (&["--bursts", "10"], "--bursts"),
+            (&["--event-rate", "10"], "--event-rate"),
+            (&["--partitions", "0"], "--partitions"),
+            (&["--format", "avro"], "--schema-registry"),
+        ];
+        for (flags, named) in cases {
+            let flags: Vec<String> = flags.chunks(2).map(|pair| pair.join("=")).collect();
+            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            let message = parsed(&flags).check().unwrap_err().to_string();
+            assert!(message.contains(named) && message.contains("give"), "{message}");
+        }
+        assert!(parsed(&[]).check().is_ok());
+    }
+
+    #[test]
+    fn the_seed_follows_the_clock_only_where_events_happen_now() {
+        let (first, second) = (UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(1));
+        let now = parsed(&[]);
+        assert_ne!(now.effective_seed(first), now.effective_seed(second));
+        assert_eq!(parsed(&["--start-time", "2026-01-05"]).effective_seed(second), 1);
+        assert_eq!(parsed(&["--seed", "7"]).effective_seed(second), 7);
+    }
+
+    #[test]
+    fn events_advance_by_the_rate_unless_they_are_given_one() {
+        assert!((parsed(&["--rate", "50"]).effective_event_rate() - 50.0).abs() < 1e-9);
+        assert!((parsed(&["--rate", "0"]).effective_event_rate() - 1000.0).abs() < 1e-9);
+        let given = ["--rate", "50", "--start-time", "2026-01-05", "--event-rate", "7"];
+        assert!((parsed(&given).effective_event_rate() - 7.0).abs() < 1e-9);
     }
 }

@@ -54,14 +54,6 @@ pub async fn run(arguments: GenerateArguments) -> Result<(), GenerateError> {
         }
         _ => Encoding::Json,
     };
-    tracing::info!(
-        topic = arguments.topic,
-        servers = arguments.bootstrap_servers,
-        partitions,
-        rate = arguments.rate,
-        seed = arguments.seed,
-        "generating traffic"
-    );
     let sending = move || producer::send_all(&arguments, encoding, partitions, &stop);
     let messages = tokio::task::spawn_blocking(sending).await.context(SendingThreadSnafu)??;
     tracing::info!(messages, "all messages are delivered");

@@ -82,9 +82,10 @@ pub(super) fn send_all(
     partitions: u32,
     stop: &AtomicBool,
 ) -> Result<u64, GenerateError> {
-    let world = World::new(arguments.seed);
+    let seed = arguments.effective_seed(SystemTime::now());
+    let world = World::new(seed);
     let mut traffic = Traffic::new(TrafficSettings {
-        seed: arguments.seed,
+        seed,
         format: arguments.format,
         event_rate: arguments.effective_event_rate(),
         duplicates: arguments.duplicates,
@@ -95,12 +96,13 @@ pub(super) fn send_all(
     let mut arrivals = match arguments.start_time {
         None => Arrivals::Now,
         Some(start_us) => {
-            Arrivals::Replayed(ReplayClock::new(arguments.seed, start_us, arguments.effective_event_rate()))
+            Arrivals::Replayed(ReplayClock::new(seed, start_us, arguments.effective_event_rate()))
         }
     };
     let producer = create_producer(&arguments.bootstrap_servers)?;
     let mut sender = Sender { arguments, producer, partitions, encoder: Encoder::new(encoding), stop };
 
+    tracing::info!(topic = arguments.topic, partitions, rate = arguments.rate, seed, "generating traffic");
     let pace = Pace::new(arguments.rate, arguments.bursts);
     let limit = arguments.messages.unwrap_or(u64::MAX);
     let started = Instant::now();
