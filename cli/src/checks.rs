@@ -1,0 +1,97 @@
+//! Asks the worker what is wrong with a configuration, before one runs on it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use snafu::{ResultExt, Snafu};
+
+use crate::manifest::{Origin, Problem};
+
+/// Why the worker could not be asked.
+#[derive(Debug, Snafu)]
+pub(crate) enum CheckError {
+    #[snafu(display("failed to start {}: {source}", worker.display()))]
+    Start { worker: PathBuf, source: io::Error },
+    #[snafu(display(
+        "failed to check {} with {}: it does not print findings; is it of this release?\n{output}",
+        configuration.display(), worker.display()
+    ))]
+    Output { worker: PathBuf, configuration: PathBuf, output: String },
+}
+
+/// Something that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Finding {
+    pub(crate) field: String,
+    pub(crate) message: String,
+    pub(crate) fix: String,
+}
+
+impl Finding {
+    /// The finding as a problem of the resource that the configuration was made from. Its field is one of
+    /// the configuration, whose parts have the names that they have in the resource.
+    pub(crate) fn into_problem(self, origin: &Origin) -> Problem {
+        let field = format!("spec.{}", self.field);
+        Problem { origin: origin.clone(), field, message: format!("{}; {}", self.message, self.fix) }
+    }
+}
+
+/// How much is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What the text tells: schema and expressions.
+    Offline,
+    /// Kafka, registry and storage, too.
+    All,
+}
+
+/// Everything that is wrong with a configuration file. Blocks while the worker looks at it.
+pub(crate) fn check(worker: &Path, configuration: &Path, extent: Extent) -> Result<Vec<Finding>, CheckError> {
+    let mut command = Command::new(worker);
+    command.args(["check", "--json", "--config"]).arg(configuration).stdin(Stdio::null());
+    if extent == Extent::Offline {
+        command.arg("--offline");
+    }
+    let output = command.output().context(StartSnafu { worker })?;
+    serde_json::from_slice(&output.stdout).map_err(|_| CheckError::Output {
+        worker: worker.to_owned(),
+        configuration: configuration.to_owned(),
+        output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::{Path, PathBuf};
+
+    use super::{CheckError, Extent, Finding, check};
+
+    fn program(directory: &Path, script: &str) -> PathBuf {
+        let path = directory.join("worker");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("writes");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("sets the mode");
+        path
+    }
+
+    #[test]
+    fn findings_are_read_and_the_worker_is_asked_what_was_meant() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let script = r#"printf '[{"field":"f","message":"%s","fix":"x"}]' "$*"; exit 1"#;
+        let worker = program(directory.path(), script);
+        let found = check(&worker, Path::new("c.json"), Extent::Offline).expect("asked");
+        let message = "check --json --config c.json --offline".to_owned();
+        assert_eq!(found, [Finding { field: "f".to_owned(), message, fix: "x".to_owned() }]);
+    }
+
+    #[test]
+    fn another_program_is_told_apart() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let worker = program(directory.path(), "echo what >&2; exit 1");
+        let error = check(&worker, Path::new("c.json"), Extent::All).expect_err("no findings");
+        assert!(matches!(&error, CheckError::Output { output, .. } if output == "what"), "{error}");
+    }
+}

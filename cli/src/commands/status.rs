@@ -1,0 +1,160 @@
+//! `sluice status`: everything that the workers say of themselves, as text or JSON.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use sluice_contract::report::{PartitionReport, Report};
+use snafu::ensure;
+
+use crate::args::{StateArguments, StatusArguments, StatusOutput};
+use crate::commands::{CommandError, NoSuchPipelineSnafu};
+use crate::progress::block;
+use crate::progress::format::{count, duration, table};
+use crate::progress::view::PipelineView;
+use crate::reports::Reporters;
+use crate::snapshot::{PipelineSnapshot, Snapshot};
+use crate::state_directory::StateDirectory;
+use crate::supervise::ChildState;
+
+pub(super) async fn run(arguments: StatusArguments) -> Result<ExitCode, CommandError> {
+    let mut snapshot = current(&arguments.state).await?;
+    let chosen: Vec<String> =
+        choose(&snapshot, arguments.name.as_deref())?.iter().map(|pipeline| pipeline.full_name()).collect();
+    snapshot.pipelines.retain(|pipeline| chosen.contains(&pipeline.full_name()));
+    match arguments.output {
+        StatusOutput::Json => {
+            let json = serde_json::to_string_pretty(&snapshot).expect("a snapshot has string keys only");
+            println!("{json}");
+        }
+        StatusOutput::Text => render(&snapshot).iter().for_each(|line| println!("{line}")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What runs, with fresh reports; or what ran last.
+pub(super) async fn current(arguments: &StateArguments) -> Result<Snapshot, CommandError> {
+    let state = StateDirectory::new(&arguments.state)?;
+    let mut snapshot = Snapshot::read(&state)?;
+    if state.owner()?.is_some() {
+        Reporters::new().refresh(&mut snapshot.pipelines).await;
+        snapshot.taken_at_ms = Timestamp::now().as_millisecond();
+    } else {
+        snapshot.stop_all();
+    }
+    Ok(snapshot)
+}
+
+/// All pipelines, or those of a name, which may be `namespace/name`.
+pub(super) fn choose<'a>(
+    snapshot: &'a Snapshot,
+    name: Option<&str>,
+) -> Result<Vec<&'a PipelineSnapshot>, CommandError> {
+    let is_chosen = |pipeline: &&PipelineSnapshot| {
+        name.is_none_or(|name| pipeline.name == name || pipeline.full_name() == name)
+    };
+    let chosen: Vec<_> = snapshot.pipelines.iter().filter(is_chosen).collect();
+    let names = || snapshot.pipelines.iter().map(PipelineSnapshot::full_name).collect::<Vec<_>>();
+    ensure!(
+        name.is_none() || !chosen.is_empty(),
+        NoSuchPipelineSnafu { name: name.unwrap_or_default(), names: names() }
+    );
+    Ok(chosen)
+}
+
+fn render(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = Vec::new();
+    for process in snapshot.services.iter().chain(&snapshot.generators) {
+        let address = process.address.map(|address| format!(" at {address}")).unwrap_or_default();
+        lines.push(format!("{}{address}: {}", process.name, describe(&process.process)));
+    }
+    for pipeline in &snapshot.pipelines {
+        lines.push(String::new());
+        let view = PipelineView::of(pipeline);
+        lines.extend(block::render(&view, usize::MAX).into_iter().map(|line| line.text));
+        lines.push(format!("  lake {}", pipeline.lake));
+        lines.push(format!(
+            "  topic {} at {}",
+            pipeline.resource.spec.source.kafka.topic, pipeline.bootstrap_servers
+        ));
+        for worker in &pipeline.workers {
+            lines.push(format!(
+                "  {} at http://{}: {}",
+                worker.name,
+                worker.address,
+                describe(&worker.process)
+            ));
+            lines.extend(worker.report.iter().flat_map(|report| partitions(report, snapshot.taken_at_ms)));
+        }
+    }
+    lines
+}
+
+fn describe(state: &ChildState) -> String {
+    match state {
+        ChildState::Starting => "starting".to_owned(),
+        ChildState::Running { pid } => format!("running, process {pid}"),
+        ChildState::Waiting { reason } => format!("{reason}; starts again soon"),
+        ChildState::Finished => "finished".to_owned(),
+        ChildState::Failed { reason } => format!("{reason}; is not started again"),
+        ChildState::Stopped => "stopped".to_owned(),
+    }
+}
+
+fn partitions(report: &Report, now_ms: i64) -> Vec<String> {
+    let header = ["partition", "next offset", "end", "behind", "watermark age", ""];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(report.partitions.iter().map(|partition| row(partition, now_ms)));
+    table(&rows, &[true, true, true, true, true]).into_iter().map(|line| format!("    {line}")).collect()
+}
+
+fn row(partition: &PartitionReport, now_ms: i64) -> Vec<String> {
+    let count = |offset: i64| count(u64::try_from(offset).unwrap_or(0));
+    let unknown = || "-".to_owned();
+    let age = partition.watermark_us.map(|watermark| now_ms.saturating_sub(watermark / 1_000));
+    vec![
+        partition.partition.to_string(),
+        count(partition.next_offset),
+        partition.end_offset.map_or_else(unknown, count),
+        partition.end_offset.map_or_else(unknown, |end| count(end - partition.next_offset)),
+        age.map_or_else(unknown, |age| duration(Duration::from_millis(u64::try_from(age).unwrap_or(0)))),
+        if partition.idle { "idle".to_owned() } else { String::new() },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{choose, render};
+    use crate::progress::fixtures::pipeline;
+    use crate::snapshot::Snapshot;
+
+    fn snapshot() -> Snapshot {
+        Snapshot {
+            started_at_ms: 0,
+            taken_at_ms: 100_000,
+            services: Vec::new(),
+            generators: Vec::new(),
+            pipelines: vec![pipeline()],
+        }
+    }
+
+    #[test]
+    fn every_partition_of_every_worker_is_shown() {
+        let text = render(&snapshot()).join("\n");
+        assert!(
+            text.contains("shop-stpl-ingest-1 at http://127.0.0.1:20001: running, process 101"),
+            "{text}"
+        );
+        assert!(text.contains("        1        1,000  1,600     600          20.0s"), "{text}");
+    }
+
+    #[test]
+    fn a_pipeline_is_chosen_by_its_name_with_or_without_namespace() {
+        let snapshot = snapshot();
+        for name in [None, Some("shop"), Some("default/shop")] {
+            assert_eq!(choose(&snapshot, name).expect("there").len(), 1);
+        }
+        let error = choose(&snapshot, Some("other")).expect_err("not there");
+        assert!(error.to_string().contains("default/shop"), "{error}");
+    }
+}

@@ -1,0 +1,52 @@
+//! The first lines: where everything is, and how to read the tables.
+
+use snafu::ResultExt;
+
+use crate::commands::up::session::Session;
+use crate::commands::{CommandError, PrintSnafu};
+use crate::manifest;
+
+pub(super) fn print(session: &mut Session) -> Result<(), CommandError> {
+    let lines = lines(session);
+    lines.iter().try_for_each(|line| session.printer.say(line)).context(PrintSnafu)
+}
+
+fn lines(session: &Session) -> Vec<String> {
+    let mut lines = Vec::new();
+    for service in &session.prepared.services {
+        lines.push(format!("{} at {}", service.process.name, service.address));
+    }
+    for pipeline in &session.prepared.pipelines {
+        let topic = &pipeline.resource.spec.source.kafka.topic;
+        let name =
+            format!("{}/{}", manifest::namespace(&pipeline.resource), manifest::name(&pipeline.resource));
+        let lake = shown(&pipeline.lake);
+        lines.push(format!(
+            "{name}: topic {topic} at {} -> Delta tables in {lake}",
+            pipeline.bootstrap_servers
+        ));
+        lines.push(format!("  read them: {}", reading(lake)));
+    }
+    lines.push(format!("  logs: {}", session.state.root().join("logs").display()));
+    if session.until_caught_up {
+        lines.push(
+            "Stops when everything that is in the topics now is committed; Ctrl-C stops before.".to_owned(),
+        );
+    } else {
+        lines.push("Runs until Ctrl-C. For laptops, CI and demos.".to_owned());
+    }
+    lines
+}
+
+/// A local lake as a path.
+fn shown(lake: &str) -> &str {
+    lake.strip_prefix("file://").unwrap_or(lake)
+}
+
+/// What reads the first rows with the Python packages deltalake and pyarrow.
+fn reading(lake: &str) -> String {
+    format!(
+        "python3 -c \"from deltalake import DeltaTable; \
+         print(DeltaTable('{lake}/silver').to_pyarrow_table().slice(0, 5).to_pylist())\""
+    )
+}

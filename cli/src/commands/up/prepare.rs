@@ -1,0 +1,204 @@
+//! From the command line to a plan. Nothing is written and nothing is started here.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use k8s_openapi::jiff::Timestamp;
+use sluice_crds::StreamPipeline;
+use snafu::{ResultExt, ensure};
+
+use crate::args::{Broker, Lake, SchemaRegistry, UpArguments};
+use crate::commands::{CommandError, NothingToGenerateSnafu, NothingToRunSnafu, ProblemsSnafu, RuntimeSnafu};
+use crate::manifest::{self, Located, Origin, Problem};
+use crate::plan::{self, PlannedService, PlannedWorker};
+use crate::ports::Ports;
+use crate::secrets::SecretStore;
+use crate::site::{LakeStandIn, Machine, Resolution, Resolved, resolve};
+use crate::state_directory::StateDirectory;
+use crate::supervise::ProcessSpec;
+use crate::worker_program;
+
+/// Where clients look for a broker and a registry by themselves.
+const BROKER_PORT: u16 = 9092;
+const SCHEMA_REGISTRY_PORT: u16 = 8081;
+
+/// Everything that will run.
+pub(super) struct Prepared {
+    pub(super) remarks: Vec<String>,
+    /// Absolute path of the worker.
+    pub(super) worker: PathBuf,
+    pub(super) services: Vec<PlannedService>,
+    pub(super) generators: Vec<ProcessSpec>,
+    pub(super) pipelines: Vec<PlannedPipeline>,
+}
+
+/// One pipeline that will run.
+pub(super) struct PlannedPipeline {
+    pub(super) origin: Origin,
+    pub(super) resource: StreamPipeline,
+    pub(super) lake: String,
+    pub(super) bootstrap_servers: String,
+    /// Path of the workers' configuration; `None` where the pipeline is suspended.
+    pub(super) configuration: Option<PathBuf>,
+    pub(super) workers: Vec<PlannedWorker>,
+}
+
+/// Makes the plan, or says everything that is in its way.
+pub(super) fn prepare(arguments: &UpArguments, state: &StateDirectory) -> Result<Prepared, CommandError> {
+    let manifests = manifest::read(&arguments.files.filenames)?;
+    refuse(&manifests.problems)?;
+    ensure!(!manifests.pipelines.is_empty(), NothingToRunSnafu);
+    let secrets = SecretStore::read(&manifests.secrets, arguments.secrets.as_deref())?;
+    let worker = worker_program::find(arguments.worker.worker.as_deref())?;
+    let mut ports = Ports::default();
+    let broker = local_address(arguments.broker == Some(Broker::Embedded), BROKER_PORT, &mut ports);
+    let registry_is_embedded = arguments.schema_registry == Some(SchemaRegistry::Embedded);
+    let registry = local_address(registry_is_embedded, SCHEMA_REGISTRY_PORT, &mut ports);
+    let machine = Machine {
+        worker: worker.clone(),
+        state: state.root().to_owned(),
+        broker: match &arguments.broker {
+            Some(Broker::Address(address)) => Some(address.clone()),
+            _ => broker.map(|address| address.to_string()),
+        },
+        schema_registry: match &arguments.schema_registry {
+            Some(SchemaRegistry::Url(url)) => Some(url.clone()),
+            _ => registry.map(|address| format!("http://{address}")),
+        },
+        lake: lake(arguments.lake.as_ref(), state)?,
+        secrets,
+        variables: std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect(),
+        revision: u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0),
+    };
+    let mut prepared = Prepared {
+        remarks: manifests.remarks,
+        worker,
+        services: Vec::new(),
+        generators: Vec::new(),
+        pipelines: Vec::new(),
+    };
+    let resolved = resolve_all(&manifests.pipelines, &machine, &mut ports, &mut prepared.remarks)?;
+    if let Some(rate) = arguments.generate {
+        prepared.generators = generators(&resolved, &prepared.worker, rate)?;
+    }
+    prepared.services = services(broker, registry, &resolved, state)?;
+    for (located, resolved) in resolved {
+        prepared.pipelines.push(plan_pipeline(
+            located,
+            resolved.as_deref(),
+            &machine,
+            arguments.until_caught_up,
+        ));
+    }
+    Ok(prepared)
+}
+
+fn refuse(problems: &[Problem]) -> Result<(), CommandError> {
+    ensure!(
+        problems.is_empty(),
+        ProblemsSnafu { lines: problems.iter().map(ToString::to_string).collect::<Vec<_>>() }
+    );
+    Ok(())
+}
+
+fn local_address(is_embedded: bool, port: u16, ports: &mut Ports) -> Option<SocketAddr> {
+    is_embedded.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, ports.take_preferred(port))))
+}
+
+fn lake(lake: Option<&Lake>, state: &StateDirectory) -> Result<Option<LakeStandIn>, CommandError> {
+    Ok(match lake {
+        None => None,
+        Some(Lake::Local) => Some(LakeStandIn::Directory(state.lakes())),
+        Some(Lake::Directory(directory)) => {
+            Some(LakeStandIn::Directory(std::path::absolute(directory).context(RuntimeSnafu)?))
+        }
+        Some(Lake::Store(uri)) => Some(LakeStandIn::Store(uri.clone())),
+    })
+}
+
+/// A pipeline with what it comes to; `None` where it is suspended.
+type Outcome<'a> = (&'a Located<StreamPipeline>, Option<Box<Resolved>>);
+
+fn resolve_all<'a>(
+    pipelines: &'a [Located<StreamPipeline>],
+    machine: &Machine,
+    ports: &mut Ports,
+    remarks: &mut Vec<String>,
+) -> Result<Vec<Outcome<'a>>, CommandError> {
+    let mut problems = Vec::new();
+    let mut outcomes = Vec::new();
+    for located in pipelines {
+        match resolve(located, machine, &mut || ports.take_any()) {
+            Ok(Resolution::Run(resolved)) => outcomes.push((located, Some(resolved))),
+            Ok(Resolution::Suspended) => {
+                remarks.push(format!(
+                    "StreamPipeline {}: suspended, so nothing of it runs",
+                    manifest::name(&located.resource)
+                ));
+                outcomes.push((located, None));
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    refuse(&problems)?;
+    Ok(outcomes)
+}
+
+/// One generator for each topic whose pipelines read e-commerce transactions.
+fn generators(
+    resolved: &[Outcome<'_>],
+    worker: &std::path::Path,
+    rate: f64,
+) -> Result<Vec<ProcessSpec>, CommandError> {
+    let mut topics = BTreeSet::new();
+    let running = resolved.iter().filter_map(|(_, resolved)| resolved.as_deref());
+    let generators: Vec<ProcessSpec> = running
+        .filter(|resolved| plan::takes_generated_messages(resolved))
+        .filter(|resolved| topics.insert(resolved.pipeline.pipeline.topic.clone()))
+        .map(|resolved| plan::plan_generator(resolved, worker.to_owned(), rate))
+        .collect();
+    ensure!(!generators.is_empty(), NothingToGenerateSnafu);
+    Ok(generators)
+}
+
+fn services(
+    broker: Option<SocketAddr>,
+    registry: Option<SocketAddr>,
+    resolved: &[Outcome<'_>],
+    state: &StateDirectory,
+) -> Result<Vec<PlannedService>, CommandError> {
+    let program = std::env::current_exe().context(RuntimeSnafu)?;
+    let topics: BTreeSet<String> =
+        resolved.iter().map(|(located, _)| located.resource.spec.source.kafka.topic.clone()).collect();
+    let topics: Vec<String> = topics.into_iter().collect();
+    let mut services = Vec::new();
+    if let Some(address) = broker {
+        services.push(plan::plan_broker(program.clone(), state.service("broker"), address, &topics));
+    }
+    if let Some(address) = registry {
+        services.push(plan::plan_schema_registry(program, state.service("schema-registry"), address));
+    }
+    Ok(services)
+}
+
+fn plan_pipeline(
+    located: &Located<StreamPipeline>,
+    resolved: Option<&Resolved>,
+    machine: &Machine,
+    until_caught_up: bool,
+) -> PlannedPipeline {
+    let spec = &located.resource.spec;
+    let workers = resolved.map(|resolved| plan::plan_workers(resolved, &machine.secrets, until_caught_up));
+    PlannedPipeline {
+        origin: located.origin.clone(),
+        resource: located.resource.clone(),
+        lake: resolved
+            .map_or_else(|| spec.storage.uri.clone(), |resolved| resolved.pipeline.storage.uri.clone()),
+        bootstrap_servers: resolved
+            .map(|resolved| resolved.pipeline.bootstrap_servers.clone())
+            .unwrap_or_default(),
+        configuration: resolved.map(Resolved::configuration_path),
+        workers: workers.unwrap_or_default(),
+    }
+}

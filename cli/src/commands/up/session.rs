@@ -1,0 +1,177 @@
+//! [`Session`]: everything that one `sluice up` holds while it runs.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::jiff::Timestamp;
+use snafu::ResultExt;
+
+use crate::commands::up::prepare::{PlannedPipeline, Prepared};
+use crate::commands::{CommandError, PrintSnafu};
+use crate::manifest;
+use crate::plan::PlannedService;
+use crate::progress::format;
+use crate::progress::printer::Printer;
+use crate::progress::view::PipelineView;
+use crate::reports::{self, Reporters};
+use crate::snapshot::{PipelineSnapshot, ProcessSnapshot, Snapshot, WorkerSnapshot};
+use crate::state_directory::StateDirectory;
+use crate::supervise::{ChildState, Event, EventKind, ProcessSpec, RestartPolicy, Role, Supervisor};
+
+/// Everything that one `sluice up` holds while it runs.
+pub(super) struct Session {
+    pub(super) prepared: Prepared,
+    pub(super) state: StateDirectory,
+    pub(super) until_caught_up: bool,
+    pub(super) supervisor: Supervisor,
+    pub(super) printer: Printer,
+    pub(super) snapshot: Snapshot,
+    /// Why processes failed for good, with their last lines.
+    pub(super) failures: BTreeMap<String, (String, Vec<String>)>,
+    reporters: Reporters,
+}
+
+impl Session {
+    pub(super) fn new(prepared: Prepared, state: StateDirectory, until_caught_up: bool) -> Self {
+        let now = Timestamp::now().as_millisecond();
+        let snapshot = Snapshot {
+            started_at_ms: now,
+            taken_at_ms: now,
+            services: prepared.services.iter().map(service).collect(),
+            generators: prepared.generators.iter().map(|process| waiting(process, None)).collect(),
+            pipelines: prepared.pipelines.iter().map(pipeline).collect(),
+        };
+        Self {
+            prepared,
+            state,
+            until_caught_up,
+            supervisor: Supervisor::new(),
+            printer: Printer::new(),
+            snapshot,
+            failures: BTreeMap::new(),
+            reporters: Reporters::new(),
+        }
+    }
+
+    /// Starts a process with its log below the state directory.
+    pub(super) fn start(&mut self, process: ProcessSpec, policy: RestartPolicy) {
+        let log = self.state.log(&process.name);
+        self.supervisor.start(process, policy, log);
+    }
+
+    /// Looks at all processes and asks the workers for their reports.
+    pub(super) async fn look(&mut self) {
+        self.note_states();
+        self.reporters.refresh(&mut self.snapshot.pipelines).await;
+        self.snapshot.taken_at_ms = Timestamp::now().as_millisecond();
+    }
+
+    /// What all workers say, by pipeline.
+    pub(super) fn views(&self) -> Vec<PipelineView> {
+        self.snapshot.pipelines.iter().map(PipelineView::of).collect()
+    }
+
+    /// Says what happened, remembers failures, and lets `get` and `status` see the new state.
+    pub(super) fn note(&mut self, event: Event) -> Result<(), CommandError> {
+        let Event { process, kind } = event;
+        let say = |printer: &mut Printer, text: &str, lines: &[String]| {
+            printer.say(text)?;
+            lines.iter().try_for_each(|line| printer.say(&format!("    {line}")))
+        };
+        let printer = &mut self.printer;
+        let said = match &kind {
+            EventKind::Crashed { reason, restart_in, last_lines } => {
+                let pause = format::duration(*restart_in);
+                say(printer, &format!("{process} {reason}; it starts again in {pause}"), last_lines)
+            }
+            EventKind::Failed { reason, last_lines } => {
+                say(printer, &format!("{process} {reason}; it is not started again"), last_lines)
+            }
+            EventKind::Killed => {
+                say(printer, &format!("{process} did not stop within 20 s and was killed"), &[])
+            }
+            EventKind::Finished => Ok(()),
+        };
+        said.context(PrintSnafu)?;
+        match kind {
+            EventKind::Failed { reason, last_lines } => {
+                self.failures.insert(process, (reason, last_lines));
+            }
+            EventKind::Finished => self.take_last_report(&process),
+            EventKind::Crashed { .. } | EventKind::Killed => {}
+        }
+        self.note_states();
+        Ok(self.snapshot.write(&self.state)?)
+    }
+
+    /// A worker that has finished answers no more; its log ends with its last report.
+    fn take_last_report(&mut self, process: &str) {
+        let workers = self.snapshot.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.workers);
+        for worker in workers.filter(|worker| worker.name == process) {
+            if let Some(report) = reports::last_in_log(&self.state.log(process)) {
+                worker.report = Some(report);
+            }
+        }
+    }
+
+    /// Stops workers, traffic and services, in this order, and says so to `get` and `status`.
+    pub(super) async fn stop(&mut self) -> Result<(), CommandError> {
+        for role in [Role::Worker, Role::Generator, Role::Service] {
+            self.supervisor.stop(role).await;
+            for event in self.supervisor.pending_events() {
+                self.note(event)?;
+            }
+        }
+        self.close()
+    }
+
+    /// Kills everything at once. The tables stay whole: that is what they are made for.
+    pub(super) async fn kill(&mut self) -> Result<(), CommandError> {
+        self.supervisor.kill_all().await;
+        self.close()
+    }
+
+    fn close(&mut self) -> Result<(), CommandError> {
+        self.snapshot.stop_all();
+        Ok(self.snapshot.write(&self.state)?)
+    }
+
+    fn note_states(&mut self) {
+        let workers = self.snapshot.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.workers);
+        for worker in workers {
+            if let Some(state) = self.supervisor.state(&worker.name) {
+                worker.process = state;
+            }
+        }
+        for process in self.snapshot.services.iter_mut().chain(&mut self.snapshot.generators) {
+            if let Some(state) = self.supervisor.state(&process.name) {
+                process.process = state;
+            }
+        }
+    }
+}
+
+fn service(service: &PlannedService) -> ProcessSnapshot {
+    waiting(&service.process, Some(service.address))
+}
+
+fn waiting(process: &ProcessSpec, address: Option<std::net::SocketAddr>) -> ProcessSnapshot {
+    ProcessSnapshot { name: process.name.clone(), address, process: ChildState::Starting }
+}
+
+fn pipeline(pipeline: &PlannedPipeline) -> PipelineSnapshot {
+    let workers = pipeline.workers.iter().map(|worker| WorkerSnapshot {
+        name: worker.process.name.clone(),
+        shard: worker.shard,
+        address: worker.address,
+        process: ChildState::Starting,
+        report: None,
+    });
+    PipelineSnapshot {
+        resource: pipeline.resource.clone(),
+        namespace: manifest::namespace(&pipeline.resource),
+        name: manifest::name(&pipeline.resource),
+        lake: pipeline.lake.clone(),
+        bootstrap_servers: pipeline.bootstrap_servers.clone(),
+        workers: workers.collect(),
+    }
+}

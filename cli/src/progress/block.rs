@@ -1,0 +1,128 @@
+//! Some lines for a pipeline, for a person at a terminal. Pure.
+
+use std::time::Duration;
+
+use crate::progress::format::{bytes, count, duration, table};
+use crate::progress::view::PipelineView;
+
+/// What a line is about, by which it is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Heading,
+    Plain,
+    Problem,
+}
+
+/// One line of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) tone: Tone,
+    pub(crate) text: String,
+}
+
+/// The lines of a pipeline, cut to a width.
+pub(crate) fn render(view: &PipelineView, width: usize) -> Vec<Line> {
+    let mut lines = vec![Line { tone: Tone::Heading, text: headline(view) }];
+    let mut plain = |text: String| lines.push(Line { tone: Tone::Plain, text: format!("  {text}") });
+    if !view.tables.is_empty() {
+        tables(view).into_iter().for_each(&mut plain);
+    }
+    plain(format!(
+        "messages {}   duplicates {}   key mismatches {}",
+        count(view.counts.messages),
+        count(view.counts.duplicates),
+        count(view.counts.key_mismatches)
+    ));
+    for (stage, reasons) in &view.counts.refused {
+        let reasons: Vec<String> =
+            reasons.iter().map(|(reason, number)| format!("{reason} {}", count(*number))).collect();
+        plain(format!("refused at {stage}: {}", reasons.join(", ")));
+    }
+    for problem in &view.problems {
+        let text = format!("  ! {}: {}", problem.reason, problem.message);
+        lines.push(Line { tone: Tone::Problem, text });
+    }
+    for line in &mut lines {
+        cut(&mut line.text, width);
+    }
+    lines
+}
+
+fn headline(view: &PipelineView) -> String {
+    let epochs: Vec<String> =
+        view.epochs.iter().map(|epoch| epoch.map_or_else(|| "-".to_owned(), count)).collect();
+    let freshness = view.freshness_ms.map(Duration::from_millis);
+    format!(
+        "{}  {}   {} messages/s   lag {}   freshness {}   epoch {}",
+        view.name,
+        view.state,
+        count(view.messages_per_second.round() as u64),
+        view.lag.map_or_else(|| "-".to_owned(), count),
+        freshness.map_or_else(|| "-".to_owned(), duration),
+        epochs.join(" "),
+    )
+}
+
+fn tables(view: &PipelineView) -> Vec<String> {
+    let mut rows = vec![["table", "rows", "files", "size", "version"].map(str::to_owned).to_vec()];
+    for table in &view.tables {
+        rows.push(vec![
+            table.name.clone(),
+            count(table.rows),
+            count(table.files),
+            bytes(table.bytes),
+            count(table.version),
+        ]);
+    }
+    table(&rows, &[false, true, true, true, true])
+}
+
+/// A line that wraps would put the block out of step with the cursor.
+fn cut(text: &mut String, width: usize) {
+    if let Some((end, _)) = text.char_indices().nth(width.saturating_sub(1))
+        && text.chars().count() > width
+    {
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_contract::report::Problem;
+
+    use super::{Tone, render};
+    use crate::progress::fixtures::pipeline;
+    use crate::progress::view::PipelineView;
+
+    #[test]
+    fn a_block_shows_flow_tables_quarantine_and_problems() {
+        let mut view = PipelineView::of(&pipeline());
+        view.problems = vec![Problem { reason: "TopicMissing".to_owned(), message: "create it".to_owned() }];
+        let lines = render(&view, 120);
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "default/shop  Running   10,012 messages/s   lag 1,201   freshness 2.1s   epoch 40 41",
+                "  table            rows  files      size  version",
+                "  bronze      1,204,311     82   96.3 MB       81",
+                "  silver          1,900     82  152.0 kB       81",
+                "  quarantine         60      8    4.8 kB        7",
+                "  messages 2,000   duplicates 40   key mismatches 0",
+                "  refused at decode: MalformedJson 20",
+                "  refused at silver: NonPositiveAmount 40",
+                "  ! TopicMissing: create it",
+            ]
+        );
+        assert_eq!(lines.last().map(|line| line.tone), Some(Tone::Problem));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for width in [10, 20, 40] {
+            let lines = render(&PipelineView::of(&pipeline()), width);
+            assert!(lines.iter().all(|line| line.text.chars().count() <= width), "{lines:?}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A pipeline of two workers, as tests see it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde_json::json;
+use sluice_contract::report::{Report, TableReport};
+
+use crate::snapshot::{PipelineSnapshot, WorkerSnapshot};
+use crate::supervise::ChildState;
+
+pub(crate) fn table(name: &str, version: u64, rows: u64) -> TableReport {
+    TableReport { name: name.to_owned(), version, rows, files: version + 1, bytes: rows * 80 }
+}
+
+pub(crate) fn report(shard: u32) -> Report {
+    let report = json!({
+        "formatVersion": 1, "job": "ingest", "shard": shard, "shards": 2, "writer": format!("w-{shard}"),
+        "configuration": "c0ffee", "phase": "Running", "problems": [], "startedAtMs": 1_000,
+        "epoch": 40 + shard, "committedAtMs": 90_000 + i64::from(shard), "lag": 600 + shard,
+        "freshnessMs": 2_100 - 100 * shard, "messagesPerSecond": 5_006.0,
+        "counts": {
+            "messages": 1_000, "bytes": 500_000, "bronze": 990, "silver": 950, "duplicates": 20, "keyMismatches": 0,
+            "refused": {"decode": {"MalformedJson": 10}, "silver": {"NonPositiveAmount": 20}}
+        },
+        "partitions": [
+            {"partition": shard, "nextOffset": 1_000, "endOffset": 1_600, "watermarkUs": 80_000_000, "idle": false}
+        ],
+        "tables": [],
+    });
+    let mut report: Report = serde_json::from_value(report).expect("a Report");
+    let version = 80 + u64::from(shard);
+    report.tables = vec![
+        table("quarantine", 7, 60),
+        table("silver", version, 1_900),
+        table("bronze", version, 1_204_311),
+    ];
+    report
+}
+
+pub(crate) fn worker(shard: u32) -> WorkerSnapshot {
+    WorkerSnapshot {
+        name: format!("shop-stpl-ingest-{shard}"),
+        shard,
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 20_000 + shard as u16)),
+        process: ChildState::Running { pid: 100 + shard },
+        report: Some(report(shard)),
+    }
+}
+
+pub(crate) fn pipeline() -> PipelineSnapshot {
+    let resource = json!({
+        "apiVersion": "sluice.dev/v1alpha1", "kind": "StreamPipeline", "metadata": {"name": "shop"},
+        "spec": {
+            "source": {
+                "kafka": {"bootstrapServers": "kafka:9092", "topic": "sales"}, "format": "Json",
+                "schema": "{\"type\":\"record\",\"name\":\"S\",\"fields\":[{\"name\":\"at\",\"type\":\"string\"}]}",
+                "eventTime": {"column": "at"}
+            },
+            "storage": {"uri": "s3://lake/shop"}, "shards": 2, "silver": {"columns": [{"name": "at"}]}
+        }
+    });
+    PipelineSnapshot {
+        resource: serde_json::from_value(resource).expect("a StreamPipeline"),
+        namespace: "default".to_owned(),
+        name: "shop".to_owned(),
+        lake: "file:///state/lake/default/shop".to_owned(),
+        bootstrap_servers: "127.0.0.1:9092".to_owned(),
+        workers: vec![worker(0), worker(1)],
+    }
+}

@@ -1,0 +1,74 @@
+//! One line for a pipeline, as `key=value` pairs that scripts can read. Pure.
+
+use std::fmt::Write;
+
+use crate::progress::view::PipelineView;
+
+/// The line of a pipeline.
+pub(crate) fn render(view: &PipelineView) -> String {
+    let unknown = || "unknown".to_owned();
+    let number = |value: Option<u64>| value.map_or_else(unknown, |value| value.to_string());
+    let epochs: Vec<String> = view.epochs.iter().map(|epoch| number(*epoch)).collect();
+    let mut line = format!(
+        "pipeline={} state={} messages_per_second={:.0} lag={} freshness_ms={} epochs={}",
+        view.name,
+        view.state,
+        view.messages_per_second,
+        number(view.lag),
+        number(view.freshness_ms),
+        epochs.join(","),
+    );
+    let mut add = |key: &str, value: &dyn std::fmt::Display| {
+        write!(line, " {key}={value}").expect("a String takes everything");
+    };
+    add("messages", &view.counts.messages);
+    for table in &view.tables {
+        add(&format!("{}.rows", table.name), &table.rows);
+        add(&format!("{}.files", table.name), &table.files);
+        add(&format!("{}.bytes", table.name), &table.bytes);
+        add(&format!("{}.version", table.name), &table.version);
+    }
+    add("duplicates", &view.counts.duplicates);
+    add("key_mismatches", &view.counts.key_mismatches);
+    for (stage, reasons) in &view.counts.refused {
+        for (reason, count) in reasons {
+            add(&format!("refused.{stage}.{reason}"), count);
+        }
+    }
+    for problem in &view.problems {
+        add("problem", &format_args!("{}: {:?}", problem.reason, problem.message));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_contract::report::Problem;
+
+    use super::render;
+    use crate::progress::fixtures::pipeline;
+    use crate::progress::view::PipelineView;
+
+    #[test]
+    fn every_figure_has_its_key() {
+        let mut view = PipelineView::of(&pipeline());
+        view.problems = vec![Problem { reason: "TopicMissing".to_owned(), message: "create it".to_owned() }];
+        assert_eq!(
+            render(&view),
+            "pipeline=default/shop state=Running messages_per_second=10012 lag=1201 freshness_ms=2100 \
+             epochs=40,41 messages=2000 bronze.rows=1204311 bronze.files=82 bronze.bytes=96344880 \
+             bronze.version=81 silver.rows=1900 silver.files=82 silver.bytes=152000 silver.version=81 \
+             quarantine.rows=60 quarantine.files=8 quarantine.bytes=4800 quarantine.version=7 duplicates=40 \
+             key_mismatches=0 refused.decode.MalformedJson=20 refused.silver.NonPositiveAmount=40 \
+             problem=TopicMissing: \"create it\""
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_says_so() {
+        let mut pipeline = pipeline();
+        pipeline.workers.iter_mut().for_each(|worker| worker.report = None);
+        let line = render(&PipelineView::of(&pipeline));
+        assert!(line.contains("lag=unknown freshness_ms=unknown epochs=unknown,unknown"), "{line}");
+    }
+}

@@ -1,0 +1,126 @@
+//! [`Snapshot`]: what runs, and what was last seen of it. `up` writes it, `get` and `status` read it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::{fs, io};
+
+use serde::{Deserialize, Serialize};
+use sluice_contract::report::Report;
+use sluice_crds::StreamPipeline;
+use snafu::{ResultExt, Snafu};
+
+use crate::state_directory::{StateDirectory, StateError, replace_file};
+use crate::supervise::ChildState;
+
+/// Why there is no snapshot to be had.
+#[derive(Debug, Snafu)]
+pub(crate) enum SnapshotError {
+    #[snafu(display("failed to write the snapshot: {source}"))]
+    Write { source: StateError },
+    #[snafu(display("failed to read {}: {source}", path.display()))]
+    Read { path: PathBuf, source: io::Error },
+    #[snafu(display(
+        "failed to read {}: {source}; it is of another version of sluice: stop that one and remove the file",
+        path.display()
+    ))]
+    Parse { path: PathBuf, source: serde_json::Error },
+    #[snafu(display(
+        "failed to find anything in {}: nothing has run there; start with `sluice up -f DIR --state {}`",
+        state.display(), state.display()
+    ))]
+    NothingThere { state: PathBuf },
+}
+
+/// What runs, and what was last seen of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Snapshot {
+    /// When `sluice up` started.
+    pub(crate) started_at_ms: i64,
+    /// When this was seen.
+    pub(crate) taken_at_ms: i64,
+    pub(crate) services: Vec<ProcessSnapshot>,
+    pub(crate) generators: Vec<ProcessSnapshot>,
+    pub(crate) pipelines: Vec<PipelineSnapshot>,
+}
+
+/// A process without a report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProcessSnapshot {
+    pub(crate) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) process: ChildState,
+}
+
+/// One pipeline.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PipelineSnapshot {
+    pub(crate) resource: StreamPipeline,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// Root of the lake in force.
+    pub(crate) lake: String,
+    /// Brokers in force.
+    pub(crate) bootstrap_servers: String,
+    /// Empty where the pipeline is suspended.
+    pub(crate) workers: Vec<WorkerSnapshot>,
+}
+
+/// One worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WorkerSnapshot {
+    pub(crate) name: String,
+    pub(crate) shard: u32,
+    pub(crate) address: SocketAddr,
+    pub(crate) process: ChildState,
+    /// The newest report that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) report: Option<Report>,
+}
+
+impl PipelineSnapshot {
+    /// `namespace/name`.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// The newest report of each worker that has one.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = &Report> {
+        self.workers.iter().filter_map(|worker| worker.report.as_ref())
+    }
+}
+
+impl Snapshot {
+    /// Nothing of it runs any more: what was not finished has stopped.
+    pub(crate) fn stop_all(&mut self) {
+        let workers = self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.workers);
+        let processes = self.services.iter_mut().chain(&mut self.generators);
+        let states =
+            workers.map(|worker| &mut worker.process).chain(processes.map(|process| &mut process.process));
+        for state in states.filter(|state| !state.is_final()) {
+            *state = ChildState::Stopped;
+        }
+    }
+
+    /// Writes it where `get` and `status` look.
+    pub(crate) fn write(&self, state: &StateDirectory) -> Result<(), SnapshotError> {
+        let json = serde_json::to_vec_pretty(self).expect("a snapshot has string keys only");
+        replace_file(&state.snapshot(), &json).context(WriteSnafu)
+    }
+
+    /// Reads the one of the `sluice up` that runs, or ran last.
+    pub(crate) fn read(state: &StateDirectory) -> Result<Self, SnapshotError> {
+        let path = state.snapshot();
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return NothingThereSnafu { state: state.root() }.fail();
+            }
+            text => text.context(ReadSnafu { path: &path })?,
+        };
+        serde_json::from_slice(&text).context(ParseSnafu { path })
+    }
+}
