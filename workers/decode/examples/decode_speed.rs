@@ -31,7 +31,12 @@ fn main() {
     let messages = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(2_000_000);
     let transactions: Vec<Transaction> = (0..MESSAGES_PER_BATCH as u64).map(transaction).collect();
     report("JSON, compact", Format::Json, &batch(transactions.iter().map(|row| json(row, "", 0))), messages);
-    report("JSON, 0.5 kB", Format::Json, &batch(transactions.iter().map(|row| json(row, " ", 160))), messages);
+    report(
+        "JSON, 0.5 kB",
+        Format::Json,
+        &batch(transactions.iter().map(|row| json(row, " ", 160))),
+        messages,
+    );
     report("Avro", Format::Avro, &batch(transactions.iter().map(avro)), messages);
     event_times(&transactions, messages);
 }
@@ -46,7 +51,12 @@ fn report(name: &str, format: Format, batch: &MessageBatch, messages: usize) {
             let start = Instant::now();
             let decoded = decoder.decode(batch).expect("the schema was added");
             let time = start.elapsed();
-            assert_eq!(decoded.rows.num_rows(), batch.len(), "a message was refused: {:?}", decoded.refused.first());
+            assert_eq!(
+                decoded.rows.num_rows(),
+                batch.len(),
+                "a message was refused: {:?}",
+                decoded.refused.first()
+            );
             time
         })
         .collect();
@@ -64,7 +74,8 @@ fn event_times(transactions: &[Transaction], messages: usize) {
     for zone in ["UTC", "Europe/Paris"] {
         let parser = EventTimeParser::new(zone).expect("the zone exists");
         let start = Instant::now();
-        let parsed = (0..messages).filter(|n| parser.parse(&transactions[n % transactions.len()].timestamp).is_some());
+        let parsed =
+            (0..messages).filter(|n| parser.parse(&transactions[n % transactions.len()].timestamp).is_some());
         let count = parsed.count();
         println!("event time, {zone}: {:.0} ns", start.elapsed().as_nanos() as f64 / count as f64);
     }
@@ -72,13 +83,20 @@ fn event_times(transactions: &[Transaction], messages: usize) {
 
 fn transaction(number: u64) -> Transaction {
     // A multiplicative generator: the same data on each run.
-    let random = |salt: u64| (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(salt as u32 * 7) >> 20;
+    let random =
+        |salt: u64| (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(salt as u32 * 7) >> 20;
     let methods = ["credit_card", "debit_card", "paypal", "bank_transfer", "crypto"];
-    let locations = ["Paris, France", "New York, USA", "Lagos, Nigeria", "São Paulo, Brazil", "Berlin, Germany"];
+    let locations =
+        ["Paris, France", "New York, USA", "Lagos, Nigeria", "São Paulo, Brazil", "Berlin, Germany"];
     let second = random(3) % 86_400;
     let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
     Transaction {
-        id: format!("{:08x}-{:04x}-7abc-8def-{:012x}", random(1) as u32, number as u16, random(2) & 0xffff_ffff_ffff),
+        id: format!(
+            "{:08x}-{:04x}-7abc-8def-{:012x}",
+            random(1) as u32,
+            number as u16,
+            random(2) & 0xffff_ffff_ffff
+        ),
         user: (random(4) % 100_000) as i32,
         amount: (random(5) % 1_000_000) as f64 / 100.0,
         merchant: format!("merchant_{:05}", random(6) % 5000),
@@ -93,7 +111,11 @@ fn transaction(number: u64) -> Transaction {
 /// A message with a space after each name, and with a field that the schema does not have.
 fn json(row: &Transaction, space: &str, unknown: usize) -> Vec<u8> {
     let Transaction { id, user, amount, merchant, timestamp, fraud, method, location, device } = row;
-    let note = if unknown > 0 { format!(",{space}\"note\":{space}\"{}\"", "n".repeat(unknown)) } else { String::new() };
+    let note = if unknown > 0 {
+        format!(",{space}\"note\":{space}\"{}\"", "n".repeat(unknown))
+    } else {
+        String::new()
+    };
     format!(
         "{{\"transaction_id\":{space}\"{id}\",{space}\"user_id\":{space}{user},{space}\"amount\":{space}{amount},{space}\
          \"merchant\":{space}\"{merchant}\",{space}\"timestamp\":{space}\"{timestamp}\",{space}\"is_fraud\":{space}{fraud},{space}\

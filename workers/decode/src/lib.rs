@@ -2,6 +2,9 @@
 //!
 //! Pure: no Kafka, no registry, no clock. A message that does not decode is a [`Refusal`], never an error.
 
+// A test that unwraps what it did not expect fails, as it should.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod avro;
 mod columns;
 pub mod decoder;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type,
+    TimestampMicrosecondType,
 };
 
 use crate::{Decoded, Message, MessageBatch};
@@ -76,7 +77,11 @@ pub(crate) fn rows(decoded: &Decoded) -> Vec<Vec<Cell>> {
 
 /// Message, reason and detail of each refusal.
 pub(crate) fn refusals(decoded: &Decoded) -> Vec<(usize, &str, &str)> {
-    decoded.refused.iter().map(|refusal| (refusal.message, refusal.reason.as_ref(), refusal.detail.as_str())).collect()
+    decoded
+        .refused
+        .iter()
+        .map(|refusal| (refusal.message, refusal.reason.as_ref(), refusal.detail.as_str()))
+        .collect()
 }
 
 fn cell(array: &dyn Array, index: usize) -> Cell {
@@ -89,7 +94,9 @@ fn cell(array: &dyn Array, index: usize) -> Cell {
         DataType::Int32 => Cell::Integer(array.as_primitive::<Int32Type>().value(index).into()),
         DataType::Date32 => Cell::Integer(array.as_primitive::<Date32Type>().value(index).into()),
         DataType::Int64 => Cell::Integer(array.as_primitive::<Int64Type>().value(index)),
-        DataType::Timestamp(..) => Cell::Integer(array.as_primitive::<TimestampMicrosecondType>().value(index)),
+        DataType::Timestamp(..) => {
+            Cell::Integer(array.as_primitive::<TimestampMicrosecondType>().value(index))
+        }
         DataType::Float32 => Cell::Float(array.as_primitive::<Float32Type>().value(index).to_bits().into()),
         DataType::Float64 => Cell::double(array.as_primitive::<Float64Type>().value(index)),
         DataType::Utf8 => Cell::text(array.as_string::<i32>().value(index)),
@@ -103,9 +110,9 @@ fn cell(array: &dyn Array, index: usize) -> Cell {
             assert_eq!(map.len(), entries.len(), "a key comes twice");
             Cell::Map(map)
         }
-        DataType::Struct(_) => {
-            Cell::Record(array.as_struct().columns().iter().map(|column| cell(column.as_ref(), index)).collect())
-        }
+        DataType::Struct(_) => Cell::Record(
+            array.as_struct().columns().iter().map(|column| cell(column.as_ref(), index)).collect(),
+        ),
         other => panic!("no schema gives a column of type {other}"),
     }
 }

@@ -44,7 +44,9 @@ pub struct AvroDecoder {
 enum Writer {
     Planned(Box<Plan>),
     /// The text is no schema.
-    Unusable { problem: String },
+    Unusable {
+        problem: String,
+    },
     NotFound,
 }
 
@@ -56,7 +58,7 @@ enum Refused {
     UnknownSchema(u32),
     UnusableSchema(String),
     Trailing { bytes: usize },
-    Field(Box<Fault>),
+    Field(Fault),
 }
 
 impl AvroDecoder {
@@ -79,15 +81,10 @@ impl AvroDecoder {
             let outcome = match schema_id(value) {
                 Err(refused) => Err(refused),
                 Ok(id) => {
-                    let writer = match recent {
-                        Some((recent, writer)) if recent == id => writer,
-                        _ => match self.writers.get(&id) {
-                            Some(writer) => writer,
-                            None => {
-                                self.rows.clear();
-                                return Err(UnresolvedSchema { id, message: index });
-                            }
-                        },
+                    let known = recent.filter(|(recent, _)| *recent == id).map(|(_, writer)| writer);
+                    let Some(writer) = known.or_else(|| self.writers.get(&id)) else {
+                        self.rows.clear();
+                        return Err(UnresolvedSchema { id, message: index });
                     };
                     recent = Some((id, writer));
                     append(value, id, writer, &mut self.rows.columns, &mut self.skipper)
@@ -176,7 +173,7 @@ impl Refused {
             Self::UnknownSchema(_) => reasons::UNKNOWN_SCHEMA_ID,
             Self::UnusableSchema(_) => reasons::WRONG_TYPE,
             Self::Trailing { .. } => reasons::TRAILING_BYTES,
-            Self::Field(fault) => fault.reason,
+            Self::Field(fault) => fault.reason(),
         }
     }
 

@@ -58,16 +58,28 @@ pub(super) enum Action {
     FixedAsDecimal(usize, Decimal),
     FixedAsUuid,
     Enum(Vec<Symbol>),
-    List { item: Box<Action>, minimum: usize },
-    Map { value: Box<Action>, value_node: NodeId, minimum: usize },
+    List {
+        item: Box<Action>,
+        minimum: usize,
+    },
+    Map {
+        value: Box<Action>,
+        value_node: NodeId,
+        minimum: usize,
+    },
     Record(RecordPlan),
     /// One action per branch.
     Union(Vec<Action>),
     Null,
     /// Null where the reader has no null.
-    Missing { problem: String },
+    Missing {
+        problem: String,
+    },
     /// A type that does not become the reader's; its value is read and checked nevertheless.
-    Unresolvable { node: NodeId, problem: String },
+    Unresolvable {
+        node: NodeId,
+        problem: String,
+    },
 }
 
 /// What a writer's symbol is to the reader.

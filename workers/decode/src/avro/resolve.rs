@@ -6,7 +6,7 @@
 
 use super::plan::{Action, Plan, RecordPlan, Step, Symbol};
 use super::writer::{Node, NodeId, WriterSchema};
-use crate::fault::clipped;
+use crate::fault::{clipped, unexpected_null};
 use crate::schema::{ColumnType, Decimal, Field, Fields, Slot, Symbols};
 
 /// How data of `writer` becomes a record of `fields`.
@@ -34,7 +34,7 @@ impl Resolver<'_> {
                 Action::Union(branches.iter().map(|branch| self.action(*branch, slot)).collect())
             }
             (Node::Null, _) if slot.nullable => Action::Null,
-            (Node::Null, column) => Action::Missing { problem: format!("null, expected {}", column.expected()) },
+            (Node::Null, _) => Action::Missing { problem: unexpected_null(slot) },
             (Node::Array(item), ColumnType::List(slot)) => {
                 Action::List { item: Box::new(self.action(*item, slot)), minimum: self.writer.minimum(*item) }
             }
@@ -43,7 +43,9 @@ impl Resolver<'_> {
                 value_node: *value,
                 minimum: self.writer.minimum(*value),
             },
-            (Node::Record(written), ColumnType::Record(fields)) => Action::Record(self.record(written, fields)),
+            (Node::Record(written), ColumnType::Record(fields)) => {
+                Action::Record(self.record(written, fields))
+            }
             (Node::Enum(written), ColumnType::Enum(symbols)) => Action::Enum(enum_symbols(written, symbols)),
             (node, column) => {
                 scalar(node, column).unwrap_or_else(|| self.unresolvable(id, &slot.column.expected()))
@@ -89,7 +91,8 @@ fn readers_of(written: &[(String, NodeId)], fields: &Fields) -> Vec<Option<usize
         if readers.contains(&Some(place)) {
             continue;
         }
-        let aliased = field.aliases.iter().find_map(|alias| written.iter().position(|(name, _)| name == alias));
+        let aliased =
+            field.aliases.iter().find_map(|alias| written.iter().position(|(name, _)| name == alias));
         if let Some(aliased) = aliased
             && readers[aliased].is_none()
         {
@@ -110,7 +113,9 @@ fn scalar(node: &Node, column: &ColumnType) -> Option<Action> {
         (Node::Long(_), ColumnType::Long) => Action::Long,
         (Node::Long(_), ColumnType::Float) => Action::LongAsFloat,
         (Node::Long(_), ColumnType::Double) => Action::LongAsDouble,
-        (Node::Long(written), ColumnType::Timestamp(unit)) => Action::LongAsTimestamp(written.unwrap_or(*unit)),
+        (Node::Long(written), ColumnType::Timestamp(unit)) => {
+            Action::LongAsTimestamp(written.unwrap_or(*unit))
+        }
         (Node::Float, ColumnType::Float) => Action::Float,
         (Node::Float, ColumnType::Double) => Action::FloatAsDouble,
         (Node::Double, ColumnType::Double) => Action::Double,
@@ -122,7 +127,9 @@ fn scalar(node: &Node, column: &ColumnType) -> Option<Action> {
         (Node::Bytes(scale), ColumnType::Decimal(decimal)) if decimal.fixed.is_none() => {
             return same_scale(*scale, decimal).then(|| Action::BytesAsDecimal(decimal.clone()));
         }
-        (Node::Fixed(written, _), ColumnType::Fixed(fixed)) if fixed.matches(written) => Action::Fixed(fixed.size),
+        (Node::Fixed(written, _), ColumnType::Fixed(fixed)) if fixed.matches(written) => {
+            Action::Fixed(fixed.size)
+        }
         (Node::Fixed(written, scale), ColumnType::Decimal(decimal)) => {
             let fixed = decimal.fixed.as_ref().filter(|fixed| fixed.matches(written))?;
             return same_scale(*scale, decimal).then(|| Action::FixedAsDecimal(fixed.size, decimal.clone()));
@@ -142,9 +149,13 @@ fn same_scale(written: Option<usize>, decimal: &Decimal) -> bool {
 fn enum_symbols(written: &[String], symbols: &Symbols) -> Vec<Symbol> {
     written
         .iter()
-        .map(|symbol| match symbols.symbols.iter().find(|known| *known == symbol).or(symbols.default.as_ref()) {
-            Some(known) => Symbol::Known(known.clone()),
-            None => Symbol::Unknown { problem: format!("found the symbol {}, which the schema lacks", clipped(symbol)) },
+        .map(|symbol| {
+            match symbols.symbols.iter().find(|known| *known == symbol).or(symbols.default.as_ref()) {
+                Some(known) => Symbol::Known(known.clone()),
+                None => Symbol::Unknown {
+                    problem: format!("found the symbol {}, which the schema lacks", clipped(symbol)),
+                },
+            }
         })
         .collect()
 }

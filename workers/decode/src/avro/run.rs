@@ -12,7 +12,7 @@ use crate::text_forms::{is_uuid, uuid_text};
 
 /// What reading a value comes to. A value with a fault has been read to its end, and its column has
 /// got some value in its place.
-type Outcome = Result<Option<Box<Fault>>, Malformed>;
+type Outcome = Result<Option<Fault>, Malformed>;
 
 /// One message on its way into the columns.
 pub(super) struct Run<'a> {
@@ -49,7 +49,7 @@ impl<'a> Run<'a> {
 
     /// Reads a record: its first faulty field, in the reader's order.
     fn record(&mut self, plan: &RecordPlan, columns: &mut [Column]) -> Outcome {
-        let mut first: Option<(usize, Box<Fault>)> = None;
+        let mut first: Option<(usize, Fault)> = None;
         for step in &plan.steps {
             let (field, fault) = match step {
                 Step::Read { field, action } => match self.value(action, &mut columns[*field])? {
@@ -96,10 +96,6 @@ impl<'a> Run<'a> {
 
     fn other_value(&mut self, action: &Action, column: &mut Column) -> Outcome {
         match action {
-            Action::Union(branches) => {
-                let branch = self.cursor.branch(branches.len())?;
-                return self.value(&branches[branch], column);
-            }
             Action::Null => column.push_null(),
             Action::Bytes => column.push_bytes(self.cursor.sized_bytes()?),
             Action::Fixed(size) => column.push_bytes(self.cursor.bytes(*size)?),
@@ -110,42 +106,58 @@ impl<'a> Run<'a> {
             Action::LongAsDouble => column.push_double(self.cursor.long()? as f64),
             Action::FloatAsDouble => column.push_double(self.cursor.float()?.into()),
             Action::FixedAsUuid => column.push_bytes(&uuid_text(&self.cursor.array()?)),
-            Action::IntAsTimestamp(unit) => {
-                let time = self.cursor.int()?;
-                return Ok(push_timestamp(time.into(), *unit, column));
+            Action::Union(branches) => {
+                let branch = self.cursor.branch(branches.len())?;
+                return self.value(&branches[branch], column);
             }
-            Action::LongAsTimestamp(unit) => {
-                let time = self.cursor.long()?;
-                return Ok(push_timestamp(time, *unit, column));
-            }
-            Action::TextAsUuid => return Ok(push_uuid(self.cursor.text()?, column)),
-            Action::BytesAsUuid => return Ok(push_uuid(self.cursor.sized_bytes()?, column)),
-            Action::BytesAsText => return Ok(push_text(self.cursor.sized_bytes()?, column)),
-            Action::BytesAsDecimal(decimal) => return Ok(push_decimal(self.cursor.sized_bytes()?, decimal, column)),
-            Action::FixedAsDecimal(size, decimal) => {
-                return Ok(push_decimal(self.cursor.bytes(*size)?, decimal, column));
-            }
-            Action::Enum(symbols) => match &symbols[self.cursor.symbol(symbols.len())?] {
-                Symbol::Known(symbol) => column.push_bytes(symbol.as_bytes()),
-                Symbol::Unknown { problem } => return Ok(faulty(column, Fault::wrong_type(problem))),
-            },
             Action::List { item, minimum } => return self.list(item, *minimum, column),
-            Action::Map { value, value_node, minimum } => return self.map(value, *value_node, *minimum, column),
+            Action::Map { value, value_node, minimum } => {
+                return self.map(value, *value_node, *minimum, column);
+            }
             Action::Record(plan) => {
                 let fault = self.record(plan, column.fields())?;
                 column.end_record();
                 return Ok(fault);
             }
-            Action::Missing { problem } => return Ok(faulty(column, Fault::missing(problem))),
-            Action::Unresolvable { node, problem } => {
-                self.skip(*node)?;
-                return Ok(faulty(column, Fault::wrong_type(problem)));
-            }
-            Action::Text | Action::Int | Action::Long | Action::Float | Action::Double | Action::Boolean => {
-                return self.value(action, column);
-            }
+            _ => return self.judged_value(action, column),
         }
         Ok(None)
+    }
+
+    /// Reads a value that may turn out not to fit its column.
+    fn judged_value(&mut self, action: &Action, column: &mut Column) -> Outcome {
+        let cursor = &mut self.cursor;
+        Ok(match action {
+            Action::IntAsTimestamp(unit) => {
+                push(timestamp(cursor.int()?.into(), *unit), column, Column::push_long)
+            }
+            Action::LongAsTimestamp(unit) => {
+                push(timestamp(cursor.long()?, *unit), column, Column::push_long)
+            }
+            Action::TextAsUuid => push(uuid(cursor.text()?), column, Column::push_bytes),
+            Action::BytesAsUuid => push(uuid(cursor.sized_bytes()?), column, Column::push_bytes),
+            Action::BytesAsText => push(utf8(cursor.sized_bytes()?), column, Column::push_bytes),
+            Action::BytesAsDecimal(decimal) => {
+                push(decimal_number(cursor.sized_bytes()?, decimal), column, Column::push_decimal)
+            }
+            Action::FixedAsDecimal(size, decimal) => {
+                push(decimal_number(cursor.bytes(*size)?, decimal), column, Column::push_decimal)
+            }
+            Action::Enum(symbols) => {
+                let symbol = &symbols[cursor.symbol(symbols.len())?];
+                push(symbol_text(symbol), column, Column::push_bytes)
+            }
+            Action::Missing { problem } => {
+                column.push_null();
+                Some(Fault::missing(problem))
+            }
+            Action::Unresolvable { node, problem } => {
+                self.skip(*node)?;
+                column.push_null();
+                Some(Fault::wrong_type(problem))
+            }
+            _ => unreachable!("every other action is carried out before"),
+        })
     }
 
     fn list(&mut self, item: &Action, minimum: usize, column: &mut Column) -> Outcome {
@@ -166,6 +178,7 @@ impl<'a> Run<'a> {
 
     /// Reads a map. All of it is walked first, because of equal keys the last one counts.
     fn map(&mut self, value: &Action, node: NodeId, minimum: usize, column: &mut Column) -> Outcome {
+        let start = self.cursor.clone();
         let (mut keys, mut places) = (Vec::new(), Vec::new());
         while let Some(block) = self.cursor.block(minimum.saturating_add(1))? {
             for _ in 0..block.count {
@@ -175,63 +188,74 @@ impl<'a> Run<'a> {
             }
             self.cursor.end_block(block)?;
         }
-        let end = self.cursor.at();
+        let end = self.cursor.clone();
         let (key_column, value_column) = column.entries();
         let mut first = None;
         for ((key, place), counts) in keys.iter().zip(places).zip(last_of_each(&keys)) {
             if counts {
-                self.cursor = self.cursor.moved_to(place);
+                self.cursor = start.moved_to(place);
                 key_column.push(key);
                 let fault = self.value(value, value_column)?;
                 first = first.or_else(|| fault.map(|fault| fault.in_entry(&String::from_utf8_lossy(key))));
             }
         }
-        self.cursor = self.cursor.moved_to(end);
+        self.cursor = end;
         column.end_map();
         Ok(first)
     }
 }
 
-/// Keeps the column in step with the others; the row will be dropped.
-#[cold]
-fn faulty(column: &mut Column, fault: Box<Fault>) -> Option<Box<Fault>> {
-    column.push_null();
-    Some(fault)
-}
-
-fn push_timestamp(time: i64, unit: TimestampUnit, column: &mut Column) -> Option<Box<Fault>> {
-    match unit.to_micros(time) {
-        Some(micros) => {
-            column.push_long(micros);
+/// Appends a value; in place of a faulty one any value, because the row will be dropped.
+fn push<T>(
+    value: Result<T, Fault>,
+    column: &mut Column,
+    append: impl FnOnce(&mut Column, T),
+) -> Option<Fault> {
+    match value {
+        Ok(value) => {
+            append(column, value);
             None
         }
-        None => faulty(column, Fault::wrong_type(format!("found {time} ms, beyond what a timestamp can hold"))),
+        Err(fault) => {
+            column.push_null();
+            Some(fault)
+        }
     }
 }
 
-fn push_uuid(text: &[u8], column: &mut Column) -> Option<Box<Fault>> {
+fn timestamp(time: i64, unit: TimestampUnit) -> Result<i64, Fault> {
+    unit.to_micros(time)
+        .ok_or_else(|| Fault::wrong_type(format!("found {time} ms, beyond what a timestamp can hold")))
+}
+
+fn uuid(text: &[u8]) -> Result<&[u8], Fault> {
     if is_uuid(text) {
-        column.push_bytes(text);
-        return None;
+        return Ok(text);
     }
     let found = clipped(&String::from_utf8_lossy(text));
-    faulty(column, Fault::wrong_type(format!("found {found:?}, expected a uuid")))
+    Err(Fault::wrong_type(format!("found {found:?}, expected a uuid")))
 }
 
-fn push_text(bytes: &[u8], column: &mut Column) -> Option<Box<Fault>> {
-    if simdutf8::basic::from_utf8(bytes).is_ok() {
-        column.push_bytes(bytes);
-        return None;
+fn utf8(bytes: &[u8]) -> Result<&[u8], Fault> {
+    match simdutf8::basic::from_utf8(bytes) {
+        Ok(text) => Ok(text.as_bytes()),
+        Err(_) => Err(Fault::wrong_type("found bytes that are not valid UTF-8, expected a string")),
     }
-    faulty(column, Fault::wrong_type("found bytes that are not valid UTF-8, expected a string"))
 }
 
-fn push_decimal(bytes: &[u8], decimal: &Decimal, column: &mut Column) -> Option<Box<Fault>> {
-    if let Some(unscaled) = decimal.read(bytes) {
-        column.push_decimal(unscaled);
-        return None;
+fn decimal_number(bytes: &[u8], decimal: &Decimal) -> Result<i128, Fault> {
+    decimal.read(bytes).ok_or_else(|| {
+        let Decimal { precision, scale, .. } = decimal;
+        let length = bytes.len();
+        Fault::wrong_type(format!(
+            "found a number of {length} bytes, expected a decimal({precision}, {scale})"
+        ))
+    })
+}
+
+fn symbol_text(symbol: &Symbol) -> Result<&[u8], Fault> {
+    match symbol {
+        Symbol::Known(symbol) => Ok(symbol.as_bytes()),
+        Symbol::Unknown { problem } => Err(Fault::wrong_type(problem)),
     }
-    let Decimal { precision, scale, .. } = decimal;
-    let problem = format!("found a number of {} bytes, expected a decimal({precision}, {scale})", bytes.len());
-    faulty(column, Fault::wrong_type(problem))
 }

@@ -12,9 +12,17 @@ pub(super) struct Skipper {
 
 /// A value that has been entered and not left.
 enum Open {
-    Record { id: NodeId, next: usize },
+    Record {
+        id: NodeId,
+        next: usize,
+    },
     /// An array, or with keys a map, in the middle of a block; `left` items of it are to come.
-    Items { item: NodeId, keyed: bool, block: Block, left: usize },
+    Items {
+        item: NodeId,
+        keyed: bool,
+        block: Block,
+        left: usize,
+    },
 }
 
 /// Before the first block.
@@ -54,7 +62,12 @@ impl Skipper {
     }
 
     /// Reads a scalar, or the beginning of anything else.
-    fn enter(&mut self, writer: &WriterSchema, mut id: NodeId, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
+    fn enter(
+        &mut self,
+        writer: &WriterSchema,
+        mut id: NodeId,
+        cursor: &mut Cursor<'_>,
+    ) -> Result<(), Malformed> {
         // Also ends the types that go on for ever without a byte.
         if writer.minimum(id) > cursor.remaining() {
             return cursor.malformed("the data ends within a value");
@@ -94,8 +107,12 @@ impl Skipper {
             Node::Enum(symbols) => {
                 cursor.symbol(symbols.len())?;
             }
-            Node::Array(item) => self.open.push(Open::Items { item: *item, keyed: false, block: NO_BLOCK, left: 0 }),
-            Node::Map(item) => self.open.push(Open::Items { item: *item, keyed: true, block: NO_BLOCK, left: 0 }),
+            Node::Array(item) => {
+                self.open.push(Open::Items { item: *item, keyed: false, block: NO_BLOCK, left: 0 });
+            }
+            Node::Map(item) => {
+                self.open.push(Open::Items { item: *item, keyed: true, block: NO_BLOCK, left: 0 });
+            }
             Node::Record(_) => self.open.push(Open::Record { id, next: 0 }),
         }
         Ok(())

@@ -60,7 +60,8 @@ impl WriterSchema {
     }
 
     fn new(schema: &Schema) -> Self {
-        let mut builder = Builder { names: NamedTypes::of(schema), nodes: Vec::new(), records: HashMap::new() };
+        let mut builder =
+            Builder { names: NamedTypes::of(schema), nodes: Vec::new(), records: HashMap::new() };
         let root = builder.node(schema);
         let nodes = builder.nodes;
         let minimums = minimum_sizes(&nodes);
@@ -135,14 +136,19 @@ impl<'a> Builder<'a> {
                 }
                 let id = self.add(Node::Null);
                 self.records.insert(&record.name, id);
-                let fields =
-                    record.fields.iter().map(|field| (field.name.clone(), self.node(&field.schema))).collect();
+                let fields = record
+                    .fields
+                    .iter()
+                    .map(|field| (field.name.clone(), self.node(&field.schema)))
+                    .collect();
                 self.nodes[id] = Node::Record(fields);
                 return id;
             }
             Schema::Array(array) => Node::Array(self.node(&array.items)),
             Schema::Map(map) => Node::Map(self.node(&map.types)),
-            Schema::Union(union) => Node::Union(union.variants().iter().map(|branch| self.node(branch)).collect()),
+            Schema::Union(union) => {
+                Node::Union(union.variants().iter().map(|branch| self.node(branch)).collect())
+            }
             Schema::Null => Node::Null,
             Schema::Boolean => Node::Boolean,
             Schema::Int | Schema::Date | Schema::TimeMillis => Node::Int,

@@ -4,13 +4,13 @@ use std::mem;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, BooleanBufferBuilder, Decimal128Array, ListArray, MapArray, NullBufferBuilder,
-    PrimitiveArray, StructArray,
+    Array, ArrayRef, BooleanArray, BooleanBufferBuilder, Decimal128Array, ListArray, MapArray,
+    NullBufferBuilder, PrimitiveArray, StructArray,
 };
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{
-    ArrowNativeType, ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int32Type,
-    Int64Type, TimestampMicrosecondType,
+    ArrowNativeType, ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type,
+    Int32Type, Int64Type, TimestampMicrosecondType,
 };
 
 use super::bytes::{ByteValues, offset, take_offsets};
@@ -197,7 +197,9 @@ impl Column {
             DefaultValue::Decimal(value) => self.push_decimal(*value),
             DefaultValue::List(items) => {
                 let column = self.items();
-                items.iter().for_each(|item| column.push_default(item));
+                for item in items {
+                    column.push_default(item);
+                }
                 self.end_list();
             }
             DefaultValue::Map(entries) => {
@@ -262,7 +264,12 @@ impl Column {
             (Values::Bytes(values), _) => values.finish_binary(nulls),
             (Values::List(values), DataType::List(item)) => {
                 let offsets = take_offsets(&mut values.offsets);
-                Arc::new(ListArray::new(Arc::clone(item), offsets, values.items.finish(item.data_type()), nulls))
+                Arc::new(ListArray::new(
+                    Arc::clone(item),
+                    offsets,
+                    values.items.finish(item.data_type()),
+                    nulls,
+                ))
             }
             (Values::Map(values, keys), DataType::Map(entry, ordered)) => {
                 let DataType::Struct(parts) = entry.data_type() else { unreachable!("{TYPED}") };
@@ -272,7 +279,9 @@ impl Column {
                 Arc::new(MapArray::new(Arc::clone(entry), offsets, entries, nulls, *ordered))
             }
             (Values::Record(columns), DataType::Struct(fields)) => {
-                let finish = |(column, field): (&mut Self, &Arc<arrow::datatypes::Field>)| column.finish(field.data_type());
+                let finish = |(column, field): (&mut Self, &Arc<arrow::datatypes::Field>)| {
+                    column.finish(field.data_type())
+                };
                 let arrays: Vec<_> = columns.iter_mut().zip(fields).map(finish).collect();
                 debug_assert!(arrays.iter().all(|array| array.len() == len));
                 Arc::new(StructArray::new(fields.clone(), arrays, nulls))

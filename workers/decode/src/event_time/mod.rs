@@ -10,20 +10,22 @@
 //! Nothing else parses.
 
 mod calendar;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use snafu::Snafu;
 
 pub(crate) use calendar::days_since_epoch;
-pub(crate) use text::{date, Date};
+pub(crate) use text::{Date, date};
 use text::{DateTime, date_time};
 
 /// The name of a time zone that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, Snafu)]
-#[snafu(display("failed to find the time zone `{name}`: write an IANA name such as `UTC` or `Europe/Paris`"))]
+#[snafu(display(
+    "failed to find the time zone `{name}`: write an IANA name such as `UTC` or `Europe/Paris`"
+))]
 pub struct TimeZoneError {
     /// The name.
     pub name: String,
@@ -77,8 +79,16 @@ fn offset_in(zone: &TimeZone, local: &DateTime) -> Option<i32> {
     let (hour, minute, second) = local.clock();
     let Date { year, month, day } = local.date;
     // The fraction cannot matter: zones change on whole seconds.
-    let civil =
-        jiff::civil::DateTime::new(year as i16, month as i8, day as i8, hour as i8, minute as i8, second as i8, 0).ok()?;
+    let civil = jiff::civil::DateTime::new(
+        year as i16,
+        month as i8,
+        day as i8,
+        hour as i8,
+        minute as i8,
+        second as i8,
+        0,
+    )
+    .ok()?;
     let offset = match zone.to_ambiguous_timestamp(civil).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset,
         AmbiguousOffset::Gap { before, .. } | AmbiguousOffset::Fold { before, .. } => before,

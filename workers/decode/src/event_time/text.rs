@@ -54,7 +54,8 @@ pub(super) fn date_time(text: &[u8]) -> Option<DateTime> {
         &[b'T' | b' ', h0, h1, b':', m0, m1, ref rest @ ..] => {
             let (hour, minute) = (below(24, h0, h1)?, below(60, m0, m1)?);
             let (second, micros, rest) = seconds(rest)?;
-            (hour * 3600 + minute * 60 + second, micros, offset(rest)?)
+            let offset = if rest.is_empty() { None } else { Some(offset(rest)?) };
+            (hour * 3600 + minute * 60 + second, micros, offset)
         }
         _ => return None,
     };
@@ -77,11 +78,10 @@ fn seconds(text: &[u8]) -> Option<(u32, u32, &[u8])> {
     Some((second, micros, rest))
 }
 
-/// Reads an offset, or nothing.
-fn offset(text: &[u8]) -> Option<Option<i32>> {
+/// Reads an offset, in seconds.
+fn offset(text: &[u8]) -> Option<i32> {
     let (sign, digits) = match text {
-        [] => return Some(None),
-        b"Z" => return Some(Some(0)),
+        b"Z" => return Some(0),
         [b'+', digits @ ..] => (1, digits),
         [b'-', digits @ ..] => (-1, digits),
         _ => return None,
@@ -91,7 +91,7 @@ fn offset(text: &[u8]) -> Option<Option<i32>> {
         [h0, h1, m0, m1] | [h0, h1, b':', m0, m1] => (below(24, h0, h1)?, below(60, m0, m1)?),
         _ => return None,
     };
-    Some(Some(sign * (hours * 3600 + minutes * 60) as i32))
+    Some(sign * (hours * 3600 + minutes * 60) as i32)
 }
 
 fn below(limit: u32, tens: u8, ones: u8) -> Option<u32> {

@@ -12,7 +12,7 @@ use super::strings::unescape;
 use crate::columns::Column;
 use crate::duplicates::last_of_each;
 use crate::event_time::{Date, EventTimeParser, date, days_since_epoch};
-use crate::fault::{Fault, clipped};
+use crate::fault::{Fault, clipped, unexpected_null};
 use crate::schema::{ColumnType, Decimal, Field, Fields, Slot, TimestampUnit};
 use crate::text_forms::is_uuid;
 
@@ -44,7 +44,7 @@ impl<'a> Converter<'a> {
 
     /// Appends a field's value to its column.
     #[inline]
-    pub(super) fn field(&mut self, field: &Field, token: Token, column: &mut Column) -> Result<(), Box<Fault>> {
+    pub(super) fn field(&mut self, field: &Field, token: Token, column: &mut Column) -> Result<(), Fault> {
         let outcome = match (token.kind, &field.default) {
             (Kind::Absent, Some(default)) => {
                 column.push_default(default);
@@ -54,17 +54,19 @@ impl<'a> Converter<'a> {
                 column.push_null();
                 Ok(())
             }
-            (Kind::Absent, None) => Err(Fault::missing(format!("absent, expected {}", field.slot.column.expected()))),
+            (Kind::Absent, None) => {
+                Err(Fault::missing(format!("absent, expected {}", field.slot.column.expected())))
+            }
             _ => self.value(&field.slot, token, column),
         };
         outcome.map_err(|fault| fault.in_field(&field.name))
     }
 
     /// Appends a value, absent ones excepted.
-    fn value(&mut self, slot: &Slot, token: Token, column: &mut Column) -> Result<(), Box<Fault>> {
+    fn value(&mut self, slot: &Slot, token: Token, column: &mut Column) -> Result<(), Fault> {
         if token.kind == Kind::Null {
             if !slot.nullable {
-                return Err(Fault::missing(format!("null, expected {}", slot.column.expected())));
+                return Err(Fault::missing(unexpected_null(slot)));
             }
             column.push_null();
             return Ok(());
@@ -77,29 +79,36 @@ impl<'a> Converter<'a> {
             ColumnType::Double => self.double(token).map(|value| column.push_double(value)),
             ColumnType::Text => self.push_text(token, column),
             ColumnType::Bytes => self.base64(token).map(|bytes| column.push_bytes(bytes)),
-            ColumnType::Fixed(fixed) => {
-                self.base64(token).filter(|bytes| bytes.len() == fixed.size).map(|bytes| column.push_bytes(bytes))
-            }
+            ColumnType::Fixed(fixed) => self
+                .base64(token)
+                .filter(|bytes| bytes.len() == fixed.size)
+                .map(|bytes| column.push_bytes(bytes)),
             ColumnType::Enum(symbols) => self
                 .string(token)
                 .filter(|text| symbols.symbols.iter().any(|symbol| symbol.as_bytes() == *text))
                 .map(|symbol| column.push_bytes(symbol)),
-            ColumnType::Decimal(decimal) => self.decimal(token, decimal).map(|value| column.push_decimal(value)),
+            ColumnType::Decimal(decimal) => {
+                self.decimal(token, decimal).map(|value| column.push_decimal(value))
+            }
             ColumnType::Date => self.date(token).map(|days| column.push_int(days)),
-            ColumnType::Timestamp(unit) => self.timestamp(token, *unit).map(|micros| column.push_long(micros)),
+            ColumnType::Timestamp(unit) => {
+                self.timestamp(token, *unit).map(|micros| column.push_long(micros))
+            }
             ColumnType::Uuid { .. } => {
                 self.string(token).filter(|text| is_uuid(text)).map(|text| column.push_bytes(text))
             }
             ColumnType::List(item) if token.kind == Kind::Array => return self.list(item, token, column),
             ColumnType::Map(value) if token.kind == Kind::Object => return self.map(value, token, column),
-            ColumnType::Record(fields) if token.kind == Kind::Object => return self.record(fields, token, column),
+            ColumnType::Record(fields) if token.kind == Kind::Object => {
+                return self.record(fields, token, column);
+            }
             ColumnType::List(_) | ColumnType::Map(_) | ColumnType::Record(_) => None,
         };
         pushed.ok_or_else(|| self.wrong_type(slot, token))
     }
 
     #[cold]
-    fn wrong_type(&self, slot: &Slot, token: Token) -> Box<Fault> {
+    fn wrong_type(&self, slot: &Slot, token: Token) -> Fault {
         let found = String::from_utf8_lossy(token.source(self.text.as_bytes()));
         let hint = match &slot.column {
             ColumnType::Bytes | ColumnType::Fixed(_) => " in base64",
@@ -188,7 +197,7 @@ impl<'a> Converter<'a> {
         EventTimeParser::utc().parse_bytes(self.string(token)?)
     }
 
-    fn list(&mut self, item: &Slot, token: Token, column: &mut Column) -> Result<(), Box<Fault>> {
+    fn list(&mut self, item: &Slot, token: Token, column: &mut Column) -> Result<(), Fault> {
         let items = column.items();
         let mut scanner = Scanner::new(self.text.as_bytes(), token.start as usize + 1);
         scanner.skip_whitespace();
@@ -206,7 +215,7 @@ impl<'a> Converter<'a> {
         Ok(())
     }
 
-    fn map(&mut self, value: &Slot, token: Token, column: &mut Column) -> Result<(), Box<Fault>> {
+    fn map(&mut self, value: &Slot, token: Token, column: &mut Column) -> Result<(), Fault> {
         let mut keys = Vec::new();
         let mut values = Vec::new();
         let mut scanner = Scanner::new(self.text.as_bytes(), token.start as usize + 1);
@@ -241,7 +250,7 @@ impl<'a> Converter<'a> {
         Cow::Owned(key)
     }
 
-    fn record(&mut self, fields: &Fields, token: Token, column: &mut Column) -> Result<(), Box<Fault>> {
+    fn record(&mut self, fields: &Fields, token: Token, column: &mut Column) -> Result<(), Fault> {
         let base = self.scratch.tokens.len();
         self.scratch.tokens.resize(base + fields.len(), Token::ABSENT);
         let mut scanner = Scanner::new(self.text.as_bytes(), token.start as usize);

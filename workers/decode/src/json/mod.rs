@@ -54,7 +54,7 @@ enum Refused {
     Empty,
     InvalidUtf8 { at: usize },
     Malformed(Malformed),
-    Field(Box<Fault>),
+    Field(Fault),
 }
 
 impl JsonDecoder {
@@ -89,7 +89,8 @@ impl JsonDecoder {
             return Err(Refused::InvalidUtf8 { at });
         };
         self.walk(text).map_err(Refused::Malformed)?;
-        convert(&self.fields, text, &self.tokens, &mut self.rows.columns, &mut self.scratch).map_err(Refused::Field)
+        convert(&self.fields, text, &self.tokens, &mut self.rows.columns, &mut self.scratch)
+            .map_err(Refused::Field)
     }
 
     /// The first pass: is the text one JSON object, and where are the fields?
@@ -110,7 +111,7 @@ fn convert(
     tokens: &[Token],
     columns: &mut [Column],
     scratch: &mut Scratch,
-) -> Result<(), Box<Fault>> {
+) -> Result<(), Fault> {
     let mut converter = Converter::new(text, scratch);
     for ((field, token), column) in fields.iter().zip(tokens).zip(columns) {
         converter.field(field, *token, column)?;
@@ -123,7 +124,7 @@ impl Refused {
         match self {
             Self::Empty => reasons::EMPTY_VALUE,
             Self::InvalidUtf8 { .. } | Self::Malformed(_) => reasons::MALFORMED_JSON,
-            Self::Field(fault) => fault.reason,
+            Self::Field(fault) => fault.reason(),
         }
     }
 

@@ -73,7 +73,7 @@ impl Token {
     /// The bytes of the whole value, with the quotes of a string.
     pub(super) fn source<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         match self.kind {
-            Kind::Text | Kind::EscapedText => &text[self.start as usize - 1..self.end as usize + 1],
+            Kind::Text | Kind::EscapedText => &text[self.start as usize - 1..=self.end as usize],
             _ => self.of(text),
         }
     }

@@ -60,7 +60,9 @@ fn skip_escaped(text: &[u8], mut at: usize) -> Result<usize, Malformed> {
         match text.get(at) {
             Some(b'"') => return Ok(at),
             Some(b'\\') => at = skip_escape(text, at)?,
-            Some(_) => return Err(Malformed { at, problem: "a control character in a string must be escaped" }),
+            Some(_) => {
+                return Err(Malformed { at, problem: "a control character in a string must be escaped" });
+            }
             None => return Err(Malformed { at, problem: "the string does not end" }),
         }
         at = next_special(text, at);
@@ -73,7 +75,9 @@ fn skip_escape(text: &[u8], at: usize) -> Result<usize, Malformed> {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
         Some(b'u') => match code_point(text, at) {
             Some((_, end)) => Ok(end),
-            None => Err(Malformed { at, problem: "expected four hexadecimal digits that are no lone surrogate" }),
+            None => {
+                Err(Malformed { at, problem: "expected four hexadecimal digits that are no lone surrogate" })
+            }
         },
         _ => Err(Malformed { at, problem: "there is no such escape" }),
     }

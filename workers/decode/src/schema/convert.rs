@@ -10,8 +10,8 @@ use snafu::{OptionExt, ensure};
 
 use super::defaults::DefaultValue;
 use super::error::{
-    DecimalTooWideSnafu, DuplicateFieldSnafu, InvalidDefaultSnafu, NoFieldsSnafu, NotARecordSnafu, RecursiveTypeSnafu,
-    UnsupportedTypeSnafu, UnsupportedUnionSnafu,
+    DecimalTooWideSnafu, DuplicateFieldSnafu, InvalidDefaultSnafu, NoFieldsSnafu, NotARecordSnafu,
+    RecursiveTypeSnafu, UnsupportedTypeSnafu, UnsupportedUnionSnafu,
 };
 use super::names::{NamedTypes, bare_aliases};
 use super::types::{ColumnType, Decimal, Field, Fixed, Slot, Symbols, TimestampUnit};
@@ -96,9 +96,10 @@ impl<'a> Converter<'a> {
             // A uuid is a logical type of string and fixed only; Avro ignores it elsewhere.
             Schema::Bytes | Schema::Uuid(UuidSchema::Bytes) => ColumnType::Bytes,
             Schema::Fixed(fixed) => ColumnType::Fixed(fixed_type(fixed)),
-            Schema::Enum(symbols) => {
-                ColumnType::Enum(Symbols { symbols: symbols.symbols.clone(), default: symbols.default.clone() })
-            }
+            Schema::Enum(symbols) => ColumnType::Enum(Symbols {
+                symbols: symbols.symbols.clone(),
+                default: symbols.default.clone(),
+            }),
             Schema::Decimal(decimal) => ColumnType::Decimal(decimal_type(decimal, path)?),
             Schema::Date => ColumnType::Date,
             Schema::TimestampMillis => ColumnType::Timestamp(TimestampUnit::Millis),
@@ -120,7 +121,8 @@ impl<'a> Converter<'a> {
             | Schema::LocalTimestampMicros
             | Schema::LocalTimestampNanos
             | Schema::Duration(_) => {
-                return UnsupportedTypeSnafu { path, found: type_name(schema), instead: alternative(schema) }.fail();
+                return UnsupportedTypeSnafu { path, found: type_name(schema), instead: alternative(schema) }
+                    .fail();
             }
         })
     }

@@ -66,7 +66,12 @@ impl DefaultValue {
             ),
             ColumnType::Record(fields) => {
                 let object = json.as_object()?;
-                Self::Record(fields.iter().map(|field| Self::field(object.get(&field.name), field)).collect::<Option<_>>()?)
+                Self::Record(
+                    fields
+                        .iter()
+                        .map(|field| Self::field(object.get(&field.name), field))
+                        .collect::<Option<_>>()?,
+                )
             }
         })
     }

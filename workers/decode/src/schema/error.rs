@@ -61,7 +61,9 @@ pub enum SchemaError {
         name: String,
     },
     /// A type has no column type.
-    #[snafu(display("failed to make a column of field `{path}`: {found} has no column type: write {instead}"))]
+    #[snafu(display(
+        "failed to make a column of field `{path}`: {found} has no column type: write {instead}"
+    ))]
     UnsupportedType {
         /// Path of the field.
         path: String,
@@ -82,7 +84,9 @@ pub enum SchemaError {
         precision: usize,
     },
     /// A default is no value of its field.
-    #[snafu(display("failed to read the default of field `{path}`: {found} is not {expected}: correct it or leave it out"))]
+    #[snafu(display(
+        "failed to read the default of field `{path}`: {found} is not {expected}: correct it or leave it out"
+    ))]
     InvalidDefault {
         /// Path of the field.
         path: String,

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use apache_avro::error::Details;
 use arrow::datatypes::{Schema as ArrowSchema, SchemaRef};
 
+pub(crate) use convert::fixed_type;
 pub(crate) use defaults::DefaultValue;
 pub use error::SchemaError;
 pub(crate) use fields::Fields;
 pub(crate) use names::NamedTypes;
-pub(crate) use convert::fixed_type;
 pub(crate) use types::{ColumnType, Decimal, Field, Fixed, Slot, Symbols, TimestampUnit};
 
 /// The columns of a decoded row, parsed from the text of an Avro record schema.
@@ -48,7 +48,9 @@ impl RowSchema {
     /// Parses the text of an Avro record schema.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
         let schema = apache_avro::Schema::parse_str(text).map_err(|error| match error.into_details() {
-            Details::FieldNameDuplicate(name) => SchemaError::DuplicateField { first: name.clone(), second: name },
+            Details::FieldNameDuplicate(name) => {
+                SchemaError::DuplicateField { first: name.clone(), second: name }
+            }
             details => SchemaError::Parse { source: Box::new(details.into()) },
         })?;
         let fields = convert::row_fields(&schema)?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use apache_avro::schema::{Alias, Aliases, InnerDecimalSchema, Name, Schema, UuidSchema};
+use apache_avro::schema::{Aliases, InnerDecimalSchema, Name, Schema, UuidSchema};
 
 /// The named types that a schema defines anywhere, under their full names and full aliases.
 pub(crate) struct NamedTypes<'a> {
@@ -59,5 +59,5 @@ impl<'a> NamedTypes<'a> {
 
 /// The aliases' names without their namespaces: what Avro compares.
 pub(crate) fn bare_aliases(aliases: &Aliases) -> Vec<String> {
-    aliases.iter().flatten().map(Alias::name).map(|name| name.to_owned()).collect()
+    aliases.iter().flatten().map(|alias| alias.name().to_owned()).collect()
 }

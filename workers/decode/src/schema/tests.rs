@@ -16,8 +16,12 @@ fn error(text: &str) -> String {
 #[test]
 fn the_example_has_nine_columns_in_order() {
     let schema = RowSchema::parse(TRANSACTION).unwrap();
-    let columns: Vec<_> =
-        schema.arrow().fields().iter().map(|field| (field.name().as_str(), field.data_type().clone())).collect();
+    let columns: Vec<_> = schema
+        .arrow()
+        .fields()
+        .iter()
+        .map(|field| (field.name().as_str(), field.data_type().clone()))
+        .collect();
     assert_eq!(
         columns,
         [
@@ -51,7 +55,10 @@ fn every_scalar_type_has_its_column_type() {
         (r#""bytes""#, DataType::Binary),
         (r#"{"type": "fixed", "name": "F", "size": 3}"#, DataType::Binary),
         (r#"{"type": "enum", "name": "E", "symbols": ["A", "B"]}"#, DataType::Utf8),
-        (r#"{"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 9}"#, DataType::Decimal128(38, 9)),
+        (
+            r#"{"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 9}"#,
+            DataType::Decimal128(38, 9),
+        ),
         (r#"{"type": "bytes", "logicalType": "decimal", "precision": 4}"#, DataType::Decimal128(4, 0)),
         (
             r#"{"type": "fixed", "name": "F", "size": 8, "logicalType": "decimal", "precision": 10, "scale": 2}"#,
@@ -133,7 +140,10 @@ fn what_has_no_column_type_is_refused_with_its_path_and_the_remedy() {
             r#"{"type": "long", "logicalType": "local-timestamp-micros"}"#,
             ["field `v`", "local-timestamp-micros", "timestamp-micros"],
         ),
-        (r#"{"type": "long", "logicalType": "timestamp-nanos"}"#, ["field `v`", "timestamp-nanos", "timestamp-micros"]),
+        (
+            r#"{"type": "long", "logicalType": "timestamp-nanos"}"#,
+            ["field `v`", "timestamp-nanos", "timestamp-micros"],
+        ),
         (
             r#"{"type": "fixed", "name": "D", "size": 12, "logicalType": "duration"}"#,
             ["field `v`", "duration", "int fields"],
@@ -145,7 +155,10 @@ fn what_has_no_column_type_is_refused_with_its_path_and_the_remedy() {
         ),
         (r#"{"type": "record", "name": "P", "fields": []}"#, ["field `v`", "no fields", "at least one"]),
         (r#"["null", "Row"]"#, ["field `v`", "record `Row` contains itself", "as a string"]),
-        (r#"{"type": "array", "items": "Row"}"#, ["field `v[]`", "record `Row` contains itself", "as a string"]),
+        (
+            r#"{"type": "array", "items": "Row"}"#,
+            ["field `v[]`", "record `Row` contains itself", "as a string"],
+        ),
     ] {
         let message = error(&record_of_one(avro));
         for part in parts {
@@ -174,7 +187,8 @@ fn what_is_no_record_schema_is_refused() {
 #[test]
 fn two_fields_of_one_name_are_refused_whatever_their_case() {
     for (first, second) in [("a", "a"), ("a", "A"), ("userId", "userid")] {
-        let fields = format!(r#"{{"name": "{first}", "type": "int"}}, {{"name": "{second}", "type": "int"}}"#);
+        let fields =
+            format!(r#"{{"name": "{first}", "type": "int"}}, {{"name": "{second}", "type": "int"}}"#);
         let message = error(&record_of(&fields));
         assert!(message.contains(&format!("field `{second}`")) && message.contains("rename"), "{message}");
     }
@@ -211,7 +225,13 @@ fn decimals_are_read_from_any_number_of_bytes_if_they_fit() {
         (&[0; 40], Some(0)),
         (&[0xff; 40], Some(-1)),
         (&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None),
-        (&[0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], None),
+        (
+            &[
+                0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                0xff,
+            ],
+            None,
+        ),
         (&[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], None),
     ] {
         assert_eq!(decimal.read(bytes), expected, "{bytes:?}");

@@ -78,10 +78,13 @@ impl Type {
             Self::Bytes => r#""bytes""#.to_owned(),
             Self::Fixed(size) => format!(r#"{{"type": "fixed", "name": "N{number}", "size": {size}}}"#),
             Self::Enum(count) => {
-                let symbols = (0..*count).map(|symbol| format!("\"S{symbol}\"")).collect::<Vec<_>>().join(",");
+                let symbols =
+                    (0..*count).map(|symbol| format!("\"S{symbol}\"")).collect::<Vec<_>>().join(",");
                 format!(r#"{{"type": "enum", "name": "N{number}", "symbols": [{symbols}]}}"#)
             }
-            Self::Decimal => r#"{"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 4}"#.to_owned(),
+            Self::Decimal => {
+                r#"{"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 4}"#.to_owned()
+            }
             Self::Date => r#"{"type": "int", "logicalType": "date"}"#.to_owned(),
             Self::Millis => r#"{"type": "long", "logicalType": "timestamp-millis"}"#.to_owned(),
             Self::Micros => r#"{"type": "long", "logicalType": "timestamp-micros"}"#.to_owned(),
@@ -100,8 +103,12 @@ impl Type {
     /// A value as apache-avro writes it, and as it should be read.
     pub(super) fn value(&self) -> BoxedStrategy<(Value, Cell)> {
         match self {
-            Self::Boolean => any::<bool>().prop_map(|value| (Value::Boolean(value), Cell::Boolean(value))).boxed(),
-            Self::Int => any::<i32>().prop_map(|value| (Value::Int(value), Cell::Integer(value.into()))).boxed(),
+            Self::Boolean => {
+                any::<bool>().prop_map(|value| (Value::Boolean(value), Cell::Boolean(value))).boxed()
+            }
+            Self::Int => {
+                any::<i32>().prop_map(|value| (Value::Int(value), Cell::Integer(value.into()))).boxed()
+            }
             Self::Long => any::<i64>().prop_map(|value| (Value::Long(value), Cell::Integer(value))).boxed(),
             Self::Float => any::<u32>()
                 .prop_map(|bits| (Value::Float(f32::from_bits(bits)), Cell::Float(bits.into())))
@@ -123,9 +130,13 @@ impl Type {
                 })
                 .boxed(),
             Self::Decimal => (1 - 10i128.pow(38)..10i128.pow(38))
-                .prop_map(|value| (Value::Decimal(AvroDecimal::from(value.to_be_bytes())), Cell::Decimal(value)))
+                .prop_map(|value| {
+                    (Value::Decimal(AvroDecimal::from(value.to_be_bytes())), Cell::Decimal(value))
+                })
                 .boxed(),
-            Self::Date => any::<i32>().prop_map(|days| (Value::Date(days), Cell::Integer(days.into()))).boxed(),
+            Self::Date => {
+                any::<i32>().prop_map(|days| (Value::Date(days), Cell::Integer(days.into()))).boxed()
+            }
             Self::Millis => (i64::MIN / 1000..i64::MAX / 1000)
                 .prop_map(|time| (Value::TimestampMillis(time), Cell::Integer(time * 1000)))
                 .boxed(),
@@ -154,9 +165,9 @@ impl Type {
                 .boxed(),
             Self::Optional(kind) => optional(kind, 0),
             Self::OptionalLast(kind) => optional(kind, 1),
-            Self::Record(fields) => record_value(fields)
-                .prop_map(|(value, cells)| (value, Cell::Record(cells)))
-                .boxed(),
+            Self::Record(fields) => {
+                record_value(fields).prop_map(|(value, cells)| (value, Cell::Record(cells))).boxed()
+            }
         }
     }
 }
@@ -171,14 +182,16 @@ fn optional(kind: &Type, null: u32) -> BoxedStrategy<(Value, Cell)> {
 }
 
 pub(super) fn fields_schema(fields: &[Type], names: &mut usize) -> String {
-    let field = |(place, kind): (usize, &Type)| format!(r#"{{"name": "f{place}", "type": {}}}"#, kind.schema(names));
+    let field =
+        |(place, kind): (usize, &Type)| format!(r#"{{"name": "f{place}", "type": {}}}"#, kind.schema(names));
     fields.iter().enumerate().map(field).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn record_value(fields: &[Type]) -> impl Strategy<Value = (Value, Vec<Cell>)> + use<> {
     fields.iter().map(Type::value).collect::<Vec<_>>().prop_map(|fields| {
         let (values, cells): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
-        let values = values.into_iter().enumerate().map(|(place, value)| (format!("f{place}"), value)).collect();
+        let values =
+            values.into_iter().enumerate().map(|(place, value)| (format!("f{place}"), value)).collect();
         (Value::Record(values), cells)
     })
 }

@@ -38,13 +38,10 @@ fn decode<V: AsRef<[u8]>>(reader: &str, writer: &str, messages: impl IntoIterato
 /// Field `v` of a row whose datum is `datum`, or the reason and the detail.
 fn one_of(writer: &str, reader: &str, datum: &[u8]) -> Result<Cell, (String, String)> {
     let decoded = decode(&record_of_one(reader), &record_of_one(writer), [framed(datum)]);
-    match rows(&decoded).pop() {
-        Some(mut row) => Ok(row.remove(0)),
-        None => {
-            let (_, reason, detail) = refusals(&decoded)[0];
-            Err((reason.to_owned(), detail.to_owned()))
-        }
-    }
+    rows(&decoded).pop().map(|mut row| row.remove(0)).ok_or_else(|| {
+        let (_, reason, detail) = refusals(&decoded)[0];
+        (reason.to_owned(), detail.to_owned())
+    })
 }
 
 fn reason_of(writer: &str, reader: &str, datum: &[u8]) -> String {

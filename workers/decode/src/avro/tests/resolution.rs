@@ -114,7 +114,8 @@ fn a_field_of_that_name_wins_over_an_alias() {
 fn a_field_that_the_writer_lacks_is_missing_even_if_nullable() {
     let writer = record_of(r#"{"name": "a", "type": "int"}"#);
     for kind in [INT, r#"["null", "int"]"#] {
-        let reader = record_of(&format!(r#"{{"name": "a", "type": "int"}}, {{"name": "b", "type": {kind}}}"#));
+        let reader =
+            record_of(&format!(r#"{{"name": "a", "type": "int"}}, {{"name": "b", "type": {kind}}}"#));
         assert_eq!(
             refusals(&decode(&reader, &writer, [framed(&[2])])),
             [(0, "MissingField", "b: the writer's schema lacks it and there is no default, expected an int")]
@@ -126,7 +127,8 @@ fn a_field_that_the_writer_lacks_is_missing_even_if_nullable() {
 fn a_row_is_read_from_a_record_or_a_union_of_records_only() {
     let reader = record_of_one(INT);
     let union = format!(r#"["null", {}, {}]"#, record_of_one(INT), STRING);
-    let messages = [framed(&[2, 14]), framed(&[0]), framed(&[4, 2, b'x']), framed(&[6]), framed(&[4, 2, b'x', 0])];
+    let messages =
+        [framed(&[2, 14]), framed(&[0]), framed(&[4, 2, b'x']), framed(&[6]), framed(&[4, 2, b'x', 0])];
     let decoded = decode(&reader, &union, messages);
     assert_eq!(rows(&decoded), [[Cell::Integer(7)]]);
     assert_eq!(
@@ -171,10 +173,14 @@ fn fixed_types_resolve_by_name_and_size() {
 #[test]
 fn decimals_resolve_where_the_scale_is_the_same() {
     let bytes = |precision: u8, scale: u8| {
-        format!(r#"{{"type": "bytes", "logicalType": "decimal", "precision": {precision}, "scale": {scale}}}"#)
+        format!(
+            r#"{{"type": "bytes", "logicalType": "decimal", "precision": {precision}, "scale": {scale}}}"#
+        )
     };
     let fixed = |precision: u8, scale: u8| {
-        format!(r#"{{"type": "fixed", "name": "D", "size": 2, "logicalType": "decimal", "precision": {precision}, "scale": {scale}}}"#)
+        format!(
+            r#"{{"type": "fixed", "name": "D", "size": 2, "logicalType": "decimal", "precision": {precision}, "scale": {scale}}}"#
+        )
     };
     assert_eq!(one_of(&bytes(4, 2), &bytes(4, 2), &[4, 0xff, 0x38]), Ok(Cell::Decimal(-200)));
     assert_eq!(one_of(&bytes(9, 2), &bytes(4, 2), &[4, 0xff, 0x38]), Ok(Cell::Decimal(-200)));
@@ -194,7 +200,8 @@ fn decimals_resolve_where_the_scale_is_the_same() {
 #[test]
 fn timestamps_of_other_units_are_converted_to_microseconds() {
     let stamp = |name: &str| format!(r#"{{"type": "long", "logicalType": "{name}"}}"#);
-    let (millis, micros, nanos) = (stamp("timestamp-millis"), stamp("timestamp-micros"), stamp("timestamp-nanos"));
+    let (millis, micros, nanos) =
+        (stamp("timestamp-millis"), stamp("timestamp-micros"), stamp("timestamp-nanos"));
     for (writer, reader, expected) in [
         (&millis, &millis, -2000),
         (&millis, &micros, -2000),
@@ -264,7 +271,8 @@ fn nested_records_arrays_and_maps_resolve_element_by_element() {
 
 #[test]
 fn a_nested_field_that_the_writer_lacks_matters_only_where_there_is_a_record() {
-    let inner = |fields: &str| format!(r#"["null", {{"type": "record", "name": "I", "fields": [{fields}]}}]"#);
+    let inner =
+        |fields: &str| format!(r#"["null", {{"type": "record", "name": "I", "fields": [{fields}]}}]"#);
     let writer = inner(r#"{"name": "a", "type": "int"}"#);
     let reader = inner(r#"{"name": "a", "type": "int"}, {"name": "b", "type": "int"}"#);
     assert_eq!(one_of(&writer, &reader, &[0]), Ok(Cell::Null));

@@ -69,9 +69,9 @@ fn every_message_gets_the_first_reason_that_applies() {
     decoder.mark_schema_not_found(9);
     // A decoder keeps nothing from one batch to the next.
     for _ in 0..2 {
-        let decoded = decoder.decode(&messages).unwrap();
+        let outcome = decoder.decode(&messages).unwrap();
         assert_eq!(
-            refusals(&decoded),
+            refusals(&outcome),
             [
                 (1, "EmptyValue", "the message has no value"),
                 (2, "EmptyValue", "the message has no value"),
@@ -84,14 +84,18 @@ fn every_message_gets_the_first_reason_that_applies() {
                 (9, "MalformedAvro", "a string is not valid UTF-8 at byte 5"),
             ]
         );
-        assert_eq!(decoded.messages, [0, 10]);
-        assert_eq!(rows(&decoded), [[Cell::text("a"), Cell::Integer(7)], [Cell::text("a"), Cell::Integer(7)]]);
+        assert_eq!(outcome.messages, [0, 10]);
+        assert_eq!(
+            rows(&outcome),
+            [[Cell::text("a"), Cell::Integer(7)], [Cell::text("a"), Cell::Integer(7)]]
+        );
     }
 }
 
 #[test]
 fn trailing_bytes_come_before_faulty_fields_and_malformed_data_before_both() {
-    let writer = record_of(r#"{"name": "id", "type": ["null", "string"]}, {"name": "flag", "type": "boolean"}"#);
+    let writer =
+        record_of(r#"{"name": "id", "type": ["null", "string"]}, {"name": "flag", "type": "boolean"}"#);
     let reader = record_of(r#"{"name": "id", "type": "string"}"#);
     let messages = [framed(&[0, 1]), framed(&[0, 1, 0]), framed(&[0, 2]), framed(&[0, 2, 0])];
     let decoded = decode(&reader, &writer, messages);
@@ -110,7 +114,8 @@ fn the_first_faulty_field_in_the_readers_order_gives_the_reason() {
         r#"{"name": "a", "type": "int"}, {"name": "x", "type": ["null", "int"], "default": null},
            {"name": "b", "type": "int"}, {"name": "c", "type": "int"}, {"name": "d", "type": "int"}"#,
     );
-    let decoded = decode(&reader, &writer, [framed(&[0, 0, 0]), framed(&[0, 0, 2, 2]), framed(&[2, 2, 0, 2, 4])]);
+    let decoded =
+        decode(&reader, &writer, [framed(&[0, 0, 0]), framed(&[0, 0, 2, 2]), framed(&[2, 2, 0, 2, 4])]);
     assert_eq!(
         refusals(&decoded),
         [
@@ -133,9 +138,9 @@ fn a_batch_with_an_unresolved_schema_is_left_alone() {
     decoder.add_writer_schema(9, SHOP);
     decoder.mark_schema_not_found(8);
     assert_eq!(decoder.unresolved_schema_ids(&messages), BTreeMap::new());
-    let decoded = decoder.decode(&messages).unwrap();
-    assert_eq!(decoded.messages, [1, 2, 3, 5]);
-    assert_eq!(reasons_of(&decoded), [(0, "MalformedAvro"), (4, "UnknownSchemaId")]);
+    let outcome = decoder.decode(&messages).unwrap();
+    assert_eq!(outcome.messages, [1, 2, 3, 5]);
+    assert_eq!(reasons_of(&outcome), [(0, "MalformedAvro"), (4, "UnknownSchemaId")]);
     // The registry has found it at last.
     decoder.add_writer_schema(8, SHOP);
     assert_eq!(decoder.decode(&messages).unwrap().messages, [1, 2, 3, 4, 5]);
@@ -214,7 +219,8 @@ fn scalars_that_cannot_be_are_malformed_read_or_skipped() {
     ];
     for (kind, datum) in cases {
         assert_eq!(reason_of(kind, kind, datum), "MalformedAvro", "{kind} {datum:?}");
-        let writer = record_of(&format!(r#"{{"name": "skipped", "type": {kind}}}, {{"name": "v", "type": "int"}}"#));
+        let writer =
+            record_of(&format!(r#"{{"name": "skipped", "type": {kind}}}, {{"name": "v", "type": "int"}}"#));
         let decoded = decode(&record_of_one(r#""int""#), &writer, [framed(&[datum, &[0]].concat())]);
         assert_eq!(reasons_of(&decoded), [(0, "MalformedAvro")], "{kind} {datum:?}");
     }
@@ -232,7 +238,8 @@ fn doubles_may_be_anything() {
 /// Reads the array as a column, and skips it as a field that the row does not have.
 fn both_ways(writer: &str, reader: &str, datum: &[u8]) -> (String, String) {
     let read = reason_of(writer, reader, datum);
-    let two = record_of(&format!(r#"{{"name": "skipped", "type": {writer}}}, {{"name": "v", "type": "int"}}"#));
+    let two =
+        record_of(&format!(r#"{{"name": "skipped", "type": {writer}}}, {{"name": "v", "type": "int"}}"#));
     let decoded = decode(&record_of_one(r#""int""#), &two, [framed(&[datum, &[14]].concat())]);
     let skipped = refusals(&decoded).first().map_or("row", |(_, reason, _)| *reason).to_owned();
     (read, skipped)
@@ -281,12 +288,19 @@ fn impossible_blocks_are_malformed_at_once() {
     for body in bodies {
         for (writer, reader) in [
             (r#"{"type": "array", "items": "int"}"#, r#"{"type": "array", "items": "int"}"#),
-            (r#"{"type": "array", "items": ["null", "int"]}"#, r#"{"type": "array", "items": ["null", "int"]}"#),
+            (
+                r#"{"type": "array", "items": ["null", "int"]}"#,
+                r#"{"type": "array", "items": ["null", "int"]}"#,
+            ),
             (r#"{"type": "map", "values": "int"}"#, r#"{"type": "map", "values": "int"}"#),
             (r#"{"type": "map", "values": "null"}"#, r#"{"type": "map", "values": ["null", "int"]}"#),
         ] {
             let (read, skipped) = both_ways(writer, reader, &body);
-            assert_eq!((read.as_str(), skipped.as_str()), ("MalformedAvro", "MalformedAvro"), "{writer} {body:?}");
+            assert_eq!(
+                (read.as_str(), skipped.as_str()),
+                ("MalformedAvro", "MalformedAvro"),
+                "{writer} {body:?}"
+            );
         }
     }
 }
@@ -329,7 +343,11 @@ fn a_type_without_finite_values_is_malformed_and_not_endless() {
         r#"{"name": "v", "type": "int"},
            {"name": "loop", "type": ["null", {"type": "record", "name": "Loop", "fields": [{"name": "again", "type": "Loop"}]}]}"#,
     );
-    let decoded = decode(&record_of_one(r#""int""#), &writer, [framed(&[14, 0]), framed(&[14, 2]), framed(&[14, 2, 2, 2])]);
+    let decoded = decode(
+        &record_of_one(r#""int""#),
+        &writer,
+        [framed(&[14, 0]), framed(&[14, 2]), framed(&[14, 2, 2, 2])],
+    );
     assert_eq!(reasons_of(&decoded), [(1, "MalformedAvro"), (2, "MalformedAvro")]);
     let endless = r#"{"type": "record", "name": "Row", "fields": [{"name": "v", "type": "Row"}]}"#;
     let decoded = decode(&record_of_one(r#""int""#), endless, [framed(&[14])]);
