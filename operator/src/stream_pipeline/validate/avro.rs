@@ -20,9 +20,9 @@ pub(super) enum Shape {
     Text,
     /// A date or a timestamp.
     Time,
-    /// A whole number, an enum, a UUID: a scalar that has one text.
+    /// A whole number or an enum: a scalar that has one text.
     Scalar,
-    /// A number without one text, bytes, or a nested value.
+    /// A value without one text: a boolean, a fraction, bytes, anything nested.
     Other,
 }
 
@@ -99,7 +99,7 @@ fn shape(kind: &Value) -> Shape {
 fn primitive(name: &str) -> Shape {
     match name {
         "string" => Shape::Text,
-        "int" | "long" | "boolean" => Shape::Scalar,
+        "int" | "long" => Shape::Scalar,
         _ => Shape::Other,
     }
 }

@@ -1,6 +1,6 @@
 //! The part `spec.silver`.
 
-use sluice_contract::config;
+use sluice_contract::{config, reasons};
 use sluice_crds::stream_pipeline as crd;
 
 use super::avro::Fields;
@@ -10,6 +10,8 @@ use crate::problem::Faults;
 
 /// Columns that together identify a silver row. Gold, scoring and repairs need them as they are.
 const IDENTITY: [&str; 3] = ["topic", "partition", "offset"];
+/// Reasons of stage `silver` that are not the user's.
+const OWN_REASONS: [&str; 2] = [reasons::FUTURE_TIMESTAMP, reasons::EXPRESSION_FAILED];
 
 pub(super) fn validate_silver(
     silver: &crd::Silver,
@@ -18,24 +20,36 @@ pub(super) fn validate_silver(
 ) -> config::Silver {
     validate_columns(&silver.columns, fields, faults);
     validate_partition_by(silver, faults);
-    let reasons = silver.require.iter().enumerate();
-    refuse_repeated(
-        reasons.map(|(index, rule)| (format!("spec.silver.require[{index}].reason"), rule.reason.as_str())),
-        faults,
-    );
+    validate_reasons(&silver.require, faults);
     config::Silver {
         require: silver
             .require
             .iter()
             .map(|rule| config::Requirement { reason: rule.reason.clone(), expr: rule.expr.clone() })
             .collect(),
-        deduplicate: silver.deduplicate.as_ref().map(|rule| validate_deduplicate(rule, fields, faults)),
+        deduplicate: silver
+            .deduplicate
+            .as_ref()
+            .map(|rule| validate_deduplicate(rule, &silver.columns, fields, faults)),
         columns: silver
             .columns
             .iter()
             .map(|column| config::Column { name: column.name.clone(), expr: column.expr.clone() })
             .collect(),
         partition_by: silver.partition_by.clone(),
+    }
+}
+
+/// Several rules may share a reason, but not one of those that Sluice gives by itself.
+fn validate_reasons(rules: &[crd::Requirement], faults: &mut Faults) {
+    for (index, rule) in rules.iter().enumerate() {
+        if OWN_REASONS.contains(&rule.reason.as_str()) {
+            faults.add(
+                format!("spec.silver.require[{index}].reason"),
+                format!("'{}' is a reason that Sluice gives by itself", rule.reason),
+                "choose another word",
+            );
+        }
     }
 }
 
@@ -98,6 +112,7 @@ fn validate_partition_by(silver: &crd::Silver, faults: &mut Faults) {
 
 fn validate_deduplicate(
     rule: &crd::Deduplicate,
+    columns: &[crd::Column],
     fields: Option<&Fields>,
     faults: &mut Faults,
 ) -> config::Deduplicate {
@@ -105,11 +120,11 @@ fn validate_deduplicate(
     let field = |index: usize| format!("spec.silver.deduplicate.by[{index}]");
     refuse_repeated(named.clone().map(|(index, name)| (field(index), name.as_str())), faults);
     for (index, name) in named {
-        if !is_input(name, fields) {
+        if !is_input(name, fields) && !columns.iter().any(|column| column.name == *name) {
             faults.add(
                 field(index),
-                format!("messages have no '{name}'"),
-                format!("choose one of {}", input_names(fields)),
+                format!("there is no column '{name}'"),
+                format!("choose a column of silver or one of {}", input_names(fields)),
             );
         }
     }

@@ -4,7 +4,7 @@ use sluice_contract::config;
 use sluice_crds::stream_pipeline as crd;
 
 use super::avro::{Fields, Shape, record_fields};
-use super::columns::{BRONZE, EVENT_TIME, VALUE};
+use super::columns::{BRONZE, EVENT_TIME, VALUE, refuse_repeated};
 use super::measure::{DAY, HOUR, MINUTE, SECOND, TEN_YEARS, milliseconds};
 use crate::problem::Faults;
 use crate::stream_pipeline::validated::{
@@ -22,13 +22,17 @@ pub(super) fn validate_schema(source: &crd::Source, keep_value: bool, faults: &m
         }
     };
     let added = BRONZE.into_iter().chain(keep_value.then_some(VALUE)).chain([EVENT_TIME]);
-    for name in added.filter(|name| fields.shape(name).is_some()) {
-        faults.add(
-            FIELD,
-            format!("field '{name}' has the name of a column that Sluice adds"),
-            "rename the field; where messages cannot change, use Avro and give the old name as an alias",
-        );
+    for name in fields.names() {
+        if added.clone().any(|added| added.eq_ignore_ascii_case(name)) {
+            faults.add(
+                FIELD,
+                format!("field '{name}' has the name of a column that Sluice adds"),
+                "rename the field; an Avro schema can keep the old name as an alias",
+            );
+        }
     }
+    let names = fields.names().iter().map(|name| (FIELD.to_owned(), name.as_str()));
+    refuse_repeated(names, faults);
     Some(fields)
 }
 
@@ -98,7 +102,7 @@ pub(super) fn validate_key_column(kafka: &crd::Kafka, fields: Option<&Fields>, f
         Some(Shape::Time | Shape::Other) => faults.add(
             FIELD,
             format!("'{column}' has no single text that could be a message key"),
-            "choose a field of type string, int, long, boolean or enum",
+            "choose a field of type string, int, long or enum",
         ),
         None => faults.add(
             FIELD,

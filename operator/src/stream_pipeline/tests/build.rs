@@ -1,0 +1,322 @@
+//! The children of the examples: as snapshots, and as laws that a snapshot would let slip.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use serde::Serialize;
+use serde_json::json;
+use sluice_contract::config::WorkerConfig;
+
+use super::fixture::{
+    changed, children, example, example_names, kubernetes, laptop, resolved, validated, world,
+};
+use crate::network::{FLOWS, Peer};
+use crate::site::Site;
+use crate::stream_pipeline::build::INGEST;
+use crate::stream_pipeline::worker_config::{revision, worker_config};
+use crate::stream_pipeline::{Children, StrimziAuthentication, build, build_suspended};
+
+/// All objects in the order in which they are applied, as `kubectl get -o yaml` would show them.
+fn yaml(children: &Children) -> String {
+    fn document(object: &impl Serialize) -> String {
+        serde_yaml::to_string(object).expect("an object has string keys only")
+    }
+    let mut documents: Vec<String> = children.service_account.iter().map(document).collect();
+    documents.extend(children.config_map.iter().map(document));
+    documents.push(document(&children.service));
+    documents.push(document(&children.pod_disruption_budget));
+    documents.push(document(&children.network_policy));
+    documents.extend(children.deployments.iter().map(document));
+    documents.join("---\n")
+}
+
+fn snapshot(name: &str, children: &Children) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, yaml(children)));
+}
+
+fn pod(deployment: &Deployment) -> PodSpec {
+    let spec = deployment.spec.clone().expect("a Deployment has a spec");
+    spec.template.spec.expect("a Deployment has a pod")
+}
+
+fn container(deployment: &Deployment) -> Container {
+    pod(deployment).containers.remove(0)
+}
+
+#[test]
+fn every_example_builds_what_its_snapshot_shows() {
+    for name in example_names() {
+        snapshot(&name, &children(&name));
+    }
+}
+
+#[test]
+fn a_suspended_pipeline_keeps_everything_but_its_workers() {
+    let pipeline = validated(&changed(&[("/spec/suspend", json!(true))]));
+    let children = build_suspended(&pipeline, &kubernetes());
+    assert!(children.deployments.is_empty() && children.config_map.is_none());
+    snapshot("ecommerce-suspended", &children);
+}
+
+#[test]
+fn local_mode_builds_the_same_processes_with_its_own_addresses() {
+    let site = Site::Local(laptop());
+    snapshot("ecommerce-local", &build(&resolved(&example("ecommerce"), &world(), &site), &site));
+}
+
+#[test]
+fn the_worker_reads_the_configuration_that_the_operator_wrote() {
+    let site = kubernetes();
+    for name in example_names() {
+        let resolved = resolved(&example(&name), &world(), &site);
+        let data = build(&resolved, &site).config_map.and_then(|map| map.data).expect("there is data");
+        let read = WorkerConfig::from_json(&data["config.json"]).expect("the worker can read it");
+        assert_eq!(read, worker_config(&resolved, &site), "{name}");
+        assert_eq!(read.shards as usize, children(&name).deployments.len());
+    }
+}
+
+#[test]
+fn each_shard_is_one_process_that_is_never_there_twice() {
+    let deployments = children("ecommerce").deployments;
+    assert_eq!(deployments.len(), 2);
+    for (shard, deployment) in deployments.iter().enumerate() {
+        let spec = deployment.spec.as_ref().unwrap();
+        assert_eq!(spec.replicas, Some(1));
+        assert_eq!(spec.strategy.as_ref().and_then(|strategy| strategy.type_.as_deref()), Some("Recreate"));
+        let arguments = container(deployment).args.unwrap();
+        let position = arguments.iter().position(|argument| argument == "--shard").unwrap();
+        assert_eq!(arguments[position + 1], shard.to_string());
+    }
+}
+
+#[test]
+fn selectors_find_the_pods_and_only_those_of_the_pipeline() {
+    let children = children("ecommerce");
+    let is_selected = |selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>| {
+        selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    };
+    let budget = children.pod_disruption_budget.spec.unwrap().selector.unwrap().match_labels.unwrap();
+    let policy = children.network_policy.spec.unwrap().pod_selector.unwrap().match_labels.unwrap();
+    let service = children.service.spec.unwrap().selector.unwrap();
+    let pods: Vec<BTreeMap<String, String>> = children
+        .deployments
+        .iter()
+        .map(|deployment| deployment.spec.clone().unwrap().template.metadata.unwrap().labels.unwrap())
+        .collect();
+    for labels in &pods {
+        for selector in [&budget, &policy, &service] {
+            assert!(is_selected(selector, labels), "{selector:?} misses {labels:?}");
+        }
+    }
+    let other =
+        super::fixture::children("iot").deployments[0].spec.clone().unwrap().template.metadata.unwrap();
+    assert!(!is_selected(&service, &other.labels.unwrap()));
+    let own: Vec<bool> = children
+        .deployments
+        .iter()
+        .map(|deployment| deployment.spec.clone().unwrap().selector.match_labels.unwrap())
+        .map(|selector| is_selected(&selector, &pods[0]))
+        .collect();
+    assert_eq!(own, [true, false], "a Deployment selects its own shard only");
+}
+
+#[test]
+fn everything_belongs_to_the_resource_and_carries_none_of_its_labels() {
+    let mut pipeline = example("ecommerce");
+    let argo = ("argocd.argoproj.io/instance".to_owned(), "shop".to_owned());
+    let helm = ("app.kubernetes.io/instance".to_owned(), "shop".to_owned());
+    pipeline.metadata.labels = Some(BTreeMap::from([argo, helm]));
+    let site = kubernetes();
+    let children = build(&resolved(&pipeline, &world(), &site), &site);
+    let metadata = [&children.service.metadata, &children.pod_disruption_budget.metadata]
+        .into_iter()
+        .chain(children.config_map.iter().map(|child| &child.metadata))
+        .chain(children.deployments.iter().map(|child| &child.metadata));
+    for metadata in metadata {
+        let owners = metadata.owner_references.as_ref().expect("a child has an owner");
+        assert_eq!((owners.len(), owners[0].controller), (1, Some(true)));
+        assert_eq!(Some(&owners[0].uid), pipeline.metadata.uid.as_ref());
+    }
+    assert!(!yaml(&children).contains("instance"));
+}
+
+#[test]
+fn labels_of_the_operator_win_over_the_users() {
+    let template = json!({"labels": {"team": "payments"}, "annotations": {"note": "x"}});
+    let pipeline = changed(&[("/spec/podTemplate", template)]);
+    let site = kubernetes();
+    let built = build(&resolved(&pipeline, &world(), &site), &site);
+    let metadata = built.deployments[0].spec.clone().unwrap().template.metadata.unwrap();
+    let labels = metadata.labels.unwrap();
+    assert_eq!(labels["team"], "payments");
+    assert_eq!(labels["sluice.dev/pipeline"], "ecommerce");
+    assert_eq!(metadata.annotations.unwrap()["note"], "x");
+}
+
+#[test]
+fn a_changed_configuration_makes_a_new_config_map_and_new_pods() {
+    let site = kubernetes();
+    let built = |pipeline| build(&resolved(&pipeline, &world(), &site), &site);
+    let before = built(changed(&[]));
+    let after = built(changed(&[("/spec/commit/every", json!("3s"))]));
+    assert_ne!(
+        before.config_map.clone().and_then(|map| map.metadata.name),
+        after.config_map.and_then(|map| map.metadata.name)
+    );
+    assert_ne!(before.deployments, after.deployments);
+    assert_eq!(before.config_map.and_then(|map| map.immutable), Some(true));
+}
+
+#[test]
+fn the_revision_follows_what_decides_which_rows_come_out() {
+    let of = |changes: &[(&str, serde_json::Value)]| revision(&validated(&changed(changes)));
+    let before = of(&[]);
+    assert_eq!(before.len(), 16);
+    for (pointer, value) in [
+        ("/spec/silver/require/2/expr", json!("amount >= 0")),
+        ("/spec/silver/columns/4/expr", json!("amount > 2000")),
+        ("/spec/silver/deduplicate/within", json!("11m")),
+        ("/spec/source/eventTime/timeZone", json!("Europe/Berlin")),
+        ("/spec/bronze/keepValue", json!(true)),
+        ("/spec/gold/0/window/size", json!("20m")),
+    ] {
+        assert_ne!(of(&[(pointer, value)]), before, "{pointer}");
+    }
+    let schema = example("ecommerce").spec.source.schema.unwrap();
+    for (pointer, value) in [
+        ("/spec/commit/every", json!("3s")),
+        ("/spec/shards", json!(4)),
+        ("/spec/source/kafka/strimziRef/listener", json!("plain")),
+        ("/spec/silver/deduplicate/within", json!("600s")),
+        ("/spec/source/schema", json!(schema.replace('\n', " "))),
+    ] {
+        assert_eq!(of(&[(pointer, value)]), before, "{pointer}");
+    }
+}
+
+#[test]
+fn every_path_in_the_configuration_is_a_file_that_is_mounted() {
+    for authentication in [StrimziAuthentication::Tls, StrimziAuthentication::ScramSha512] {
+        let mut observed = world();
+        observed.listener.as_mut().unwrap().authentication = authentication;
+        observed.secrets.get_mut("sluice").unwrap().insert("password".to_owned(), "digest".to_owned());
+        for site in [kubernetes(), Site::Local(laptop())] {
+            let resolved = resolved(&example("ecommerce"), &observed, &site);
+            let security = worker_config(&resolved, &site).source.kafka.security;
+            let tls = security.tls.unwrap();
+            let mut paths: Vec<String> =
+                [tls.ca_path, tls.certificate_path, tls.key_path].into_iter().flatten().collect();
+            paths.extend(security.sasl.into_iter().flat_map(|sasl| [sasl.username_path, sasl.password_path]));
+            assert!(paths.len() >= 3);
+
+            let children = build(&resolved, &site);
+            let files = mounted_files(&pod(&children.deployments[0]), &children);
+            for path in paths {
+                assert!(files.contains(&path), "{path} is not among {files:?}");
+            }
+        }
+    }
+}
+
+/// Paths of the files that the volumes of a pod give its container.
+fn mounted_files(pod: &PodSpec, children: &Children) -> Vec<String> {
+    let data = children.config_map.as_ref().and_then(|map| map.data.as_ref()).unwrap();
+    let mut files = Vec::new();
+    for volume in pod.volumes.iter().flatten() {
+        let mounts = pod.containers[0].volume_mounts.iter().flatten();
+        let mount = mounts.clone().find(|mount| mount.name == volume.name).expect("each volume is mounted");
+        if volume.config_map.is_some() {
+            files.extend(data.keys().map(|key| format!("{}/{key}", mount.mount_path)));
+        }
+        let items = volume.secret.as_ref().and_then(|secret| secret.items.clone()).unwrap_or_default();
+        files.extend(items.iter().map(|item| format!("{}/{}", mount.mount_path, item.path)));
+    }
+    files
+}
+
+#[test]
+fn the_lake_of_a_claim_lies_below_its_mount() {
+    for name in ["ecommerce", "iot"] {
+        let children = children(name);
+        let container = container(&children.deployments[0]);
+        let mounts = container.volume_mounts.unwrap();
+        let lake = mounts.iter().find(|mount| mount.name == "lake").unwrap();
+        assert_eq!((lake.mount_path.as_str(), lake.read_only), ("/lake", None));
+    }
+}
+
+#[test]
+fn a_claim_of_one_node_draws_its_pods_together_and_keeps_the_users_affinity() {
+    let affinity = json!({"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+        {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "kafka"}}}]}});
+    let pipeline = changed(&[("/spec/podTemplate", json!({"affinity": affinity}))]);
+    let site = kubernetes();
+    let terms = |observed| {
+        let built = build(&resolved(&pipeline, &observed, &site), &site);
+        let affinity = pod(&built.deployments[0]).affinity.unwrap().pod_affinity.unwrap();
+        let terms = affinity.required_during_scheduling_ignored_during_execution.unwrap();
+        terms.into_iter().map(|term| term.topology_key).collect::<Vec<_>>()
+    };
+    assert_eq!(terms(world()), ["zone", "kubernetes.io/hostname"]);
+    let mut shared = world();
+    shared.claims.get_mut("lake").unwrap().read_write_many = true;
+    assert_eq!(terms(shared), ["zone"]);
+}
+
+#[test]
+fn a_service_account_of_the_user_is_used_and_not_made() {
+    let pipeline = changed(&[("/spec/podTemplate", json!({"serviceAccountName": "lake-writer"}))]);
+    let site = kubernetes();
+    let built = build(&resolved(&pipeline, &world(), &site), &site);
+    assert_eq!(built.service_account, None);
+    assert_eq!(pod(&built.deployments[0]).service_account_name.as_deref(), Some("lake-writer"));
+}
+
+#[test]
+fn the_workload_identity_is_an_annotation_of_the_service_account() {
+    let annotations = json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/lake"});
+    let pipeline = changed(&[("/spec/podTemplate", json!({"serviceAccountAnnotations": annotations}))]);
+    let account = build_suspended(&validated(&pipeline), &kubernetes()).service_account.unwrap();
+    assert_eq!(serde_json::to_value(account.metadata.annotations).unwrap(), annotations);
+    assert_eq!(account.automount_service_account_token, Some(false));
+}
+
+/// Whether a policy lets a pod of these namespace and pod labels reach port `http`.
+fn lets_in(children: &Children, namespace: &str, pod_name_label: &str) -> bool {
+    let rules = children.network_policy.spec.clone().unwrap().ingress.unwrap();
+    rules.iter().any(|rule| {
+        let to_http =
+            rule.ports.iter().flatten().any(|port| serde_json::to_value(&port.port).unwrap() == "http");
+        let from = rule.from.iter().flatten().any(|peer| {
+            let namespaces = peer.namespace_selector.clone().and_then(|selector| selector.match_expressions);
+            let in_namespace = namespaces.iter().flatten().all(|term| {
+                term.operator == "In" && term.values.iter().flatten().any(|value| value == namespace)
+            });
+            let labels = peer.pod_selector.clone().and_then(|selector| selector.match_labels);
+            let is_pod = labels.is_none_or(|labels| labels["app.kubernetes.io/name"] == pod_name_label);
+            namespaces.is_some() && in_namespace && is_pod
+        });
+        to_http && from
+    })
+}
+
+#[test]
+fn the_network_policy_lets_in_what_the_table_of_flows_says_and_nothing_else() {
+    let children = children("ecommerce");
+    for flow in FLOWS.iter().filter(|flow| flow.to == INGEST) {
+        let (namespace, pod) = match flow.from {
+            Peer::Operator => ("sluice-system", "sluice-operator"),
+            Peer::Monitoring => ("monitoring", "prometheus"),
+        };
+        assert!(lets_in(&children, namespace, pod), "{}", flow.purpose);
+    }
+    assert!(!lets_in(&children, "shop", "shop-frontend"), "a neighbour");
+    assert!(!lets_in(&children, "sluice-system", "something-else"), "the operator's neighbour");
+    assert!(!lets_in(&children, "shop", "sluice-operator"), "a pod that borrows the operator's label");
+}

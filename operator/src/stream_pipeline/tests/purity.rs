@@ -1,0 +1,37 @@
+//! The pure steps stay pure: no client, no clock, no runtime.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::fixture::repository_root;
+
+/// The source files of the pure steps, without their tests.
+fn pure_files(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("the sources are there") {
+        let path = entry.expect("the folder can be read").path();
+        if path.is_dir() && !path.ends_with("tests") && !path.ends_with("snapshots") {
+            pure_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn no_pure_file_names_a_client_a_clock_or_a_runtime() {
+    let source = repository_root().join("operator/src");
+    let mut files = Vec::new();
+    pure_files(&source.join("stream_pipeline"), &mut files);
+    files.extend(
+        ["site.rs", "labels.rs", "network.rs", "problem.rs", "digest.rs"].map(|name| source.join(name)),
+    );
+    assert!(files.len() > 25, "the walk found {} files", files.len());
+    for file in files {
+        let text = fs::read_to_string(&file).expect("a source file is text");
+        for word in
+            ["Client", "Api<", "async ", ".await", "SystemTime", "Instant", "std::fs", "std::env", "tokio"]
+        {
+            assert!(!text.contains(word), "{} mentions {word}", file.display());
+        }
+    }
+}
