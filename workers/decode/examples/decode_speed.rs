@@ -49,13 +49,13 @@ fn report(name: &str, format: Format, batch: &MessageBatch, messages: usize) {
     let mut times: Vec<Duration> = (0..rounds)
         .map(|_| {
             let start = Instant::now();
-            let decoded = decoder.decode(batch).expect("the schema was added");
+            let outcome = decoder.decode(batch).expect("the schema was added");
             let time = start.elapsed();
             assert_eq!(
-                decoded.rows.num_rows(),
+                outcome.rows.num_rows(),
                 batch.len(),
                 "a message was refused: {:?}",
-                decoded.refused.first()
+                outcome.refused.first()
             );
             time
         })

@@ -325,12 +325,12 @@ fn items_that_take_no_bytes_neither_spin_nor_allocate() {
 
 #[test]
 fn recursive_writers_are_skipped_without_recursion() {
+    const DEPTH: usize = 1_000_000;
     let writer = record_of(
         r#"{"name": "chain", "type": ["null", {"type": "record", "name": "Link", "fields": [
                 {"name": "next", "type": ["null", "Link"]}, {"name": "links", "type": {"type": "array", "items": "Link"}}]}]},
            {"name": "v", "type": "int"}"#,
     );
-    const DEPTH: usize = 1_000_000;
     let deep = [vec![2; DEPTH], vec![0], vec![0; DEPTH], vec![14]].concat();
     let reader = record_of_one(r#""int""#);
     assert_eq!(rows(&decode(&reader, &writer, [framed(&deep)])), [[Cell::Integer(7)]]);
