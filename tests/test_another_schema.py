@@ -57,7 +57,8 @@ COLUMNS = (
     ("measured_at", "timestamp"),
     ("measured_date", "date"),
     ("site", "string"),
-    ("floor", "integer"),
+    # An SQL literal is a long.
+    ("floor", "long"),
     ("place", "struct"),
     ("status", "string"),
     ("is_faulty", "boolean"),
