@@ -137,7 +137,7 @@ impl Walk<'_> {
             let field_path = join(path, name);
             match properties.get(name).or_else(|| schema.get("additionalProperties")) {
                 Some(field_schema) if field_schema.is_object() => {
-                    self.check(field_schema, field, &field_path)
+                    self.check(field_schema, field, &field_path);
                 }
                 _ if open => {}
                 _ => {

@@ -1,6 +1,6 @@
 //! [`ValidatedPipeline`]: a StreamPipeline without faults, in base units, with every default filled in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Affinity, LocalObjectReference, ResourceRequirements, Toleration};
 use sluice_contract::config;
@@ -153,13 +153,13 @@ pub struct Volume {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pods {
     /// Labels to add.
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// Annotations to add.
-    pub annotations: std::collections::BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
     /// CPU and memory; the default where the user says nothing.
     pub resources: ResourceRequirements,
     /// Labels that a node must have.
-    pub node_selector: std::collections::BTreeMap<String, String>,
+    pub node_selector: BTreeMap<String, String>,
     /// Taints to accept.
     pub tolerations: Vec<Toleration>,
     /// The user's affinity.
@@ -169,7 +169,7 @@ pub struct Pods {
     /// A ServiceAccount that exists.
     pub service_account: Option<String>,
     /// Annotations of the ServiceAccount that is made.
-    pub service_account_annotations: std::collections::BTreeMap<String, String>,
+    pub service_account_annotations: BTreeMap<String, String>,
     /// Name of the PriorityClass.
     pub priority_class: Option<String>,
 }

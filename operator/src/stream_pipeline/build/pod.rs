@@ -157,7 +157,7 @@ fn build_probe(path: &str, period_seconds: i32, failures: i32) -> Probe {
     }
 }
 
-/// Each volume with the place where the worker finds it.
+/// The volumes, and where the worker finds them.
 fn build_volumes(
     resolved: &ResolvedPipeline,
     deployment: &str,
@@ -167,41 +167,20 @@ fn build_volumes(
     let pipeline = &resolved.pipeline;
     let namespace = &pipeline.namespace;
     let mut pairs = vec![
-        (
-            Volume {
-                name: "config".to_owned(),
-                config_map: Some(ConfigMapVolumeSource {
-                    name: config_map.to_owned(),
-                    default_mode: Some(READABLE),
-                    ..ConfigMapVolumeSource::default()
-                }),
-                ..Volume::default()
-            },
-            (site.config_directory(namespace, &pipeline.name), true),
-        ),
-        (
+        mounted(build_config_volume(config_map), site.config_directory(namespace, &pipeline.name), true),
+        mounted(
             Volume {
                 name: "temporary".to_owned(),
                 empty_dir: Some(EmptyDirVolumeSource::default()),
                 ..Volume::default()
             },
-            (site.temporary_directory(namespace, deployment), false),
+            site.temporary_directory(namespace, deployment),
+            false,
         ),
     ];
     for (index, (secret, keys)) in mounted_secrets(resolved).into_iter().enumerate() {
-        let items =
-            keys.iter().map(|key| KeyToPath { key: (*key).to_owned(), path: (*key).to_owned(), mode: None });
-        let volume = Volume {
-            name: format!("secret-{index}"),
-            secret: Some(SecretVolumeSource {
-                secret_name: Some(secret.to_owned()),
-                items: Some(items.collect()),
-                default_mode: Some(READABLE),
-                ..SecretVolumeSource::default()
-            }),
-            ..Volume::default()
-        };
-        pairs.push((volume, (site.secret_directory(namespace, secret), true)));
+        let volume = build_secret_volume(index, secret, &keys);
+        pairs.push(mounted(volume, site.secret_directory(namespace, secret), true));
     }
     if let Some(claim) = &resolved.storage.volume {
         let volume = Volume {
@@ -212,16 +191,46 @@ fn build_volumes(
             }),
             ..Volume::default()
         };
-        pairs.push((volume, (claim.mount_path.clone(), false)));
+        pairs.push(mounted(volume, claim.mount_path.clone(), false));
     }
-    pairs
-        .into_iter()
-        .map(|(volume, (mount_path, read_only))| {
-            let name = volume.name.clone();
-            let read_only = read_only.then_some(true);
-            (volume, VolumeMount { name, mount_path, read_only, ..VolumeMount::default() })
-        })
-        .unzip()
+    pairs.into_iter().unzip()
+}
+
+fn mounted(volume: Volume, mount_path: String, read_only: bool) -> (Volume, VolumeMount) {
+    let mount = VolumeMount {
+        name: volume.name.clone(),
+        mount_path,
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    };
+    (volume, mount)
+}
+
+fn build_config_volume(config_map: &str) -> Volume {
+    Volume {
+        name: "config".to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: config_map.to_owned(),
+            default_mode: Some(READABLE),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+fn build_secret_volume(index: usize, secret: &str, keys: &BTreeSet<&str>) -> Volume {
+    let items =
+        keys.iter().map(|key| KeyToPath { key: (*key).to_owned(), path: (*key).to_owned(), mode: None });
+    Volume {
+        name: format!("secret-{index}"),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret.to_owned()),
+            items: Some(items.collect()),
+            default_mode: Some(READABLE),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
 }
 
 /// The Secrets that a worker reads as files, each with the keys that it reads.
