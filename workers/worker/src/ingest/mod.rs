@@ -208,6 +208,7 @@ async fn serve_tenures(job: &Job) -> Result<(), IngestError> {
             Ok(Start::Ready(restored)) => {
                 job.status.clear(Scope::Storage);
                 job.status.clear(Scope::Registry);
+                job.status.clear(Scope::Kafka);
                 let (lake, chain) = (restored.lake.clone(), restored.chain.id().clone());
                 match Box::pin(tenure::run(job, *restored, writer.clone())).await {
                     Ok(Ended::CaughtUp) => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sluice_contract::config::{Format, WorkerConfig};
 use sluice_contract::manifest::{ChainId, Manifest, Writer};
@@ -14,11 +15,15 @@ use snafu::{OptionExt, ResultExt, Snafu};
 use super::Job;
 use super::committer::{storage_problem, table_report};
 use crate::finding::Finding;
+use crate::kafka::{TopicError, topic_id};
 use crate::registry_client::{Answer, RegistryClient, RegistryError};
 use crate::report::Scope;
 
 /// The job's name in chains and paths.
 pub(crate) const JOB: &str = "ingest";
+
+/// How long Kafka may take to tell the topic's id.
+const TOPIC_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the work cannot begin.
 #[derive(Debug, Snafu)]
@@ -28,6 +33,12 @@ pub(crate) enum RestoreError {
     Lake {
         /// What the lake says.
         source: LakeError,
+    },
+    /// The topic cannot be found.
+    #[snafu(display("{source}"))]
+    Topic {
+        /// What Kafka says.
+        source: TopicError,
     },
     /// The schema registry gives no reader schema.
     #[snafu(display("{source}"))]
@@ -63,6 +74,7 @@ impl RestoreError {
     /// Where the report shows it.
     pub(crate) fn scope(&self) -> Scope {
         match self {
+            Self::Topic { .. } => Scope::Kafka,
             Self::Registry { .. } | Self::SubjectMissing { .. } => Scope::Registry,
             Self::Lake { .. } | Self::State { .. } | Self::Unusable { .. } => Scope::Storage,
         }
@@ -76,6 +88,7 @@ impl RestoreError {
         };
         match self {
             Self::Lake { source } => storage_problem(source),
+            Self::Topic { source } => source.problem(),
             Self::Registry { source } => source.problem(),
             Self::SubjectMissing { .. } => problem(
                 "SchemaSubjectMissing",
@@ -90,7 +103,7 @@ impl RestoreError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Lake { source } => source.is_transient(),
-            Self::Registry { .. } | Self::SubjectMissing { .. } => true,
+            Self::Topic { .. } | Self::Registry { .. } | Self::SubjectMissing { .. } => true,
             Self::State { .. } | Self::Unusable { .. } => false,
         }
     }
@@ -133,8 +146,7 @@ pub(crate) enum Start {
 pub(crate) async fn start(job: &Job, writer: &Writer) -> Result<Start, RestoreError> {
     let config = &job.config;
     let lake = Lake::open(&config.storage).await.context(LakeSnafu)?;
-    // librdkafka does not tell topic ids.
-    let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id: None };
+    let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id: find_topic_id(config).await? };
     let adopt = config.storage.adopt.as_deref();
     let identity = lake.identify(&config.owner, &topic, adopt).await.context(LakeSnafu)?;
     let registry = registry(config)?;
@@ -170,6 +182,14 @@ pub(crate) fn compile(config: &WorkerConfig, schema: &str, key: [u8; 16]) -> Res
     })?;
     Ingest::new(config, &schema, key)
         .map_err(|errors: Vec<PlanError>| unusable(errors.into_iter().map(Finding::from).collect()))
+}
+
+/// Whose offsets the lake's positions are: a topic that is created again has another id.
+async fn find_topic_id(config: &WorkerConfig) -> Result<Option<String>, RestoreError> {
+    let kafka = config.source.kafka.clone();
+    let ask = tokio::task::spawn_blocking(move || topic_id(&kafka, TOPIC_TIMEOUT));
+    // A task that panicked learned nothing; then the topic is known by its name alone.
+    ask.await.unwrap_or(Ok(None)).context(TopicSnafu)
 }
 
 fn registry(config: &WorkerConfig) -> Result<Option<RegistryClient>, RestoreError> {
