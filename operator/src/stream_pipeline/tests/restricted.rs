@@ -1,6 +1,6 @@
 //! Every pod meets the Pod Security Standard `restricted`, and writes to nothing but its volumes.
 
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::json;
 
 use super::fixture::{changed, children, example_names, kubernetes, resolved, world};
@@ -83,6 +83,6 @@ fn no_pod_template_of_a_user_makes_a_pod_less_restricted() {
 
 #[test]
 fn the_check_itself_refuses_a_bare_pod() {
-    let found = violations(&PodSpec { containers: vec![Default::default()], ..PodSpec::default() });
+    let found = violations(&PodSpec { containers: vec![Container::default()], ..PodSpec::default() });
     assert_eq!(found.len(), 7, "{found:?}");
 }

@@ -27,13 +27,11 @@ pub(super) fn validate_shards(
         }
         None => ("spec.shards", shards.unwrap_or(1)),
     };
-    match u32::try_from(number) {
-        Ok(number @ 1..=128) => number,
-        _ => {
-            faults.add(field, format!("{number} is no number of shards"), "choose 1 to 128");
-            1
-        }
+    if let Ok(number @ 1..=128) = u32::try_from(number) {
+        return number;
     }
+    faults.add(field, format!("{number} is no number of shards"), "choose 1 to 128");
+    1
 }
 
 pub(super) fn validate_maintenance(maintenance: Option<&crd::Maintenance>, faults: &mut Faults) {
