@@ -33,10 +33,10 @@ HEADER = """# Figures
 
 Appended by `make bench`; newest last. CPU is user and system time of the worker process alone, without the broker and
 the generator. The binding number (design 5.6): bronze and silver in at most 4 CPU-seconds for a million rows of 0.5 kB
-JSON on 2 cores.
+JSON on 2 cores. A load above 0.5 before the start means that something else was running, which makes every figure worse.
 
-| date (UTC) | commit | machine | command | rows | bytes a message | CPU-s a million rows | rows/s | peak RSS | bronze | silver |
-|---|---|---|---|---|---|---|---|---|---|---|
+| date (UTC) | commit | machine | load before | command | rows | bytes a message | CPU-s a million rows | rows/s | peak RSS | bronze | silver |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -99,6 +99,7 @@ def machine() -> str:
 
 def main():
     arguments = parse_arguments()
+    load = os.getloadavg()[0]
     servers = os.environ.get("SLUICE_TEST_KAFKA")
     if not servers:
         sys.exit("no Kafka to measure with: run `make bench`, or set SLUICE_TEST_KAFKA")
@@ -130,6 +131,7 @@ def main():
             f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M}",
             commit.stdout.strip() or "?",
             machine(),
+            f"{load:.1f}",
             f"bench/ingest.py --messages {arguments.messages} --rate {arguments.rate}",
             f"{rows:,}",
             f"{message_bytes(topic):.0f}",
