@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Scalar, UInt32Array};
+use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
@@ -32,15 +33,25 @@ pub(super) fn split(
         return Ok(vec![(Vec::new(), rows.clone())]);
     }
     let arrays: Vec<ArrayRef> = columns.iter().map(|column| rows.column(*column).clone()).collect();
-    let groups = group(&arrays)?;
-    if groups.len() == 1 {
+    // Nearly always: dates hardly change from one message to the next.
+    if all_are_as_the_first(&arrays)? {
         return Ok(vec![(values(&arrays, 0)?, rows.clone())]);
     }
-    let cut = groups.into_iter().map(|indices| {
+    let cut = group(&arrays)?.into_iter().map(|indices| {
         let values = values(&arrays, indices[0] as usize)?;
         Ok((values, take_record_batch(rows, &UInt32Array::from(indices))?))
     });
     cut.collect()
+}
+
+fn all_are_as_the_first(arrays: &[ArrayRef]) -> Result<bool, ArrowError> {
+    for array in arrays {
+        let first = Scalar::new(array.slice(0, 1));
+        if not_distinct(array, &first)?.true_count() < array.len() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The rows of each combination of values, in order of first appearance.
@@ -52,7 +63,7 @@ fn group(arrays: &[ArrayRef]) -> Result<Vec<Vec<u32>>, ArrowError> {
     let mut last: Option<(&[u8], usize)> = None;
     for index in 0..encoded.num_rows() {
         let row = encoded.row(index).data();
-        // Neighbours mostly agree: dates hardly change from one message to the next.
+        // Neighbours mostly agree.
         let number = match last {
             Some((bytes, number)) if bytes == row => number,
             _ => *known.entry(row).or_insert_with(|| {

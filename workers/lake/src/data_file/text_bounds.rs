@@ -1,9 +1,9 @@
 //! [`TextBounds`]: the smallest and the largest text of a column, in a third of the encoder's time.
 //!
 //! The encoder compares each value with both bounds byte by byte, which costs as much as encoding it. Here
-//! the first eight bytes decide, as one number, for nearly all values.
+//! the first sixteen bytes decide, as one number, for nearly all values.
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, GenericStringArray, OffsetSizeTrait};
 use arrow::datatypes::DataType;
 
 /// Bounds are cut to this, to keep the log small.
@@ -23,12 +23,12 @@ struct Found {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Bound {
-    prefix: u64,
+    prefix: u128,
     text: String,
 }
 
 impl Bound {
-    fn new(prefix: u64, text: &str) -> Self {
+    fn new(prefix: u128, text: &str) -> Self {
         Self { prefix, text: text.to_owned() }
     }
 }
@@ -39,9 +39,12 @@ impl TextBounds {
     /// A dictionary may have values that no row uses: bounds may be too wide.
     pub(super) fn include(&mut self, column: &dyn Array) {
         match column.data_type() {
-            DataType::Utf8 => self.include_all(column.as_string::<i32>().iter()),
-            DataType::LargeUtf8 => self.include_all(column.as_string::<i64>().iter()),
-            DataType::Utf8View => self.include_all(column.as_string_view().iter()),
+            DataType::Utf8 => self.include_array(column.as_string::<i32>()),
+            DataType::LargeUtf8 => self.include_array(column.as_string::<i64>()),
+            DataType::Utf8View => {
+                let texts = column.as_string_view().iter().flatten();
+                self.include_all(texts.map(|text| (prefix(text.as_bytes(), 0, text.len()), text)));
+            }
             DataType::Dictionary(..) => {
                 if let Some(dictionary) = column.as_any_dictionary_opt() {
                     self.include(dictionary.values().as_ref());
@@ -51,18 +54,25 @@ impl TextBounds {
         }
     }
 
-    fn include_all<'a>(&mut self, values: impl Iterator<Item = Option<&'a str>>) {
-        let mut values = values.flatten();
+    fn include_array<O: OffsetSizeTrait>(&mut self, texts: &GenericStringArray<O>) {
+        let bytes = texts.value_data();
+        let start_of = |index: usize| texts.value_offsets()[index].as_usize();
+        let known = (0..texts.len()).filter(|index| texts.is_valid(*index));
+        self.include_all(known.map(|index| {
+            (prefix(bytes, start_of(index), start_of(index + 1) - start_of(index)), texts.value(index))
+        }));
+    }
+
+    fn include_all<'a>(&mut self, mut texts: impl Iterator<Item = (u128, &'a str)>) {
         let mut found = match self.found.take() {
             Some(found) => found,
             None => {
-                let Some(first) = values.next() else { return };
-                let bound = Bound::new(prefix(first), first);
+                let Some((prefix, first)) = texts.next() else { return };
+                let bound = Bound::new(prefix, first);
                 Found { smallest: bound.clone(), largest: bound }
             }
         };
-        for text in values {
-            let prefix = prefix(text);
+        for (prefix, text) in texts {
             if prefix <= found.smallest.prefix
                 && (prefix < found.smallest.prefix || *text < *found.smallest.text)
             {
@@ -84,18 +94,25 @@ impl TextBounds {
     }
 }
 
-/// The first eight bytes as a number that compares like them.
+/// The first sixteen bytes of a text as a number that compares like them.
+///
+/// Texts lie end to end: where sixteen bytes follow, they are read at once, and what belongs to the next text
+/// is masked out.
 #[inline]
-fn prefix(text: &str) -> u64 {
-    let bytes = text.as_bytes();
-    match bytes.first_chunk::<8>() {
-        Some(eight) => u64::from_be_bytes(*eight),
-        None => {
-            let mut eight = [0; 8];
-            eight[..bytes.len()].copy_from_slice(bytes);
-            u64::from_be_bytes(eight)
-        }
+fn prefix(bytes: &[u8], start: usize, length: usize) -> u128 {
+    const WIDTH: usize = size_of::<u128>();
+    let rest = &bytes[start..];
+    if let Some(window) = rest.first_chunk::<WIDTH>() {
+        let window = u128::from_be_bytes(*window);
+        return match length {
+            0 => 0,
+            WIDTH.. => window,
+            _ => window & (u128::MAX << (8 * (WIDTH - length))),
+        };
     }
+    let mut window = [0; WIDTH];
+    window[..length.min(WIDTH)].copy_from_slice(&rest[..length.min(WIDTH)]);
+    u128::from_be_bytes(window)
 }
 
 /// The beginning of a text: at most as large.
@@ -160,8 +177,19 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_the_bytes_whatever_the_first_eight_say() {
-        let texts = ["ab\0", "ab", "ab\0\0\0\0\0\0\0", "abcdefgh", "abcdefghi", "abcdefg", "ü", "🦀", "z"];
+    fn the_order_is_that_of_the_bytes_whatever_the_first_sixteen_say() {
+        let texts = [
+            "ab\0",
+            "ab",
+            "",
+            "ab\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            "0123456789abcdef",
+            "0123456789abcdefg",
+            "0123456789abcde",
+            "ü",
+            "🦀",
+            "z",
+        ];
         for (index, left) in texts.iter().enumerate() {
             for right in &texts[index..] {
                 let expected = pair(left.min(right), left.max(right));
