@@ -70,7 +70,7 @@ pub(crate) enum CommandError {
 }
 
 fn tail(last_lines: &[String]) -> String {
-    last_lines.iter().map(|line| format!("\n    {line}")).collect()
+    last_lines.iter().fold(String::new(), |text, line| text + "\n    " + line)
 }
 
 /// Runs a command.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Volume};
@@ -216,11 +216,11 @@ pub(crate) fn plan_generator(resolved: &Resolved, worker: PathBuf, rate: f64) ->
 /// The embedded broker, as a process of its own so that it can fail on its own.
 pub(crate) fn plan_broker(
     program: PathBuf,
-    data: PathBuf,
+    data: &Path,
     address: SocketAddr,
     topics: &[String],
 ) -> PlannedService {
-    let mut arguments = service_arguments("broker", &data, address);
+    let mut arguments = service_arguments("broker", data, address);
     for topic in topics {
         arguments.extend(["--create-topic".to_owned(), topic.clone()]);
     }
@@ -228,11 +228,11 @@ pub(crate) fn plan_broker(
 }
 
 /// The embedded schema registry, as a process of its own.
-pub(crate) fn plan_schema_registry(program: PathBuf, data: PathBuf, address: SocketAddr) -> PlannedService {
-    plan_service("schema-registry", program, service_arguments("schema-registry", &data, address), address)
+pub(crate) fn plan_schema_registry(program: PathBuf, data: &Path, address: SocketAddr) -> PlannedService {
+    plan_service("schema-registry", program, service_arguments("schema-registry", data, address), address)
 }
 
-fn service_arguments(command: &str, data: &std::path::Path, address: SocketAddr) -> Vec<String> {
+fn service_arguments(command: &str, data: &Path, address: SocketAddr) -> Vec<String> {
     let data = data.to_string_lossy().into_owned();
     let words = [command, "--exit-with-parent", "--data", &data, "--listen", &address.to_string()];
     words.map(str::to_owned).to_vec()

@@ -1,16 +1,20 @@
-//! Free ports of 127.0.0.1 for processes that are about to be started.
+//! Ports of 127.0.0.1 for processes that are about to be started.
+//!
+//! A port is held until its process starts: two `sluice up` that start at the same time would otherwise
+//! both find the usual port of a broker free, and one would talk to the broker of the other.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 /// Below the range from which the system takes the ports of outgoing connections: a worker that restarts
 /// would not get its port back from there.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
-/// Gives each port once.
+/// Ports that are held, and those that were given away.
 #[derive(Debug, Default)]
 pub(crate) struct Ports {
-    given: BTreeSet<u16>,
+    /// `None` once the port was given away.
+    taken: BTreeMap<u16, Option<TcpListener>>,
 }
 
 impl Ports {
@@ -28,9 +32,19 @@ impl Ports {
         candidates.into_iter().find(|port| self.take(*port)).unwrap_or(0)
     }
 
+    /// Lets the process have its port.
+    pub(crate) fn give_away(&mut self, port: u16) {
+        self.taken.insert(port, None);
+    }
+
     fn take(&mut self, port: u16) -> bool {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        !self.given.contains(&port) && TcpListener::bind(address).is_ok() && self.given.insert(port)
+        let listener = if self.taken.contains_key(&port) { None } else { TcpListener::bind(address).ok() };
+        let is_free = listener.is_some();
+        if is_free {
+            self.taken.insert(port, listener);
+        }
+        is_free
     }
 }
 
@@ -41,13 +55,19 @@ mod tests {
     use super::Ports;
 
     #[test]
-    fn a_port_in_use_or_given_is_not_given_again() {
+    fn a_port_in_use_is_not_given() {
         let taken = TcpListener::bind("127.0.0.1:0").expect("some port is free");
-        let taken = (taken.local_addr().expect("bound").port(), taken);
+        let port = taken.local_addr().expect("bound").port();
+        assert_ne!(Ports::default().take_preferred(port), port);
+    }
+
+    #[test]
+    fn a_port_is_held_against_others_until_it_is_given_away() {
         let mut ports = Ports::default();
-        let other = ports.take_preferred(taken.0);
-        assert_ne!(other, taken.0);
-        assert_ne!(ports.take_any(), other);
-        assert_ne!(ports.take_preferred(other), other);
+        let port = ports.take_any();
+        assert_ne!(Ports::default().take_preferred(port), port);
+        ports.give_away(port);
+        TcpListener::bind(("127.0.0.1", port)).expect("free for its process");
+        assert_ne!(ports.take_preferred(port), port, "but not for a second one");
     }
 }

@@ -4,6 +4,7 @@
 //! key, the directory wins. It has no namespaces: what is in it is there for all.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -101,7 +102,11 @@ impl SecretStore {
 }
 
 fn digest(value: &[u8]) -> String {
-    Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(value) {
+        write!(text, "{byte:02x}").expect("a String takes everything");
+    }
+    text
 }
 
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, SecretsError> {

@@ -33,7 +33,8 @@ impl Scene {
     fn new(findings: &str, ingest: &str) -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
         fs::write(directory.path().join("pipeline.yaml"), PIPELINE).expect("writes");
-        let script = format!("#!/bin/sh\nif [ \"$1\" = check ]; then echo '{findings}'; exit 0; fi\n{ingest}\n");
+        let script =
+            format!("#!/bin/sh\nif [ \"$1\" = check ]; then echo '{findings}'; exit 0; fi\n{ingest}\n");
         let worker = directory.path().join("worker");
         fs::write(&worker, script).expect("writes");
         fs::set_permissions(&worker, fs::Permissions::from_mode(0o755)).expect("sets the mode");
@@ -115,7 +116,8 @@ fn what_the_worker_finds_is_shown_with_its_field_and_nothing_starts() {
 #[test]
 fn catching_up_ends_with_success_when_every_worker_does() {
     let scene = Scene::new("[]", "echo \"$@\"; exit 0");
-    let output = scene.up(&["--broker", "embedded", "--lake", "local", "--until-caught-up"]).output().expect("runs");
+    let output =
+        scene.up(&["--broker", "embedded", "--lake", "local", "--until-caught-up"]).output().expect("runs");
     let (lines, errors) = texts(&output);
     assert_eq!(output.status.code(), Some(0), "{lines}{errors}");
     assert!(lines.contains("pipeline=default/readings state=Finished"), "{lines}");
@@ -126,7 +128,8 @@ fn catching_up_ends_with_success_when_every_worker_does() {
 #[test]
 fn a_worker_that_fails_for_good_ends_catching_up_with_its_last_words() {
     let scene = Scene::new("[]", "echo the topic is gone >&2; exit 1");
-    let output = scene.up(&["--broker", "embedded", "--lake", "local", "--until-caught-up"]).output().expect("runs");
+    let output =
+        scene.up(&["--broker", "embedded", "--lake", "local", "--until-caught-up"]).output().expect("runs");
     let (lines, errors) = texts(&output);
     assert_eq!(output.status.code(), Some(1), "{lines}{errors}");
     assert!(lines.contains("it starts again in"), "{lines}");
@@ -135,7 +138,8 @@ fn a_worker_that_fails_for_good_ends_catching_up_with_its_last_words() {
 
 #[test]
 fn a_run_is_seen_by_get_and_status_refuses_a_second_one_and_ends_with_down() {
-    let scene = Scene::new("[]", "trap 'echo stopped; exit 0' TERM; echo ready; while :; do sleep 0.05; done");
+    let scene =
+        Scene::new("[]", "trap 'echo stopped; exit 0' TERM; echo ready; while :; do sleep 0.05; done");
     let flags = ["--broker", "embedded", "--lake", "local"];
     let mut up = Guard(scene.up(&flags).stdout(Stdio::null()).spawn().expect("starts"));
     until("the worker is ready", || scene.log().contains("ready"));
@@ -167,7 +171,11 @@ fn a_run_is_seen_by_get_and_status_refuses_a_second_one_and_ends_with_down() {
 fn a_worker_that_is_killed_comes_back() {
     let scene = Scene::new("[]", "echo life $$; exec sleep 60");
     let mut up = Guard(
-        scene.up(&["--broker", "embedded", "--lake", "local"]).stdout(Stdio::piped()).spawn().expect("starts"),
+        scene
+            .up(&["--broker", "embedded", "--lake", "local"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts"),
     );
     let lives = || scene.log().lines().filter(|line| line.starts_with("life")).count();
     until("the worker lives", || lives() == 1);
@@ -238,7 +246,12 @@ fn validate_says_what_is_wrong_and_what_is_well() {
     let scene = Scene::new("[]", "exit 0");
     let validate = || {
         let mut command = sluice();
-        command.arg("validate").arg("-f").arg(scene.path("pipeline.yaml")).arg("--worker").arg(scene.path("worker"));
+        command
+            .arg("validate")
+            .arg("-f")
+            .arg(scene.path("pipeline.yaml"))
+            .arg("--worker")
+            .arg(scene.path("worker"));
         command.output().expect("runs")
     };
     let output = validate();

@@ -103,7 +103,7 @@ fn the_embedded_broker_makes_the_topics() {
     let address = "127.0.0.1:9092".parse().expect("an address");
     let broker = plan_broker(
         PathBuf::from("/bin/sluice"),
-        PathBuf::from("/state/services/broker"),
+        Path::new("/state/services/broker"),
         address,
         &["sales".to_owned()],
     );

@@ -74,7 +74,8 @@ impl Printer {
         lines.truncate(usize::from(height).saturating_sub(2));
         self.erase()?;
         self.drawn = lines.len();
-        self.terminal.write_str(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())
+        lines.push(String::new());
+        self.terminal.write_str(&lines.join("\n"))
     }
 
     fn erase(&mut self) -> io::Result<()> {

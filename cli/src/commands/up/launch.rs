@@ -1,5 +1,6 @@
 //! Starts everything, each after what it needs, and checks configurations before workers run on them.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use snafu::{OptionExt, ensure};
@@ -32,7 +33,9 @@ pub(super) async fn launch(session: &mut Session) -> Result<(), CommandError> {
     greeting::print(session)?;
     let policy = if session.until_caught_up { RestartPolicy::UntilSuccess } else { RestartPolicy::Always };
     let workers = session.prepared.pipelines.iter().flat_map(|pipeline| &pipeline.workers);
-    for process in workers.map(|worker| worker.process.clone()).collect::<Vec<_>>() {
+    let workers: Vec<_> = workers.map(|worker| (worker.process.clone(), worker.address)).collect();
+    for (process, address) in workers {
+        session.prepared.ports.give_away(address.port());
         session.start(process, policy);
     }
     session.look().await;
@@ -80,13 +83,15 @@ async fn check_configurations(
 async fn start_services(session: &mut Session) -> Result<(), CommandError> {
     let services: Vec<_> =
         session.prepared.services.iter().map(|service| (service.process.clone(), service.address)).collect();
-    for (process, _) in &services {
+    for (process, address) in &services {
+        session.prepared.ports.give_away(address.port());
         session.start(process.clone(), RestartPolicy::Always);
     }
     for (process, address) in services {
         let began = Instant::now();
         let mut last_lines = Vec::new();
-        while TcpStream::connect(address).await.is_err() {
+        let log = session.state.log(&process.name);
+        while !is_listening(&log) || TcpStream::connect(address).await.is_err() {
             for event in session.supervisor.pending_events() {
                 match event.kind {
                     EventKind::Failed { reason, last_lines } => {
@@ -109,4 +114,9 @@ async fn start_services(session: &mut Session) -> Result<(), CommandError> {
         }
     }
     Ok(())
+}
+
+/// Whether our own service said so: somebody else may answer at the address that it failed to get.
+fn is_listening(log: &Path) -> bool {
+    std::fs::read_to_string(log).is_ok_and(|text| text.lines().any(|line| line.starts_with("listening on ")))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::jiff::Timestamp;
 use sluice_crds::StreamPipeline;
@@ -31,6 +31,8 @@ pub(super) struct Prepared {
     pub(super) services: Vec<PlannedService>,
     pub(super) generators: Vec<ProcessSpec>,
     pub(super) pipelines: Vec<PlannedPipeline>,
+    /// Holds the ports of the processes until they start.
+    pub(super) ports: Ports,
 }
 
 /// One pipeline that will run.
@@ -77,8 +79,9 @@ pub(super) fn prepare(arguments: &UpArguments, state: &StateDirectory) -> Result
         services: Vec::new(),
         generators: Vec::new(),
         pipelines: Vec::new(),
+        ports,
     };
-    let resolved = resolve_all(&manifests.pipelines, &machine, &mut ports, &mut prepared.remarks)?;
+    let resolved = resolve_all(&manifests.pipelines, &machine, &mut prepared.ports, &mut prepared.remarks)?;
     if let Some(rate) = arguments.generate {
         prepared.generators = generators(&resolved, &prepared.worker, rate)?;
     }
@@ -146,11 +149,7 @@ fn resolve_all<'a>(
 }
 
 /// One generator for each topic whose pipelines read e-commerce transactions.
-fn generators(
-    resolved: &[Outcome<'_>],
-    worker: &std::path::Path,
-    rate: f64,
-) -> Result<Vec<ProcessSpec>, CommandError> {
+fn generators(resolved: &[Outcome<'_>], worker: &Path, rate: f64) -> Result<Vec<ProcessSpec>, CommandError> {
     let mut topics = BTreeSet::new();
     let running = resolved.iter().filter_map(|(_, resolved)| resolved.as_deref());
     let generators: Vec<ProcessSpec> = running
@@ -174,10 +173,10 @@ fn services(
     let topics: Vec<String> = topics.into_iter().collect();
     let mut services = Vec::new();
     if let Some(address) = broker {
-        services.push(plan::plan_broker(program.clone(), state.service("broker"), address, &topics));
+        services.push(plan::plan_broker(program.clone(), &state.service("broker"), address, &topics));
     }
     if let Some(address) = registry {
-        services.push(plan::plan_schema_registry(program, state.service("schema-registry"), address));
+        services.push(plan::plan_schema_registry(program, &state.service("schema-registry"), address));
     }
     Ok(services)
 }

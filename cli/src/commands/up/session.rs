@@ -1,6 +1,7 @@
 //! [`Session`]: everything that one `sluice up` holds while it runs.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use k8s_openapi::jiff::Timestamp;
 use snafu::ResultExt;
@@ -154,7 +155,7 @@ fn service(service: &PlannedService) -> ProcessSnapshot {
     waiting(&service.process, Some(service.address))
 }
 
-fn waiting(process: &ProcessSpec, address: Option<std::net::SocketAddr>) -> ProcessSnapshot {
+fn waiting(process: &ProcessSpec, address: Option<SocketAddr>) -> ProcessSnapshot {
     ProcessSnapshot { name: process.name.clone(), address, process: ChildState::Starting }
 }
 
