@@ -8,15 +8,16 @@
 //!                                   └──────── closed epochs ─────────────▲
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sluice_contract::manifest::Writer;
+use sluice_contract::manifest::{PartitionProgress, Writer};
 use sluice_contract::report::Problem;
 use sluice_decode::MessageBatch;
-use sluice_engine::EpochPolicy;
+use sluice_engine::{EpochPolicy, Ingest};
 use sluice_lake::TableSpec;
 use snafu::{ResultExt, Snafu};
 
@@ -102,82 +103,99 @@ impl TenureError {
     }
 }
 
+/// Where the threads of a tenure are talked to.
+#[derive(Clone)]
+struct Senders {
+    events: Sender<Event>,
+    commands: Sender<Command>,
+}
+
 /// Reads, processes and commits until something ends it.
 pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result<Ended, TenureError> {
-    let config = &job.config;
-    let source = KafkaSource::new(&config.source.kafka, &config.owner).context(SourceSnafu)?;
+    let Restored { lake, chain, claim, tables, specs, ingest, registry } = restored;
+    let source = KafkaSource::new(&job.config.source.kafka, &job.config.owner).context(SourceSnafu)?;
+    let encoders = encoders(&specs)?;
     let (events, inbox) = mpsc::channel();
     let (commands, command_inbox) = mpsc::channel();
     let (recycled, recycled_inbox) = mpsc::channel();
-    let (inspections, inspection_inbox) = mpsc::channel();
     let (closed, closed_inbox) = tokio::sync::mpsc::channel(1);
     for _ in 0..BATCHES {
         // The reader's end of the channel is alive: it is in this function.
         let _ = recycled.send(MessageBatch::with_capacity(BATCH_MESSAGES, BATCH_BYTES / 2));
     }
-
-    let watcher = Watcher {
-        kafka: config.source.kafka.clone(),
-        shard: job.shard,
-        shards: config.shards,
-        stored: restored.claim.partitions.clone(),
-        status: Arc::clone(&job.status),
-        events: events.clone(),
-        commands: commands.clone(),
-    };
-    spawn("watch", move || watcher.run(&inspection_inbox))?;
-    let channels =
-        Channels { commands: command_inbox, recycled: recycled_inbox, events: events.clone(), inspections };
-    let linger = LONGEST_LINGER.min(Duration::from_millis(config.commit.every_ms / 10));
-    let reader = spawn("read", move || reader::run(source, &channels, linger))?;
-
-    let resolver = restored.registry.map(|client| {
+    let senders = Senders { events, commands };
+    let reader = start_reader(job, source, claim.partitions, &senders, (command_inbox, recycled_inbox))?;
+    let resolver = registry.map(|client| {
         let runtime = tokio::runtime::Handle::current();
-        Resolver::new(client, runtime, events.clone(), Arc::clone(&job.status), job.schema_not_found_after)
+        let (events, status) = (senders.events.clone(), Arc::clone(&job.status));
+        Resolver::new(client, runtime, events, status, job.schema_not_found_after)
     });
-    let links = Links {
-        encoders: encoders(&restored.specs)?,
-        commands: commands.clone(),
-        recycled,
-        closed,
-        resolver,
-        status: Arc::clone(&job.status),
-    };
-    let options = CoreOptions {
-        policy: EpochPolicy::new(&config.commit),
-        idle_after_ms: config.source.event_time.idle_after_ms,
-        until_caught_up: job.until_caught_up,
-    };
-    let core = Core::new(restored.ingest, links, options, config.source.kafka.topic.clone());
-    let core = spawn("core", move || core.run(&inbox))?;
+    let (commands, status) = (senders.commands.clone(), Arc::clone(&job.status));
+    let links = Links { encoders, commands, recycled, closed, resolver, status };
+    let core = start_core(job, ingest, links, inbox)?;
     let committer = Committer {
-        lake: restored.lake,
-        chain: restored.chain,
+        lake,
+        chain,
         writer,
-        configuration: config.revision.clone(),
-        max_out_of_orderness_ms: config.source.event_time.max_out_of_orderness_ms,
-        tables: restored.tables,
-        state: StateHistory::new(restored.claim.state.clone()),
+        configuration: job.config.revision.clone(),
+        max_out_of_orderness_ms: job.config.source.event_time.max_out_of_orderness_ms,
+        tables,
+        state: StateHistory::new(claim.state),
         compaction: Compaction::default(),
         status: Arc::clone(&job.status),
-        events: events.clone(),
-        commands: commands.clone(),
+        events: senders.events.clone(),
+        commands: senders.commands.clone(),
     };
-    let committed = {
-        let stop = announce_stop(job, events.clone());
-        tokio::select! {
-            end = committer.run(closed_inbox) => Some(end),
-            () = stop => None,
-        }
+    let committed = tokio::select! {
+        end = committer.run(closed_inbox) => Some(end),
+        () = announce_stop(job, senders.events.clone()) => None,
     };
     // Whatever ended the committer, the core must not go on without it.
-    let _ = events.send(Event::Abandon);
-    drop(events);
+    let _ = senders.events.send(Event::Abandon);
     let end = core.join().unwrap_or_else(|_| CoreEnd::Broken("the core thread panicked".to_owned()));
     // The watcher ends with the reader, whose questions it answers.
-    let _ = commands.send(Command::End);
+    let _ = senders.commands.send(Command::End);
     wait_for(&reader).await;
     conclude(committed, end)
+}
+
+/// Starts the watcher, which finds the partitions, and the reader.
+fn start_reader(
+    job: &Job,
+    source: KafkaSource,
+    stored: BTreeMap<i32, PartitionProgress>,
+    senders: &Senders,
+    (commands, recycled): (Receiver<Command>, Receiver<MessageBatch>),
+) -> Result<JoinHandle<()>, TenureError> {
+    let (inspections, inspection_inbox) = mpsc::channel();
+    let watcher = Watcher {
+        kafka: job.config.source.kafka.clone(),
+        shard: job.shard,
+        shards: job.config.shards,
+        stored,
+        status: Arc::clone(&job.status),
+        events: senders.events.clone(),
+        commands: senders.commands.clone(),
+    };
+    spawn("watch", move || watcher.run(&inspection_inbox))?;
+    let channels = Channels { commands, recycled, events: senders.events.clone(), inspections };
+    let linger = LONGEST_LINGER.min(Duration::from_millis(job.config.commit.every_ms / 10));
+    spawn("read", move || reader::run(source, &channels, linger))
+}
+
+fn start_core(
+    job: &Job,
+    ingest: Ingest,
+    links: Links,
+    inbox: Receiver<Event>,
+) -> Result<JoinHandle<CoreEnd>, TenureError> {
+    let options = CoreOptions {
+        policy: EpochPolicy::new(&job.config.commit),
+        idle_after_ms: job.config.source.event_time.idle_after_ms,
+        until_caught_up: job.until_caught_up,
+    };
+    let core = Core::new(ingest, links, options, job.config.source.kafka.topic.clone());
+    spawn("core", move || core.run(&inbox))
 }
 
 fn conclude(
@@ -198,7 +216,7 @@ fn conclude(
 }
 
 /// Waits for the reader to tell the broker the last offsets; not long, since nothing depends on them.
-async fn wait_for(reader: &thread::JoinHandle<()>) {
+async fn wait_for(reader: &JoinHandle<()>) {
     let until = Instant::now() + PATIENCE_WITH_READER;
     while !reader.is_finished() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -206,7 +224,7 @@ async fn wait_for(reader: &thread::JoinHandle<()>) {
 }
 
 /// Passes a request to stop on to the core; returns when patience with its last epoch has run out.
-async fn announce_stop(job: &Job, events: mpsc::Sender<Event>) {
+async fn announce_stop(job: &Job, events: Sender<Event>) {
     job.stop.requested().await;
     let _ = events.send(Event::Stop);
     tokio::time::sleep(PATIENCE_AT_STOP).await;
@@ -224,6 +242,6 @@ fn encoder(spec: &TableSpec) -> Result<(String, Encoder), TenureError> {
 fn spawn<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<thread::JoinHandle<T>, TenureError> {
+) -> Result<JoinHandle<T>, TenureError> {
     thread::Builder::new().name(name.to_owned()).spawn(work).context(ThreadSnafu)
 }
