@@ -77,6 +77,8 @@ impl Identity {
         if ids.next == ids.reserved_below {
             let reserved_below = ids.reserved_below + PRODUCER_ID_BLOCK;
             ids.journal.append(&[Fact::ProducerIdsUsedBelow(reserved_below)])?;
+            // An id that was given twice would have new batches taken for repeated ones.
+            ids.journal.flush()?;
             ids.reserved_below = reserved_below;
         }
         ids.next += 1;

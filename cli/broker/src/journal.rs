@@ -21,6 +21,7 @@ pub(crate) struct Journal {
     file: Arc<File>,
     length: u64,
     records: usize,
+    is_flushed: bool,
 }
 
 impl Journal {
@@ -53,6 +54,7 @@ impl Journal {
             file: Arc::new(file),
             length: length as u64,
             records: records.len(),
+            is_flushed: false,
         };
         Ok((journal, records))
     }
@@ -71,6 +73,7 @@ impl Journal {
         }
         self.length += lines.len() as u64;
         self.records += records.len();
+        self.is_flushed = false;
         Ok(())
     }
 
@@ -97,9 +100,16 @@ impl Journal {
         self.records > 10_000 && self.records / 4 > live
     }
 
-    /// The file, to be forced to the disk without holding a lock.
-    pub(crate) fn file(&self) -> Arc<File> {
-        Arc::clone(&self.file)
+    /// The file, if it was written since the last time: to be forced to the disk without holding
+    /// a lock.
+    pub(crate) fn take_unflushed(&mut self) -> Option<Arc<File>> {
+        let is_flushed = std::mem::replace(&mut self.is_flushed, true);
+        (!is_flushed).then(|| Arc::clone(&self.file))
+    }
+
+    /// Forces what was added to the disk.
+    pub(crate) fn flush(&mut self) -> Result<(), JournalError> {
+        self.file.sync_data().context(WriteSnafu { path: &self.path })
     }
 }
 

@@ -63,7 +63,8 @@ impl Node {
                 }
             }
         }
-        for file in [self.topics.catalogue_file(), self.offsets.file()] {
+        let journals = [self.topics.unflushed_catalogue(), self.offsets.unflushed_journal()];
+        for file in journals.into_iter().flatten() {
             if let Err(error) = file.sync_data() {
                 tracing::warn!(error = &error as &dyn Error, "failed to flush a journal");
             }

@@ -134,9 +134,9 @@ impl Offsets {
         Ok(())
     }
 
-    /// The journal's file, to be forced to the disk.
-    pub(crate) fn file(&self) -> Arc<File> {
-        lock(&self.state).journal.file()
+    /// The journal's file, if it is to be forced to the disk.
+    pub(crate) fn unflushed_journal(&self) -> Option<Arc<File>> {
+        lock(&self.state).journal.take_unflushed()
     }
 }
 

@@ -279,9 +279,9 @@ impl Topics {
         Ok(())
     }
 
-    /// The catalogue's file, to be forced to the disk.
-    pub(crate) fn catalogue_file(&self) -> Arc<fs::File> {
-        lock(&self.catalogue).file()
+    /// The catalogue's file, if it is to be forced to the disk.
+    pub(crate) fn unflushed_catalogue(&self) -> Option<Arc<fs::File>> {
+        lock(&self.catalogue).take_unflushed()
     }
 
     fn check_partitions(&self, count: i32) -> Result<(), Refusal> {

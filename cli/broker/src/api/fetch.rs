@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// The longest that a client may let the broker wait for records.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// From this version on, topics are named by their ids.
 const TOPIC_IDS: i16 = 13;
 /// From this version on, lengths are compact and structures end with tagged fields.

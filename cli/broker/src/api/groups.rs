@@ -115,7 +115,7 @@ pub(super) fn join(
 }
 
 /// A member asks for its assignment, and waits for the leader.
-pub(super) fn sync(node: &Node, request: SyncGroupRequest) -> SyncGroupResponse {
+pub(super) fn sync(node: &Node, request: &SyncGroupRequest) -> SyncGroupResponse {
     let member = MemberKey {
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_deref(),
@@ -153,7 +153,7 @@ pub(super) fn heartbeat(node: &Node, request: &HeartbeatRequest) -> HeartbeatRes
 }
 
 /// Members leave.
-pub(super) fn leave(node: &Node, request: LeaveGroupRequest, version: i16) -> LeaveGroupResponse {
+pub(super) fn leave(node: &Node, request: &LeaveGroupRequest, version: i16) -> LeaveGroupResponse {
     let leave_one = |member_id: &str, instance_id: Option<&str>| {
         node.coordinator
             .with(&request.group_id, |group| group.leave(member_id, instance_id, Instant::now()))

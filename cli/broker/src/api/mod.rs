@@ -7,9 +7,9 @@
 mod configs;
 mod fetch;
 mod groups;
-mod lists;
 mod metadata;
 mod offsets;
+mod positions;
 mod produce;
 mod shape;
 mod topics;
@@ -52,14 +52,14 @@ pub(crate) enum Answered {
 
 /// What an API answers.
 enum Reply {
-    Message(ResponseKind),
+    Message(Box<ResponseKind>),
     Fetched(FetchReply),
     Nothing,
 }
 
 impl<R: Into<ResponseKind>> From<R> for Reply {
     fn from(response: R) -> Self {
-        Self::Message(response.into())
+        Self::Message(Box::new(response.into()))
     }
 }
 
@@ -139,18 +139,18 @@ fn dispatch(node: &Node, caller: &Caller, header: &RequestHeader, body: RequestK
         RequestKind::InitProducerId(request) => produce::init_producer_id(node, &request).into(),
         RequestKind::Produce(request) => produce::produce(node, request).map_or(Reply::Nothing, Reply::from),
         RequestKind::Fetch(request) => Reply::Fetched(fetch::fetch(node, caller, &request, version)),
-        RequestKind::ListOffsets(request) => lists::list_offsets(node, request, version).into(),
-        RequestKind::DeleteRecords(request) => lists::delete_records(node, request).into(),
+        RequestKind::ListOffsets(request) => positions::list_offsets(node, request, version).into(),
+        RequestKind::DeleteRecords(request) => positions::delete_records(node, request).into(),
         RequestKind::OffsetCommit(request) => offsets::commit(node, request).into(),
         RequestKind::OffsetFetch(request) => offsets::fetch(node, request, version).into(),
         RequestKind::JoinGroup(request) => groups::join(node, caller, header, request, version).into(),
-        RequestKind::SyncGroup(request) => groups::sync(node, request).into(),
+        RequestKind::SyncGroup(request) => groups::sync(node, &request).into(),
         RequestKind::Heartbeat(request) => groups::heartbeat(node, &request).into(),
-        RequestKind::LeaveGroup(request) => groups::leave(node, request, version).into(),
+        RequestKind::LeaveGroup(request) => groups::leave(node, &request, version).into(),
         RequestKind::DescribeGroups(request) => groups::describe(node, request, version).into(),
         RequestKind::ListGroups(request) => groups::list(node, &request).into(),
         RequestKind::DeleteGroups(request) => groups::delete(node, request).into(),
-        RequestKind::CreateTopics(request) => topics::create(node, request).into(),
+        RequestKind::CreateTopics(request) => topics::create(node, &request).into(),
         RequestKind::DeleteTopics(request) => topics::delete(node, request, version).into(),
         RequestKind::CreatePartitions(request) => topics::create_partitions(node, request).into(),
         RequestKind::DescribeConfigs(request) => configs::describe(node, request).into(),

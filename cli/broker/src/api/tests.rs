@@ -56,7 +56,7 @@ impl Scene {
         Self { node, caller, topic, _folder: folder }
     }
 
-    fn encoded(&self, api: ApiKey, version: i16, body: &RequestKind) -> Bytes {
+    fn encoded(api: ApiKey, version: i16, body: &RequestKind) -> Bytes {
         let mut request = BytesMut::new();
         RequestHeader::default()
             .with_request_api_key(api as i16)
@@ -70,7 +70,7 @@ impl Scene {
     }
 
     fn ask(&self, api: ApiKey, version: i16, body: &RequestKind) -> ResponseKind {
-        let request = self.encoded(api, version, body);
+        let request = Self::encoded(api, version, body);
         let answered = answer(&self.node, &self.caller, request, Frame::new(BytesMut::new()));
         let Ok(Answered::Send(frame)) = answered else { panic!("{api:?} v{version}: {answered:?}") };
         let mut response = sent(frame);
@@ -363,7 +363,7 @@ fn a_request_cut_anywhere_is_refused_and_never_answered() {
             } else {
                 sample(&scene, support.api, version)
             };
-            let whole = scene.encoded(support.api, version, &body);
+            let whole = Scene::encoded(support.api, version, &body);
             for length in 0..whole.len() {
                 let answered =
                     answer(&scene.node, &scene.caller, whole.slice(..length), Frame::new(BytesMut::new()));
@@ -379,7 +379,7 @@ fn a_producer_that_wants_no_answer_gets_none() {
     let RequestKind::Produce(request) = sample(&scene, ApiKey::Produce, 9) else {
         panic!("no produce request")
     };
-    let request = scene.encoded(ApiKey::Produce, 9, &request.with_acks(0).into());
+    let request = Scene::encoded(ApiKey::Produce, 9, &request.with_acks(0).into());
     let answered = answer(&scene.node, &scene.caller, request, Frame::new(BytesMut::new()));
     assert!(matches!(answered, Ok(Answered::Silently(_))));
     assert_eq!(scene.topic.partition(0).unwrap().bounds().end, 1);

@@ -25,15 +25,15 @@ use crate::{
 };
 
 /// Creates topics.
-pub(super) fn create(node: &Node, request: CreateTopicsRequest) -> CreateTopicsResponse {
+pub(super) fn create(node: &Node, request: &CreateTopicsRequest) -> CreateTopicsResponse {
     let validate_only = request.validate_only;
-    let topics = request.topics.into_iter().map(|topic| create_one(node, topic, validate_only)).collect();
+    let topics = request.topics.iter().map(|topic| create_one(node, topic, validate_only)).collect();
     CreateTopicsResponse::default().with_topics(topics)
 }
 
-fn create_one(node: &Node, asked: CreatableTopic, validate_only: bool) -> CreatableTopicResult {
+fn create_one(node: &Node, asked: &CreatableTopic, validate_only: bool) -> CreatableTopicResult {
     let result = CreatableTopicResult::default().with_name(asked.name.clone());
-    let created = planned(node, &asked).and_then(|(partitions, set)| {
+    let created = planned(node, asked).and_then(|(partitions, set)| {
         let id = if validate_only {
             node.topics.check_new(&asked.name, partitions, &set)?;
             Uuid::nil()

@@ -113,10 +113,13 @@ impl Coordinator {
         Some(result)
     }
 
-    /// Forgets a group that nobody is in; false if somebody is.
+    /// Forgets a group that nobody is in; false if somebody is, or is about to be.
     pub(crate) fn forget(&self, group_id: &str) -> bool {
         let mut groups = write(&self.groups);
-        if groups.get(group_id).is_some_and(|shared| !lock(&shared.group).is_vacant()) {
+        if groups
+            .get(group_id)
+            .is_some_and(|shared| Arc::strong_count(shared) > 1 || !lock(&shared.group).is_vacant())
+        {
             return false;
         }
         groups.remove(group_id);

@@ -1,6 +1,8 @@
 //! One partition: a log of segments that is appended to at its end, read anywhere and shortened
 //! at its start.
 
+mod flush;
+
 use std::{
     collections::VecDeque,
     fs,
@@ -18,7 +20,6 @@ use super::{
     recovery::{Recovered, recover},
     retention::{RetentionPolicy, SegmentFacts, expired},
     segment::{FileRange, Segment},
-    summary::Summary,
 };
 use crate::{journal::replace_file, locks::lock, settings::TopicSettings, signal::Signal};
 
@@ -99,8 +100,10 @@ impl Partition {
             .and_then(|text| text.trim().parse().ok())
             .unwrap_or(0);
         let Recovered { segments, producers } = recover(&directory, stored_start, now_ms)?;
+        let end = segments.last().map_or(stored_start, |segment| segment.next_offset);
         let log = Log {
-            start: stored_start.max(segments[0].base_offset),
+            // The machine's death may have cut the end below the start.
+            start: stored_start.clamp(segments[0].base_offset, end),
             segments: segments.into(),
             producers,
             listeners: Vec::new(),
@@ -230,10 +233,14 @@ impl Partition {
             return Ok(None);
         }
         if offset > bounds.start {
-            let path = self.directory.join(LOG_START_FILE);
-            replace_file(&path, format!("{offset}\n").as_bytes()).context(WriteLogSnafu { path: &path })?;
+            // Segments first: that makes the room on a full disk that the file may need.
             log.start = offset;
-            log.delete_expired(&self.directory, RetentionPolicy { age_ms: None, bytes: None }, now_ms)?;
+            let deleted =
+                log.delete_expired(&self.directory, RetentionPolicy { age_ms: None, bytes: None }, now_ms);
+            if let Err(error) = deleted.and_then(|_| self.store_start(&log)) {
+                log.start = bounds.start.max(log.segments[0].base_offset);
+                return Err(error);
+            }
         }
         Ok(Some(log.start))
     }
@@ -248,30 +255,6 @@ impl Partition {
         log.delete_expired(&self.directory, policy, now_ms)
     }
 
-    /// Forces to the disk what was written, and stores the summaries of finished segments. The
-    /// log is not locked meanwhile.
-    pub(crate) fn flush(&self) -> Result<(), LogError> {
-        for unflushed in self.unflushed()? {
-            let path = &unflushed.path;
-            unflushed.file.sync_data().context(WriteLogSnafu { path })?;
-            if let Some(summary) = &unflushed.summary {
-                summary.store(path).context(WriteLogSnafu { path })?;
-            }
-            let mut log = lock(&self.log);
-            let mut segments = log.segments.iter_mut();
-            if let Some(segment) = segments.find(|segment| segment.path == *path) {
-                segment.synced = unflushed.length;
-                if unflushed.summary.is_some() {
-                    segment.unsummarised = None;
-                }
-            } else {
-                // It expired meanwhile: its summary is not to be left behind.
-                let _ = fs::remove_file(path.with_extension("summary"));
-            }
-        }
-        Ok(())
-    }
-
     /// Ends the partition: readers and writers are told that the topic is gone.
     pub(crate) fn delete(&self) -> Result<(), LogError> {
         let mut log = lock(&self.log);
@@ -280,38 +263,14 @@ impl Partition {
         fs::remove_dir_all(&self.directory).context(WriteLogSnafu { path: &self.directory })
     }
 
-    fn unflushed(&self) -> Result<Vec<Unflushed>, LogError> {
-        let log = lock(&self.log);
-        let mut unflushed = Vec::new();
-        if log.deleted {
-            return Ok(unflushed);
+    /// Stores the log's start, unless the first segment's name tells it.
+    fn store_start(&self, log: &Log) -> Result<(), LogError> {
+        if log.start == log.segments[0].base_offset {
+            return Ok(());
         }
-        for segment in &log.segments {
-            if segment.synced == segment.length && segment.unsummarised.is_none() {
-                continue;
-            }
-            unflushed.push(Unflushed {
-                file: segment.open().context(ReadLogSnafu { path: &segment.path })?,
-                path: segment.path.clone(),
-                length: segment.length,
-                summary: segment.unsummarised.clone().map(|producers| Summary {
-                    length: segment.length,
-                    next_offset: segment.next_offset,
-                    index: segment.index.clone(),
-                    producers,
-                }),
-            });
-        }
-        Ok(unflushed)
+        let path = self.directory.join(LOG_START_FILE);
+        replace_file(&path, format!("{}\n", log.start).as_bytes()).map(drop).context(WriteLogSnafu { path })
     }
-}
-
-/// A segment that was written since the last flush, or finished.
-struct Unflushed {
-    file: Arc<fs::File>,
-    path: PathBuf,
-    length: u64,
-    summary: Option<Summary>,
 }
 
 impl Log {

@@ -22,9 +22,9 @@ use crate::{
 /// How long a client may pause in the middle of a request, or not take an answer.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a whole request may take to arrive.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long a connection may lie idle.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 /// Memory is taken for this much of a request at a time, as it arrives.
 const PIECE: usize = 1 << 20;
 /// Buffers up to this size are used again.

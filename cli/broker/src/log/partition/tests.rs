@@ -18,18 +18,14 @@ fn open(folder: &tempfile::TempDir) -> Partition {
     Partition::open(folder.path().join("0"), NOW).unwrap()
 }
 
-fn append(
-    partition: &Partition,
-    settings: &TopicSettings,
-    batch: Vec<u8>,
-) -> Result<Appended, AppendRefusal> {
-    let header = BatchHeader::of_produced(&batch).unwrap();
-    partition.append(&batch, &header, settings, NOW)
+fn append(partition: &Partition, settings: &TopicSettings, batch: &[u8]) -> Result<Appended, AppendRefusal> {
+    let header = BatchHeader::of_produced(batch).unwrap();
+    partition.append(batch, &header, settings, NOW)
 }
 
 fn append_values(partition: &Partition, settings: &TopicSettings, values: &[&str]) -> i64 {
     let records: Vec<(i64, &str)> = values.iter().map(|value| (NOW, *value)).collect();
-    append(partition, settings, BatchBuilder::new(&records).build()).unwrap().base_offset
+    append(partition, settings, &BatchBuilder::new(&records).build()).unwrap().base_offset
 }
 
 /// The base offsets of all batches from an offset on.
@@ -131,18 +127,18 @@ fn a_repeated_batch_is_stored_once_even_after_a_restart() {
         |sequence| BatchBuilder::new(&[(NOW, "x".repeat(400).as_str())]).producer(9, 0, sequence).build();
     let partition = open(&folder);
     for sequence in 0..6 {
-        append(&partition, &small_segments, batch(sequence)).unwrap();
+        append(&partition, &small_segments, &batch(sequence)).unwrap();
     }
     partition.flush().unwrap();
     for restart in 0..2 {
         let partition = open(&folder);
         assert_eq!(
-            append(&partition, &small_segments, batch(4)).unwrap().base_offset,
+            append(&partition, &small_segments, &batch(4)).unwrap().base_offset,
             4,
             "restart {restart}"
         );
         assert!(matches!(
-            append(&partition, &small_segments, batch(7)),
+            append(&partition, &small_segments, &batch(7)),
             Err(AppendRefusal::Producer(ResponseError::OutOfOrderSequenceNumber))
         ));
         assert_eq!(partition.bounds().end, 6);
@@ -217,7 +213,7 @@ fn expired_segments_go_and_the_logs_start_survives_a_restart() {
     for number in 0..6_i64 {
         let value = "x".repeat(600);
         let batch = BatchBuilder::new(&[(NOW + number * 1_000, value.as_str())]).build();
-        append(&partition, &small_segments, batch).unwrap();
+        append(&partition, &small_segments, &batch).unwrap();
     }
     let one_second = RetentionPolicy { age_ms: Some(1_000), bytes: None };
     assert_eq!(partition.delete_expired(one_second, NOW + 3_500).unwrap(), 3);
@@ -251,7 +247,7 @@ fn a_topic_with_append_time_stamps_every_batch() {
     let folder = tempfile::tempdir().unwrap();
     let partition = open(&folder);
     let settings = topic(&[("message.timestamp.type", "LogAppendTime")]);
-    let appended = append(&partition, &settings, BatchBuilder::new(&[(5, "a")]).build()).unwrap();
+    let appended = append(&partition, &settings, &BatchBuilder::new(&[(5, "a")]).build()).unwrap();
     assert_eq!(appended.append_time, Some(NOW));
     let stored = partition.read(0, 1, true).unwrap().0.unwrap().read().unwrap();
     let header = BatchHeader::of_produced(&stored).unwrap();
@@ -266,7 +262,7 @@ fn batches_are_found_by_time_across_segments() {
     let small_segments = topic(&[("segment.bytes", "1024")]);
     for timestamp in [100, 300, 200, 400] {
         let value = "x".repeat(600);
-        append(&partition, &small_segments, BatchBuilder::new(&[(timestamp, value.as_str())]).build())
+        append(&partition, &small_segments, &BatchBuilder::new(&[(timestamp, value.as_str())]).build())
             .unwrap();
     }
     let found = |timestamp| {
@@ -283,17 +279,17 @@ fn too_large_and_future_batches_are_refused() {
     let partition = open(&folder);
     let settings = topic(&[("max.message.bytes", "100"), ("message.timestamp.after.max.ms", "1000")]);
     let large = BatchBuilder::new(&[(NOW, "x".repeat(100).as_str())]).build();
-    assert!(matches!(append(&partition, &settings, large), Err(AppendRefusal::TooLarge)));
+    assert!(matches!(append(&partition, &settings, &large), Err(AppendRefusal::TooLarge)));
     let future = BatchBuilder::new(&[(NOW + 1_001, "a")]).build();
-    assert!(matches!(append(&partition, &settings, future), Err(AppendRefusal::FutureTimestamp)));
-    append(&partition, &settings, BatchBuilder::new(&[(NOW + 1_000, "a")]).build()).unwrap();
+    assert!(matches!(append(&partition, &settings, &future), Err(AppendRefusal::FutureTimestamp)));
+    append(&partition, &settings, &BatchBuilder::new(&[(NOW + 1_000, "a")]).build()).unwrap();
 }
 
 #[test]
 fn listeners_are_woken_by_the_next_append_and_by_deletion() {
     let folder = tempfile::tempdir().unwrap();
     let partition = open(&folder);
-    let far = || std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let far = || std::time::Instant::now() + std::time::Duration::from_mins(1);
     let signal = Arc::new(Signal::default());
     assert!(partition.listen(&signal, 0));
     append_values(&partition, &topic(&[]), &["a"]);
