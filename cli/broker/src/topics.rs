@@ -14,6 +14,7 @@ use std::{
 
 use kafka_protocol::error::ResponseError;
 use serde::{Deserialize, Serialize};
+use snafu::ResultExt as _;
 use uuid::Uuid;
 
 use crate::{
@@ -25,7 +26,6 @@ use crate::{
     refusal::Refusal,
     settings::{TopicSettings, settings},
 };
-use snafu::ResultExt as _;
 
 /// The longest name, which Kafka limits so that a file can be named after it.
 const NAME_LIMIT: usize = 249;

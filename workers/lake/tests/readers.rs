@@ -1,6 +1,8 @@
 //! Other engines read what we write: delta-rs's Python package with its own query engine, and DuckDB over
 //! Arrow datasets, both of which leave out files by the statistics in the log.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
@@ -146,9 +148,9 @@ async fn write_table(lake: &Lake) {
 }
 
 fn python() -> PathBuf {
-    let python = std::env::var_os("SLUICE_PYTHON").map(PathBuf::from).unwrap_or_else(|| {
-        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/sluice/venv/bin/python")
-    });
+    let in_home =
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/sluice/venv/bin/python");
+    let python = std::env::var_os("SLUICE_PYTHON").map_or_else(in_home, PathBuf::from);
     assert!(python.exists(), "there is no Python at '{}': run `make services`", python.display());
     python
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use sluice_contract::manifest::{PartitionProgress, StateFile, StateFiles};
+use sluice_contract::manifest::{Counts, PartitionProgress, StateFile, StateFiles};
 
 use super::*;
 use crate::fixtures::{chain_id, forgetful_store, local_store, manifest, won, writer};
@@ -42,7 +42,7 @@ async fn a_claim_carries_everything_over_but_the_data() {
         next_offset: 42,
         max_event_time_us: Some(7),
         idle: true,
-        counts: Default::default(),
+        counts: Counts::default(),
     };
     let state = StateFile { path: "s".to_owned(), bytes: 1, epoch: 1, written_at_ms: 1 };
     let epoch = Manifest {

@@ -1,6 +1,7 @@
 //! Cuts rows by their partition values, and writes the values as the Delta protocol wants them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Scalar, UInt32Array};
 use arrow::compute::kernels::cmp::not_distinct;
@@ -32,7 +33,7 @@ pub(super) fn split(
     if columns.is_empty() || rows.num_rows() == 0 {
         return Ok(vec![(Vec::new(), rows.clone())]);
     }
-    let arrays: Vec<ArrayRef> = columns.iter().map(|column| rows.column(*column).clone()).collect();
+    let arrays: Vec<ArrayRef> = columns.iter().map(|column| Arc::clone(rows.column(*column))).collect();
     // Nearly always: dates hardly change from one message to the next.
     if all_are_as_the_first(&arrays)? {
         return Ok(vec![(values(&arrays, 0)?, rows.clone())]);

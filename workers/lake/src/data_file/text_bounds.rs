@@ -64,13 +64,12 @@ impl TextBounds {
     }
 
     fn include_all<'a>(&mut self, mut texts: impl Iterator<Item = (u128, &'a str)>) {
-        let mut found = match self.found.take() {
-            Some(found) => found,
-            None => {
-                let Some((prefix, first)) = texts.next() else { return };
-                let bound = Bound::new(prefix, first);
-                Found { smallest: bound.clone(), largest: bound }
-            }
+        let mut found = if let Some(found) = self.found.take() {
+            found
+        } else {
+            let Some((prefix, first)) = texts.next() else { return };
+            let bound = Bound::new(prefix, first);
+            Found { smallest: bound.clone(), largest: bound }
         };
         for (prefix, text) in texts {
             if prefix <= found.smallest.prefix
@@ -153,6 +152,7 @@ mod tests {
         bounds.cut()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "what it is compared with is optional")]
     fn pair(smallest: &str, largest: &str) -> Option<(String, String)> {
         Some((smallest.to_owned(), largest.to_owned()))
     }

@@ -45,7 +45,7 @@ impl fmt::Debug for Checkpoint {
             .debug_struct("Checkpoint")
             .field("table", &self.table)
             .field("version", &self.version)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

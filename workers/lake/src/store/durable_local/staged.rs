@@ -114,7 +114,7 @@ impl MultipartUpload for StagedUpload {
         self.offset += payload.content_length() as u64;
         Box::pin(async move {
             blocking(move || {
-                for chunk in payload.iter() {
+                for chunk in &payload {
                     let context = FileSnafu { action: "write", path: staged.target.clone() };
                     staged.write_at(chunk, offset).context(context)?;
                     offset += chunk.len() as u64;

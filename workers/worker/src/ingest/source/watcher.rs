@@ -107,7 +107,7 @@ impl Watcher {
                 }
             }
         }
-        let available = self.look(topic, &rounds.assigned)?;
+        let available = Self::look(topic, &rounds.assigned)?;
         let ends = available.iter().map(|(partition, watermarks)| (*partition, watermarks.high)).collect();
         self.status.set_ends(&ends);
         Ok(question.map_or(Round::Done, |question| self.answer(question, &available)))
@@ -119,7 +119,7 @@ impl Watcher {
         partitions.retain(|partition| {
             owns(self.shard, self.shards, *partition) && !rounds.assigned.contains(partition)
         });
-        let available = self.look(topic, &partitions)?;
+        let available = Self::look(topic, &partitions)?;
         let assignment = |(partition, watermarks): (i32, Watermarks)| {
             let known = match self.stored.get(&partition) {
                 Some(progress) => Known::Stored(progress),
@@ -132,7 +132,7 @@ impl Watcher {
         Ok(available.into_iter().map(assignment).collect())
     }
 
-    fn look(&self, topic: &Topic, partitions: &[i32]) -> Result<BTreeMap<i32, Watermarks>, TopicError> {
+    fn look(topic: &Topic, partitions: &[i32]) -> Result<BTreeMap<i32, Watermarks>, TopicError> {
         let mut available = BTreeMap::new();
         for partition in partitions {
             available.insert(*partition, topic.watermarks(*partition, TIMEOUT)?);
