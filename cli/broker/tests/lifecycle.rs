@@ -1,5 +1,7 @@
 //! Starting and stopping a broker in the process of its user.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
