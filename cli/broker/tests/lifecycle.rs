@@ -26,14 +26,14 @@ fn send(address: SocketAddr, api: ApiKey, version: i16, body: &impl Encodable) -
         .with_request_api_key(api as i16)
         .with_request_api_version(version)
         .encode(&mut request, api.request_header_version(version))
-        .unwrap();
-    body.encode(&mut request, version).unwrap();
+        .expect("the header fits the version");
+    body.encode(&mut request, version).expect("the request fits the version");
     let mut framed = BytesMut::new();
     framed.put_i32(request.len() as i32);
     framed.extend_from_slice(&request);
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream.write_all(&framed).unwrap();
+    let mut stream = TcpStream::connect(address).expect("the broker listens");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
+    stream.write_all(&framed).expect("the broker receives");
     stream
 }
 
@@ -44,7 +44,7 @@ fn create_topic(address: SocketAddr, name: &'static str) {
         .with_replication_factor(1);
     let request = CreateTopicsRequest::default().with_topics(vec![topic]);
     let mut stream = send(address, ApiKey::CreateTopics, 2, &request);
-    stream.read_exact(&mut [0; 4]).unwrap();
+    stream.read_exact(&mut [0; 4]).expect("the broker answers");
 }
 
 /// Waits a minute for records that never come.
