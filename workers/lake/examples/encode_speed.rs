@@ -304,7 +304,8 @@ impl Events {
     }
 
     fn flags(&mut self, ratio: f64) -> ArrayRef {
-        Arc::new(BooleanArray::from_iter((0..self.count).map(|_| Some(self.random.random_bool(ratio)))))
+        let flags: BooleanArray = (0..self.count).map(|_| Some(self.random.random_bool(ratio))).collect();
+        Arc::new(flags)
     }
 
     fn small(&mut self, count: i32) -> ArrayRef {

@@ -334,8 +334,11 @@ impl LakeError {
         match StorageTrouble::of(&source) {
             StorageTrouble::Full => Self::StorageFull { action, path, source: Box::new(source) },
             StorageTrouble::Refused => Self::StorageUnwritable { action, path, source: Box::new(source) },
-            StorageTrouble::Missing => Self::FileMissing { path },
-            StorageTrouble::Other => Self::Storage { action, path, source: Box::new(source) },
+            StorageTrouble::Missing if action == "read" => Self::FileMissing { path },
+            // A write finds no bucket, or no container.
+            StorageTrouble::Missing | StorageTrouble::Other => {
+                Self::Storage { action, path, source: Box::new(source) }
+            }
         }
     }
 
@@ -418,6 +421,17 @@ mod tests {
             assert_eq!((error.reason(), error.is_transient()), (reason, transient), "{error}");
             assert!(error.to_string().contains("file:///lake/x"), "{error}");
         }
+    }
+
+    #[test]
+    fn only_a_read_misses_a_file_and_a_write_misses_its_bucket() {
+        let missing =
+            || object_store::Error::NotFound { path: "x".to_owned(), source: "NoSuchBucket".into() };
+        let read = LakeError::from_store("read", "s3://b/x", missing());
+        assert!(matches!(read, LakeError::FileMissing { .. }), "{read}");
+        let create = LakeError::from_store("create", "s3://b/x", missing());
+        assert!(matches!(create, LakeError::Storage { .. }), "{create}");
+        assert!(create.to_string().contains("NoSuchBucket"), "{create}");
     }
 
     #[test]

@@ -66,12 +66,14 @@ fn spec() -> TableSpec {
     }
 }
 
-/// Rows whose values rise from epoch to epoch, so that filters can leave out files. Every seventh is null.
+/// A value for each row, but null for every seventh.
+fn some<T>(ids: &[i64], value: impl Fn(i64) -> T) -> Vec<Option<T>> {
+    ids.iter().map(|id| (id % 7 != 3).then(|| value(*id))).collect()
+}
+
+/// Rows whose values rise from epoch to epoch, so that filters can leave out files.
 fn rows(epoch: i64) -> RecordBatch {
     let ids: Vec<i64> = (epoch * ROWS..(epoch + 1) * ROWS).collect();
-    fn some<T>(ids: &[i64], value: impl Fn(i64) -> T) -> Vec<Option<T>> {
-        ids.iter().map(|id| (id % 7 != 3).then(|| value(*id))).collect()
-    }
     let doubles = |id: i64| match (epoch, id % 11) {
         (1, 5) => f64::NAN,
         (2, 5) => f64::INFINITY,
@@ -82,6 +84,10 @@ fn rows(epoch: i64) -> RecordBatch {
         some(&ids, |id| format!("text {id:04} {}", "é".repeat(id as usize % 60)));
     let bytes: Vec<Option<Vec<u8>>> = some(&ids, |id| vec![id as u8, 0, 255]);
     let instants = some(&ids, |id| 1_767_614_400_000_000 + id * 3_600_000_001);
+    let parts: StringArray =
+        ids.iter().map(|id| if epoch == 0 { PARTS[(*id % 10) as usize] } else { PARTS[0] }).collect();
+    let part_days: Date32Array =
+        ids.iter().map(|id| (id % 3 != 0).then_some(20_458 + (id / 20) as i32)).collect();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from(ids.clone())),
         Arc::new(BooleanArray::from(some(&ids, |id| id % 2 == 0))),
@@ -100,12 +106,8 @@ fn rows(epoch: i64) -> RecordBatch {
         Arc::new(BinaryArray::from_iter(bytes)),
         Arc::new(Date32Array::from(some(&ids, |id| 20_400 + id as i32))),
         Arc::new(TimestampMicrosecondArray::from(instants).with_timezone("UTC")),
-        Arc::new(StringArray::from_iter(
-            ids.iter().map(|id| if epoch == 0 { PARTS[(*id % 10) as usize] } else { PARTS[0] }),
-        )),
-        Arc::new(Date32Array::from_iter(
-            ids.iter().map(|id| (id % 3 != 0).then_some(20_458 + (id / 20) as i32)),
-        )),
+        Arc::new(parts),
+        Arc::new(part_days),
     ];
     RecordBatch::try_new(spec().schema, columns).unwrap()
 }

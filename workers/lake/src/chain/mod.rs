@@ -25,7 +25,7 @@ use crate::store::{Created, Store};
 const HINT_EVERY: u64 = 64;
 
 /// After a longer silence, names may have been pruned: look where the chain ends before creating one.
-const TRUSTED_SILENCE: Duration = Duration::from_secs(60);
+const TRUSTED_SILENCE: Duration = Duration::from_mins(1);
 
 /// How an attempt to append an epoch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

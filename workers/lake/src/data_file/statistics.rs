@@ -15,7 +15,7 @@ use arrow::array::{Array, AsArray};
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
 use jiff::Timestamp;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -94,7 +94,7 @@ pub(super) fn delta_statistics(
     };
     debug_assert!(file.num_row_groups() <= 1, "an epoch's file has one row group");
     let mut complete = true;
-    let counted = file.row_groups().iter().flat_map(|group| group.columns()).filter_map(|chunk| {
+    let counted = file.row_groups().iter().flat_map(RowGroupMetaData::columns).filter_map(|chunk| {
         let [column] = chunk.column_path().parts() else { return None };
         Some((column.as_str(), chunk.statistics()?))
     });

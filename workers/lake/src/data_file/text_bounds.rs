@@ -9,6 +9,9 @@ use arrow::datatypes::DataType;
 /// Bounds are cut to this, to keep the log small.
 const KEPT: usize = 32;
 
+/// Bytes that are compared as one number.
+const WIDTH: usize = size_of::<u128>();
+
 /// The smallest and the largest text so far, in the order of bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TextBounds {
@@ -31,6 +34,12 @@ impl Bound {
     fn new(prefix: u128, text: &str) -> Self {
         Self { prefix, text: text.to_owned() }
     }
+
+    /// Whether a text is certainly this one: short enough for all of it to be in the number.
+    #[inline]
+    fn is(&self, prefix: u128, length: usize) -> bool {
+        prefix == self.prefix && length == self.text.len() && length <= WIDTH
+    }
 }
 
 impl TextBounds {
@@ -42,8 +51,7 @@ impl TextBounds {
             DataType::Utf8 => self.include_array(column.as_string::<i32>()),
             DataType::LargeUtf8 => self.include_array(column.as_string::<i64>()),
             DataType::Utf8View => {
-                let texts = column.as_string_view().iter().flatten();
-                self.include_all(texts.map(|text| (prefix(text.as_bytes(), 0, text.len()), text)));
+                self.include_all(column.as_string_view().iter().flatten());
             }
             DataType::Dictionary(..) => {
                 if let Some(dictionary) = column.as_any_dictionary_opt() {
@@ -55,35 +63,41 @@ impl TextBounds {
     }
 
     fn include_array<O: OffsetSizeTrait>(&mut self, texts: &GenericStringArray<O>) {
-        let bytes = texts.value_data();
-        let start_of = |index: usize| texts.value_offsets()[index].as_usize();
-        let known = (0..texts.len()).filter(|index| texts.is_valid(*index));
-        self.include_all(known.map(|index| {
-            (prefix(bytes, start_of(index), start_of(index + 1) - start_of(index)), texts.value(index))
-        }));
-    }
-
-    fn include_all<'a>(&mut self, mut texts: impl Iterator<Item = (u128, &'a str)>) {
-        let mut found = if let Some(found) = self.found.take() {
-            found
-        } else {
-            let Some((prefix, first)) = texts.next() else { return };
-            let bound = Bound::new(prefix, first);
-            Found { smallest: bound.clone(), largest: bound }
-        };
-        for (prefix, text) in texts {
-            if prefix <= found.smallest.prefix
-                && (prefix < found.smallest.prefix || *text < *found.smallest.text)
-            {
-                found.smallest = Bound::new(prefix, text);
-            }
-            if prefix >= found.largest.prefix
-                && (prefix > found.largest.prefix || *text > *found.largest.text)
-            {
-                found.largest = Bound::new(prefix, text);
+        let (bytes, offsets) = (texts.value_data(), texts.value_offsets());
+        for (index, ends) in offsets.windows(2).enumerate() {
+            let (start, length) = (ends[0].as_usize(), (ends[1] - ends[0]).as_usize());
+            let prefix = prefix(bytes, start, length);
+            if self.may_widen(prefix, length) && texts.is_valid(index) {
+                self.widen(prefix, texts.value(index));
             }
         }
-        self.found = Some(found);
+    }
+
+    fn include_all<'a>(&mut self, texts: impl Iterator<Item = &'a str>) {
+        for text in texts {
+            self.widen(prefix(text.as_bytes(), 0, text.len()), text);
+        }
+    }
+
+    /// Whether a text may lie outside of the bounds, by its first bytes and its length.
+    #[inline]
+    fn may_widen(&self, prefix: u128, length: usize) -> bool {
+        let Some(Found { smallest, largest }) = &self.found else { return true };
+        (prefix <= smallest.prefix && !smallest.is(prefix, length))
+            || (prefix >= largest.prefix && !largest.is(prefix, length))
+    }
+
+    fn widen(&mut self, prefix: u128, text: &str) {
+        let Some(Found { smallest, largest }) = &mut self.found else {
+            let bound = Bound::new(prefix, text);
+            self.found = Some(Found { smallest: bound.clone(), largest: bound });
+            return;
+        };
+        if *text < *smallest.text {
+            *smallest = Bound::new(prefix, text);
+        } else if *text > *largest.text {
+            *largest = Bound::new(prefix, text);
+        }
     }
 
     /// The bounds, cut outwards; `None` without values.
@@ -99,7 +113,6 @@ impl TextBounds {
 /// is masked out.
 #[inline]
 fn prefix(bytes: &[u8], start: usize, length: usize) -> u128 {
-    const WIDTH: usize = size_of::<u128>();
     let rest = &bytes[start..];
     if let Some(window) = rest.first_chunk::<WIDTH>() {
         let window = u128::from_be_bytes(*window);

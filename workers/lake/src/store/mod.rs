@@ -26,19 +26,21 @@ pub(crate) enum Created {
     AlreadyExists,
 }
 
-/// The files of a lake. Every write is durable when it returns.
+/// The files of a lake. Every write is durable when it returns. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Store {
+pub(crate) struct Store(Arc<Files>);
+
+struct Files {
     whole: Arc<dyn ObjectStore>,
     lake: Arc<dyn ObjectStore>,
     prefix: Path,
     url: Url,
-    uri: Arc<str>,
+    uri: String,
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Store").field("uri", &self.uri).finish_non_exhaustive()
+        formatter.debug_struct("Store").field("uri", &self.0.uri).finish_non_exhaustive()
     }
 }
 
@@ -73,33 +75,33 @@ impl Store {
     /// A store in an object store whose root is that of the URL.
     pub(crate) fn with(whole: Arc<dyn ObjectStore>, prefix: Path, url: Url) -> Self {
         let lake = Arc::new(PrefixStore::new(Arc::clone(&whole), prefix.clone()));
-        let uri = url.as_str().trim_end_matches('/').into();
-        Self { whole, lake, prefix, url, uri }
+        let uri = url.as_str().trim_end_matches('/').to_owned();
+        Self(Arc::new(Files { whole, lake, prefix, url, uri }))
     }
 
     /// The URI of the root, without trailing slash.
     pub(crate) fn uri(&self) -> &str {
-        &self.uri
+        &self.0.uri
     }
 
     /// The full name of a file, for people.
     pub(crate) fn name(&self, path: &str) -> String {
-        format!("{}/{path}", self.uri)
+        format!("{}/{path}", self.0.uri)
     }
 
     /// The log of a Delta table below the root, as delta-rs wants it.
     pub(crate) fn delta_log(&self, table: &str) -> Arc<dyn LogStore> {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}/{table}/", self.url.path().trim_end_matches('/')));
-        let prefix = table.split('/').fold(self.prefix.clone(), |path, part| path.join(part));
-        let prefixed = Arc::new(PrefixStore::new(Arc::clone(&self.whole), prefix));
-        default_logstore(prefixed, Arc::clone(&self.whole), &url, &StorageConfig::default())
+        let mut url = self.0.url.clone();
+        url.set_path(&format!("{}/{table}/", self.0.url.path().trim_end_matches('/')));
+        let prefix = table.split('/').fold(self.0.prefix.clone(), Path::join);
+        let prefixed = Arc::new(PrefixStore::new(Arc::clone(&self.0.whole), prefix));
+        default_logstore(prefixed, Arc::clone(&self.0.whole), &url, &StorageConfig::default())
     }
 
     /// Creates a file, if the name is free.
     pub(crate) async fn create(&self, path: &str, content: Bytes) -> Result<Created, LakeError> {
         let location = self.location("create", path)?;
-        match self.lake.put_opts(&location, content.into(), PutMode::Create.into()).await {
+        match self.0.lake.put_opts(&location, content.into(), PutMode::Create.into()).await {
             Ok(_) => Ok(Created::Created),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 Ok(Created::AlreadyExists)
@@ -111,7 +113,7 @@ impl Store {
     /// Writes a file, whether or not it exists.
     pub(crate) async fn put(&self, path: &str, content: Bytes) -> Result<(), LakeError> {
         let location = self.location("write", path)?;
-        match self.lake.put(&location, content.into()).await {
+        match self.0.lake.put(&location, content.into()).await {
             Ok(_) => Ok(()),
             Err(source) => Err(LakeError::from_store("write", self.name(path), source)),
         }
@@ -139,8 +141,8 @@ impl Store {
     ) -> Result<Vec<ObjectMeta>, LakeError> {
         let prefix = self.location("list", directory)?;
         let listing = match after {
-            Some(name) => self.lake.list_with_offset(Some(&prefix), &prefix.clone().join(name)),
-            None => self.lake.list(Some(&prefix)),
+            Some(name) => self.0.lake.list_with_offset(Some(&prefix), &prefix.clone().join(name)),
+            None => self.0.lake.list(Some(&prefix)),
         };
         listing
             .try_collect()
@@ -151,7 +153,8 @@ impl Store {
     /// Deletes a file.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), LakeError> {
         let location = self.location("delete", path)?;
-        self.lake
+        self.0
+            .lake
             .delete(&location)
             .await
             .map_err(|source| LakeError::from_store("delete", self.name(path), source))
@@ -159,7 +162,7 @@ impl Store {
 
     async fn get(&self, path: &str) -> Result<Bytes, object_store::Error> {
         let location = Path::parse(path).map_err(object_store::Error::from)?;
-        self.lake.get(&location).await?.bytes().await
+        self.0.lake.get(&location).await?.bytes().await
     }
 
     fn location(&self, action: &'static str, path: &str) -> Result<Path, LakeError> {

@@ -141,13 +141,13 @@ impl FileAction {
     /// Rows that come or go with the file. A file that is merely rewritten changes none, and often
     /// carries no statistics when it is removed.
     fn rows(&self) -> i64 {
-        if self.data_change == Some(false) {
-            return 0;
-        }
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Stats {
             num_records: i64,
+        }
+        if self.data_change == Some(false) {
+            return 0;
         }
         let stats = self.stats.as_deref().and_then(|text| serde_json::from_str::<Stats>(text).ok());
         stats.map_or(0, |stats| stats.num_records)
@@ -311,7 +311,12 @@ fn schema_text(schema: &StructType) -> String {
 }
 
 fn lines(actions: &[Value]) -> String {
-    actions.iter().map(|action| format!("{action}\n")).collect()
+    let mut text = String::new();
+    for action in actions {
+        text.push_str(&action.to_string());
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ impl Table {
         let path = entry_path(&self.spec.name, version);
         let Some(content) = self.store.read_if_exists(&path).await? else { return Ok(Read::Absent) };
         match LogEntry::parse(&content) {
-            Ok(entry) => Ok(Read::Entry(entry)),
+            Ok(entry) => Ok(Read::Entry(Box::new(entry))),
             Err(Defect::Torn) => Ok(Read::Torn),
             Err(Defect::Strange(error)) => {
                 Err(error).context(UnreadableSnafu { path: self.store.name(&path) })
@@ -176,7 +176,7 @@ pub(super) fn actions_for<'a>(manifest: &'a Manifest, table: &str) -> Option<&'a
 }
 
 enum Read {
-    Entry(LogEntry),
+    Entry(Box<LogEntry>),
     Torn,
     Absent,
 }

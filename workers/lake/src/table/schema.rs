@@ -102,6 +102,8 @@ fn is_partition_type(data_type: &DataType) -> bool {
     !data_type.is_nested() && !is_binary && !is_float
 }
 
+const RESTORE: &str = "restore the column's expression, or use another storage.uri and read the topic again";
+
 /// Compares a table with what is wanted.
 ///
 /// Columns must agree in name, order and type. A table may lack columns at the end that may be null, and
@@ -123,8 +125,6 @@ pub(super) fn compare(
     let incompatible = |column: &str, problem: String, fix: &str| {
         SchemaIncompatibleSnafu { table: &spec.name, column, problem, fix }.build()
     };
-    const RESTORE: &str =
-        "restore the column's expression, or use another storage.uri and read the topic again";
     let found: Vec<&StructField> = found.fields().collect();
     let mut missing = Vec::new();
     for (index, want) in wanted.fields().enumerate() {

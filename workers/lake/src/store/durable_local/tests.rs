@@ -141,9 +141,9 @@ fn on_a_small_disk(test: &str) {
         .env("NAME", format!("store::durable_local::tests::{test}"))
         .output()
         .expect("unshare (util-linux) is installed");
-    let text = String::from_utf8_lossy(&output.stdout);
+    let report = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{errors}");
+    assert!(output.status.success() && report.contains("1 passed"), "{report}\n{errors}");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn a_table_fits_or_grows_at_its_end() {
     assert_eq!(outcome(never_null, base()).unwrap(), Fit::Fits);
     let longer = || [base(), vec![c()]].concat();
     match outcome(longer(), base()).unwrap() {
-        Fit::Grows(fields) => assert_eq!(fields.iter().map(|field| field.name()).collect::<Vec<_>>(), ["c"]),
+        Fit::Grows(fields) => assert_eq!(fields.iter().map(StructField::name).collect::<Vec<_>>(), ["c"]),
         Fit::Fits => panic!("the table lacks a column"),
     }
     assert_eq!(outcome(base(), longer()).unwrap(), Fit::Fits);
