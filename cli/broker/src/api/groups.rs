@@ -27,7 +27,7 @@ use super::{Caller, text};
 use crate::{
     groups::{
         coordinator::{JoinAnswer, MemberKey},
-        group::{Group, GroupState, Membership, SyncStep},
+        group::{Group, GroupState, Joined, Membership, SyncStep},
         rebalance::JoinRequest,
     },
     node::Node,
@@ -95,6 +95,10 @@ pub(super) fn join(
         JoinAnswer::TakeId(id) => return refused(ResponseError::MemberIdRequired, text(id)),
         JoinAnswer::Refused(error) => return refused(error, request.member_id),
     };
+    answered(joined)
+}
+
+fn answered(joined: Joined) -> JoinGroupResponse {
     let members = joined
         .members
         .into_iter()
