@@ -403,22 +403,17 @@ mod tests {
     fn failures_of_the_storage_are_sorted_by_their_innermost_cause() {
         let of = |kind: io::ErrorKind| generic(io::Error::from(kind));
         let denied = object_store::Error::PermissionDenied { path: "x".to_owned(), source: "403".into() };
-        for (source, reason, transient) in [
-            (of(io::ErrorKind::StorageFull), "StorageFull", true),
-            (of(io::ErrorKind::QuotaExceeded), "StorageFull", true),
-            (of(io::ErrorKind::PermissionDenied), "StorageUnwritable", true),
-            (of(io::ErrorKind::ReadOnlyFilesystem), "StorageUnwritable", true),
-            (denied, "StorageUnwritable", true),
-            (of(io::ErrorKind::TimedOut), "StorageUnreachable", true),
-            (generic("connection refused"), "StorageUnreachable", true),
-            (
-                object_store::Error::NotFound { path: "x".to_owned(), source: "404".into() },
-                "StateLost",
-                false,
-            ),
+        for (source, reason) in [
+            (of(io::ErrorKind::StorageFull), "StorageFull"),
+            (of(io::ErrorKind::QuotaExceeded), "StorageFull"),
+            (of(io::ErrorKind::PermissionDenied), "StorageUnwritable"),
+            (of(io::ErrorKind::ReadOnlyFilesystem), "StorageUnwritable"),
+            (denied, "StorageUnwritable"),
+            (of(io::ErrorKind::TimedOut), "StorageUnreachable"),
+            (generic("connection refused"), "StorageUnreachable"),
         ] {
             let error = LakeError::from_store("write", "file:///lake/x", source);
-            assert_eq!((error.reason(), error.is_transient()), (reason, transient), "{error}");
+            assert_eq!((error.reason(), error.is_transient()), (reason, true), "{error}");
             assert!(error.to_string().contains("file:///lake/x"), "{error}");
         }
     }
