@@ -64,16 +64,22 @@ pub(crate) fn check(worker: &Path, configuration: &Path, extent: Extent) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::path::{Path, PathBuf};
+    use std::process::Command;
 
     use super::{CheckError, Extent, Finding, check};
 
     fn program(directory: &Path, script: &str) -> PathBuf {
         let path = directory.join("worker");
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("writes");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("sets the mode");
+        // Another process writes it: were the file open for writing here, a child that another test starts
+        // at this moment would inherit it, and the kernel refuses to run what somebody may write.
+        let written = Command::new("sh")
+            .args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\""])
+            .arg(&path)
+            .arg(script)
+            .status()
+            .expect("runs a shell");
+        assert!(written.success(), "the program was not written");
         path
     }
 

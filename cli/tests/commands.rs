@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -36,8 +35,15 @@ impl Scene {
         let script =
             format!("#!/bin/sh\nif [ \"$1\" = check ]; then echo '{findings}'; exit 0; fi\n{ingest}\n");
         let worker = directory.path().join("worker");
-        fs::write(&worker, script).expect("writes");
-        fs::set_permissions(&worker, fs::Permissions::from_mode(0o755)).expect("sets the mode");
+        // Another process writes it: were the file open for writing here, a child that another test starts
+        // at this moment would inherit it, and the kernel refuses to run what somebody may write.
+        let written = Command::new("sh")
+            .args(["-c", "printf '%s' \"$1\" > \"$0\" && chmod 755 \"$0\""])
+            .arg(&worker)
+            .arg(script)
+            .status()
+            .expect("runs a shell");
+        assert!(written.success(), "the worker was not written");
         Self { directory }
     }
 
