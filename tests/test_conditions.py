@@ -64,6 +64,19 @@ def test_a_topic_whose_first_messages_are_gone_is_read_from_what_is_left(topic, 
     assert_equals_topic(topic, lake)
 
 
+def test_a_pipeline_that_starts_from_latest_reads_what_comes_after_its_first_start(topic, ecommerce, ingest, lake):
+    ecommerce["source"]["kafka"]["startFrom"] = "Latest"
+    topic.produce(sound(0, 10))
+    worker = ingest(ecommerce)
+    worker.await_output("reading partitions")
+    topic.produce(sound(10, 10))
+    assert worker.stop() == 0, worker.output()[-4000:]
+    # What came while nobody read is after the first start too.
+    topic.produce(sound(20, 10))
+    ingest(ecommerce, "--until-caught-up").succeed()
+    assert sorted(lakes.read_with_delta_rs(lake / "bronze")["offset"].to_pylist()) == list(range(10, 30))
+
+
 def test_messages_that_expired_before_they_were_read_stop_the_partition(topic, ecommerce, ingest, lake):
     topic.produce(sound(0, 10))
     ingest(ecommerce, "--until-caught-up").succeed()

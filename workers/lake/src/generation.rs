@@ -48,17 +48,34 @@ pub(crate) async fn current(
         return Ok((FIRST, file.generation));
     }
     let content = store.read(&path).await?;
-    let GenerationFile { format_version, generation } =
-        serde_json::from_slice(&content).context(UnreadableSnafu { path: store.name(&path) })?;
-    ensure!(
-        (1..=FORMAT_VERSION).contains(&format_version),
-        FormatVersionSnafu { path: store.name(&path), found: format_version, newest: FORMAT_VERSION }
-    );
-    ensure!(
-        generation.shards == wanted.shards,
-        ShardsChangedSnafu { job, found: generation.shards, wanted: wanted.shards }
-    );
+    let generation = parse(store, &path, &content)?;
+    check_shards(job, &generation, wanted.shards)?;
     Ok((FIRST, generation))
+}
+
+/// Fails as [`current`] would for a job of so many shards, and changes nothing.
+pub(crate) async fn check(store: &Store, job: &str, shards: u32) -> Result<(), LakeError> {
+    let path = names::generation(job, FIRST);
+    match store.read_if_exists(&path).await? {
+        Some(content) => check_shards(job, &parse(store, &path, &content)?, shards),
+        None => Ok(()),
+    }
+}
+
+fn parse(store: &Store, path: &str, content: &[u8]) -> Result<Generation, LakeError> {
+    let path = store.name(path);
+    let GenerationFile { format_version: found, generation } =
+        serde_json::from_slice(content).context(UnreadableSnafu { path: path.clone() })?;
+    ensure!(
+        (1..=FORMAT_VERSION).contains(&found),
+        FormatVersionSnafu { path, found, newest: FORMAT_VERSION }
+    );
+    Ok(generation)
+}
+
+fn check_shards(job: &str, generation: &Generation, wanted: u32) -> Result<(), LakeError> {
+    ensure!(generation.shards == wanted, ShardsChangedSnafu { job, found: generation.shards, wanted });
+    Ok(())
 }
 
 #[cfg(test)]

@@ -80,38 +80,68 @@ pub(crate) async fn identify(
     if store.create(names::IDENTITY, text(&ours)).await? == Created::Created {
         return Ok(Identity { lake_id: ours.lake_id });
     }
-    let found = read(store).await?;
+    let content = store.read(names::IDENTITY).await?;
+    let found = parse(store, &content)?;
     let lake_id = found.lake_id;
-    if adopt == Some(lake_id.to_string().as_str()) {
+    if judge(&found, owner, topic, adopt)? == Standing::Adopted {
         let adopted = LakeFile { owner: owner.clone(), topic: topic.clone(), ..found.clone() };
         if adopted != found {
             store.put(names::IDENTITY, text(&adopted)).await?;
         }
-        return Ok(Identity { lake_id });
+    }
+    Ok(Identity { lake_id })
+}
+
+/// Fails as [`identify`] would, and changes nothing.
+pub(crate) async fn check(
+    store: &Store,
+    owner: &Owner,
+    topic: &TopicIdentity,
+    adopt: Option<&str>,
+) -> Result<(), LakeError> {
+    match store.read_if_exists(names::IDENTITY).await? {
+        Some(content) => judge(&parse(store, &content)?, owner, topic, adopt).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// Why a lake is open to its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Owner and topic are the lake's.
+    Owner,
+    /// The caller names the lake's id, and so takes it over.
+    Adopted,
+}
+
+fn judge(
+    found: &LakeFile,
+    owner: &Owner,
+    topic: &TopicIdentity,
+    adopt: Option<&str>,
+) -> Result<Standing, LakeError> {
+    let lake_id = found.lake_id.to_string();
+    if adopt == Some(lake_id.as_str()) {
+        return Ok(Standing::Adopted);
     }
     ensure!(
         found.owner == *owner,
         LakeOwnedSnafu {
-            lake_id: lake_id.to_string(),
+            lake_id,
             owner: format!("{}/{}", found.owner.namespace, found.owner.name),
-            cluster: found.owner.cluster,
+            cluster: &found.owner.cluster,
         }
     );
     ensure!(
         found.topic.may_be(topic),
-        TopicRecreatedSnafu {
-            lake_id: lake_id.to_string(),
-            found: found.topic.to_string(),
-            wanted: topic.to_string()
-        }
+        TopicRecreatedSnafu { lake_id, found: found.topic.to_string(), wanted: topic.to_string() }
     );
-    Ok(Identity { lake_id })
+    Ok(Standing::Owner)
 }
 
-async fn read(store: &Store) -> Result<LakeFile, LakeError> {
+fn parse(store: &Store, content: &[u8]) -> Result<LakeFile, LakeError> {
     let path = store.name(names::IDENTITY);
-    let content = store.read(names::IDENTITY).await?;
-    let file: LakeFile = serde_json::from_slice(&content).context(UnreadableSnafu { path: path.clone() })?;
+    let file: LakeFile = serde_json::from_slice(content).context(UnreadableSnafu { path: path.clone() })?;
     ensure!(
         (1..=FORMAT_VERSION).contains(&file.format_version),
         FormatVersionSnafu { path, found: file.format_version, newest: FORMAT_VERSION }

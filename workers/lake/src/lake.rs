@@ -15,6 +15,23 @@ use crate::identity::{self, Identity, TopicIdentity};
 use crate::store::Store;
 use crate::table::{Table, TableSpec};
 
+/// What [`Lake::check`] compares a lake with.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// Who wants to write.
+    pub owner: &'a Owner,
+    /// What is read.
+    pub topic: &'a TopicIdentity,
+    /// The lake id that is to be taken over, if any.
+    pub adopt: Option<&'a str>,
+    /// The job's name in chains and paths.
+    pub job: &'a str,
+    /// Number of its shards.
+    pub shards: u32,
+    /// The tables that it fills.
+    pub tables: &'a [TableSpec],
+}
+
 /// A lake that has been opened. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Lake {
@@ -116,6 +133,29 @@ impl Lake {
         self.store.put(&path, bytes.into()).await?;
         failpoint::hit("after_state_file");
         Ok(StateFile { path, bytes: size, epoch, written_at_ms: crate::now_ms() })
+    }
+
+    /// Deletes state files that no manifest names any more, and none ever will.
+    ///
+    /// A file that is gone already counts as deleted.
+    pub async fn forget_state(&self, files: &[StateFile]) -> Result<(), LakeError> {
+        try_join_all(files.iter().map(|file| self.store.delete(&file.path))).await.map(|_| ())
+    }
+
+    /// Says all that a start would refuse, and changes nothing.
+    ///
+    /// A lake of somebody else is one refusal: what is in it does not matter then.
+    pub async fn check(&self, expected: &Expected<'_>) -> Vec<LakeError> {
+        let Expected { owner, topic, adopt, job, shards, tables } = expected;
+        if let Err(error) = identity::check(&self.store, owner, topic, *adopt).await {
+            return vec![error];
+        }
+        let mut refusals = Vec::new();
+        refusals.extend(generation::check(&self.store, job, *shards).await.err());
+        for spec in *tables {
+            refusals.extend(Table::check(&self.store, spec).await.err());
+        }
+        refusals
     }
 
     /// Reads a file by its path relative to the root.

@@ -46,7 +46,7 @@ pub use data_file::{FinishedFile, TableWriter};
 pub use error::LakeError;
 pub use generation::Generation;
 pub use identity::{Identity, TopicIdentity};
-pub use lake::Lake;
+pub use lake::{Expected, Lake};
 pub use table::{Checkpoint, Recovered, RolledForward, Table, TableSpec, TableStatistics};
 
 /// The wall clock, for timestamps in files. Nothing is decided by it.

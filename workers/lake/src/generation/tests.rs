@@ -32,3 +32,13 @@ async fn a_generation_that_cannot_be_read_is_named() {
     let error = current(&store, "ingest", &wanted(1, "a")).await.unwrap_err();
     assert!(error.to_string().contains("_sluice/ingest/0/generation.json"), "{error}");
 }
+
+#[tokio::test]
+async fn a_check_refuses_another_number_of_shards_and_creates_no_generation() {
+    let (_directory, store) = local_store().await;
+    check(&store, "ingest", 3).await.unwrap();
+    current(&store, "ingest", &wanted(2, "a")).await.unwrap();
+    check(&store, "ingest", 2).await.unwrap();
+    let error = check(&store, "ingest", 3).await.unwrap_err();
+    assert!(matches!(error, LakeError::ShardsChanged { found: 2, wanted: 3, .. }), "{error}");
+}

@@ -150,14 +150,13 @@ impl Store {
             .map_err(|source| LakeError::from_store("list", self.name(directory), source))
     }
 
-    /// Deletes a file.
+    /// Deletes a file, whether or not it exists.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), LakeError> {
         let location = self.location("delete", path)?;
-        self.0
-            .lake
-            .delete(&location)
-            .await
-            .map_err(|source| LakeError::from_store("delete", self.name(path), source))
+        match self.0.lake.delete(&location).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(LakeError::from_store("delete", self.name(path), source)),
+        }
     }
 
     async fn get(&self, path: &str) -> Result<Bytes, object_store::Error> {

@@ -21,7 +21,49 @@ use crate::store::{Created, Store};
 /// So often may others create or change the table while we look at it.
 const ATTEMPTS: u32 = 20;
 
+/// A table as it was found, compared with what is wanted.
+struct Existing {
+    log: Arc<dyn LogStore>,
+    version: u64,
+    loaded: DeltaTable,
+    metadata: MetadataAction,
+    found: StructType,
+    fit: Fit,
+}
+
+impl Existing {
+    /// Reads the table whose log ends at `head`.
+    async fn read(
+        store: &Store,
+        spec: &TableSpec,
+        wanted: &StructType,
+        head: Head,
+    ) -> Result<Self, LakeError> {
+        let log = store.delta_log(&spec.name);
+        let version = if head.torn { head.version - 1 } else { head.version };
+        let loaded = load(&log, &spec.name, version).await?;
+        let failed = |source| LakeError::from_delta("read", &spec.name, source);
+        let state = loaded.snapshot().map_err(failed)?;
+        check_protocol(spec, &restated(store, &spec.name, state.protocol())?)?;
+        let metadata: MetadataAction = restated(store, &spec.name, state.metadata())?;
+        let found = state.schema().as_ref().clone();
+        let fit = schema::compare(spec, wanted, &found, &metadata.partition_columns)?;
+        Ok(Self { log, version, loaded, metadata, found, fit })
+    }
+}
+
 impl Table {
+    /// Fails as [`Table::open`] would for a table that exists and is not what `spec` wants; changes nothing.
+    pub(crate) async fn check(store: &Store, spec: &TableSpec) -> Result<(), LakeError> {
+        let wanted = schema::delta_schema(spec)?;
+        match head::find(store, &spec.name).await? {
+            Some(head) if !(head.torn && head.version == 0) => {
+                Existing::read(store, spec, &wanted, head).await.map(|_| ())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Opens a table as `spec` wants it.
     pub(crate) async fn open(store: &Store, spec: &TableSpec) -> Result<Self, LakeError> {
         let wanted = schema::delta_schema(spec)?;
@@ -51,15 +93,9 @@ impl Table {
         wanted: &StructType,
         head: Head,
     ) -> Result<Option<Self>, LakeError> {
-        let log = store.delta_log(&spec.name);
-        let version = if head.torn { head.version - 1 } else { head.version };
-        let loaded = load(&log, &spec.name, version).await?;
-        let failed = |source| LakeError::from_delta("read", &spec.name, source);
-        let state = loaded.snapshot().map_err(failed)?;
-        check_protocol(spec, &restated(store, &spec.name, state.protocol())?)?;
-        let metadata: MetadataAction = restated(store, &spec.name, state.metadata())?;
-        let found = state.schema();
-        if let Fit::Grows(missing) = schema::compare(spec, wanted, &found, &metadata.partition_columns)? {
+        let Existing { log, version, loaded, metadata, found, fit } =
+            Existing::read(store, spec, wanted, head).await?;
+        if let Fit::Grows(missing) = fit {
             ensure!(
                 !head.torn,
                 LogEntryTornSnafu {

@@ -456,6 +456,21 @@ async fn an_existing_table_with_other_columns_is_refused() {
 }
 
 #[tokio::test]
+async fn a_check_refuses_what_an_opening_would_and_changes_nothing() {
+    let (_directory, lake) = local_lake().await;
+    let check = async |spec: &TableSpec| Table::check(lake.store(), spec).await;
+    check(&events()).await.unwrap();
+    assert!(head::find(lake.store(), "bronze").await.unwrap().is_none(), "a check creates no table");
+    lake.open_table(&events()).await.unwrap();
+    check(&events()).await.unwrap();
+    check(&grown()).await.unwrap();
+    let head = head::find(lake.store(), "bronze").await.unwrap().unwrap();
+    assert_eq!(head.version, 0, "a check adds no column");
+    let error = check(&TableSpec { partition_by: vec![], ..events() }).await.unwrap_err();
+    assert!(matches!(error, LakeError::PartitioningChanged { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_definition_that_changed_under_an_open_table_is_checked() {
     let directory = tempfile::tempdir().unwrap();
     let mut process = Process::start(&directory, 0, "a").await;
@@ -577,4 +592,16 @@ async fn state_files_never_share_a_name() {
     assert_eq!((one.bytes, one.epoch), (3, 7));
     assert_eq!(lake.read(&one.path).await.unwrap(), "one");
     assert_eq!(lake.read(&two.path).await.unwrap(), "two");
+}
+
+#[tokio::test]
+async fn forgotten_state_is_gone_and_may_be_forgotten_again() {
+    let (_directory, lake) = local_lake().await;
+    let old = lake.put_state(&chain_id(0), 1, b"old".to_vec()).await.unwrap();
+    let new = lake.put_state(&chain_id(0), 2, b"new".to_vec()).await.unwrap();
+    for _ in 0..2 {
+        lake.forget_state(std::slice::from_ref(&old)).await.unwrap();
+    }
+    assert!(matches!(lake.read(&old.path).await, Err(LakeError::FileMissing { .. })));
+    assert_eq!(lake.read(&new.path).await.unwrap(), "new");
 }

@@ -73,22 +73,22 @@ pub(super) async fn check_registry(config: &WorkerConfig) -> (Vec<Finding>, Opti
     }
 }
 
-/// Whether the storage can be opened, and lets a name be created only once.
-pub(super) async fn check_storage(config: &WorkerConfig) -> Vec<Finding> {
+/// The lake, if the storage can be opened and lets a name be created only once.
+pub(super) async fn open_lake(config: &WorkerConfig) -> Result<Lake, Finding> {
     let uri = &config.storage.uri;
     match timeout(STORAGE_TIMEOUT, Lake::open(&config.storage)).await {
-        Ok(Ok(_)) => Vec::new(),
-        Ok(Err(error)) => vec![from_problem("storage.uri", &storage_problem(&error))],
-        Err(_) => vec![Finding::new(
+        Ok(Ok(lake)) => Ok(lake),
+        Ok(Err(error)) => Err(from_problem("storage.uri", &storage_problem(&error))),
+        Err(_) => Err(Finding::new(
             "storage.uri",
             format!("\"{uri}\" did not answer within {} s", STORAGE_TIMEOUT.as_secs()),
             "correct storage.uri, or the credentials in storage.secretRef",
-        )],
+        )),
     }
 }
 
 /// Problems are "what is wrong; what to do".
-fn from_problem(field: &str, problem: &Problem) -> Finding {
+pub(super) fn from_problem(field: &str, problem: &Problem) -> Finding {
     let (message, fix) = problem.message.split_once("; ").unwrap_or((&problem.message, "see the message"));
     Finding::new(field, message, fix)
 }

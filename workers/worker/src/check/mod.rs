@@ -1,17 +1,19 @@
 //! `sluice-worker check`: says what is wrong with a configuration, all of it, before anything runs on it.
 //!
-//! Nothing is created but the probe file that proves what the storage can do.
+//! Nothing is created but the root of a local lake, and the probe file that proves what the storage can do.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sluice_contract::config::{Format, WorkerConfig};
+use sluice_engine::Ingest;
 
 use crate::finding::Finding;
 use crate::ingest::restore::{RestoreError, compile};
 use crate::ingest::{IngestError, read_configuration};
 
 mod connections;
+mod lake;
 
 /// Flags of `sluice-worker check`.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,7 +32,7 @@ pub struct CheckArguments {
 /// Checks a configuration and prints what was found. Succeeds if that is nothing.
 pub async fn run(arguments: CheckArguments) -> ExitCode {
     let findings = match read_configuration(&arguments.config) {
-        Ok(config) if arguments.offline => check_text(&config, config.source.schema.as_deref()),
+        Ok(config) if arguments.offline => check_text(&config, config.source.schema.as_deref()).findings,
         Ok(config) => check_all(&config).await,
         Err(error) => vec![unreadable(&error)],
     };
@@ -38,42 +40,54 @@ pub async fn run(arguments: CheckArguments) -> ExitCode {
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// What a configuration's text told.
+struct Text {
+    findings: Vec<Finding>,
+    /// What it compiles to, if nothing is in the way.
+    compiled: Option<Ingest>,
+}
+
 /// What the text alone tells: the schema and everything that is compiled from it.
-fn check_text(config: &WorkerConfig, schema: Option<&str>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn check_text(config: &WorkerConfig, schema: Option<&str>) -> Text {
+    let mut text = Text { findings: Vec::new(), compiled: None };
     let has_registry = config.source.schema_registry.is_some();
     if config.source.format == Format::Avro && !has_registry {
-        findings.push(Finding::new(
+        text.findings.push(Finding::new(
             "source.schemaRegistry",
             "Avro messages name their writer schema by an id, but there is no registry to ask",
             "set source.schemaRegistry.url",
         ));
     }
     match schema {
-        Some(schema) => {
-            if let Err(RestoreError::Unusable { findings: found }) = compile(config, schema, [0; 16]) {
-                findings.extend(found);
-            }
-        }
+        Some(schema) => match compile(config, schema, [0; 16]) {
+            Ok(ingest) => text.compiled = Some(ingest),
+            Err(RestoreError::Unusable { findings }) => text.findings.extend(findings),
+            Err(other) => text.findings.push(connections::from_problem("source.schema", &other.problem())),
+        },
         None if has_registry && config.source.format == Format::Avro => {}
-        None => findings.push(Finding::new(
+        None => text.findings.push(Finding::new(
             "source.schema",
             "there is no schema, and no registry to take it from",
             "set source.schema to the text of an Avro record schema",
         )),
     }
-    findings
+    text
 }
 
 async fn check_all(config: &WorkerConfig) -> Vec<Finding> {
     let (kafka, (registry, latest), storage) = tokio::join!(
         connections::check_kafka(config),
         connections::check_registry(config),
-        connections::check_storage(config),
+        connections::open_lake(config),
     );
     let schema = config.source.schema.clone().or(latest);
-    let mut findings = check_text(config, schema.as_deref());
-    findings.extend(kafka.into_iter().chain(registry).chain(storage));
+    let Text { mut findings, compiled } = check_text(config, schema.as_deref());
+    findings.extend(kafka.into_iter().chain(registry));
+    match (storage, compiled) {
+        (Ok(lake), Some(compiled)) => findings.extend(lake::check(config, &lake, &compiled).await),
+        (Ok(_), None) => {}
+        (Err(finding), _) => findings.push(finding),
+    }
     findings
 }
 

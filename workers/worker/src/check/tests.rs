@@ -8,7 +8,7 @@ fn fields(findings: &[Finding]) -> Vec<&str> {
 }
 
 fn check_offline(config: &WorkerConfig) -> Vec<Finding> {
-    check_text(config, config.source.schema.as_deref())
+    check_text(config, config.source.schema.as_deref()).findings
 }
 
 #[test]

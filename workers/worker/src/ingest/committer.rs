@@ -127,6 +127,7 @@ impl Committer {
             failpoint::hit("after_all_commits");
         }
         self.acknowledge(&manifest.partitions);
+        self.forget_superseded();
         self.tend_state(&manifest.partitions);
         self.tend_logs();
         self.status.commit(Commit {
@@ -198,6 +199,20 @@ impl Committer {
             partitions.iter().map(|(partition, progress)| (*partition, progress.next_offset)).collect();
         // A reader that has ended cannot tell the broker; the positions that count are in the manifest.
         let _ = self.commands.send(Command::Acknowledge(offsets));
+    }
+
+    /// The manifest just appended does not name them, so no manifest ever will.
+    fn forget_superseded(&mut self) {
+        let superseded = self.state.take_superseded();
+        if superseded.is_empty() {
+            return;
+        }
+        let lake = self.lake.clone();
+        tokio::spawn(async move {
+            if let Err(error) = lake.forget_state(&superseded).await {
+                tracing::warn!(%error, files = superseded.len(), "failed to delete old state files, they stay");
+            }
+        });
     }
 
     fn tend_state(&mut self, partitions: &BTreeMap<i32, PartitionProgress>) {

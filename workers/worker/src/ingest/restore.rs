@@ -185,7 +185,7 @@ pub(crate) fn compile(config: &WorkerConfig, schema: &str, key: [u8; 16]) -> Res
 }
 
 /// Whose offsets the lake's positions are: a topic that is created again has another id.
-async fn find_topic_id(config: &WorkerConfig) -> Result<Option<String>, RestoreError> {
+pub(crate) async fn find_topic_id(config: &WorkerConfig) -> Result<Option<String>, RestoreError> {
     let kafka = config.source.kafka.clone();
     let ask = tokio::task::spawn_blocking(move || topic_id(&kafka, TOPIC_TIMEOUT));
     // A task that panicked learned nothing; then the topic is known by its name alone.

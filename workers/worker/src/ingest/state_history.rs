@@ -13,6 +13,7 @@ const PAUSE_AFTER_FAILURE_MS: i64 = 30_000;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StateHistory {
     files: StateFiles,
+    superseded: Vec<StateFile>,
     not_before_ms: i64,
 }
 
@@ -28,7 +29,7 @@ pub(crate) struct NewBase {
 impl StateHistory {
     /// The history that a manifest names.
     pub(crate) fn new(files: StateFiles) -> Self {
-        Self { files, not_before_ms: 0 }
+        Self { files, ..Self::default() }
     }
 
     /// The files, as the next manifest names them.
@@ -51,8 +52,17 @@ impl StateHistory {
 
     /// Replaces what the new base holds by it.
     pub(crate) fn adopt(&mut self, base: NewBase) {
-        self.files.deltas.retain(|delta| delta.epoch > base.epoch);
-        self.files.base = base.file;
+        let old_base = std::mem::replace(&mut self.files.base, base.file);
+        self.superseded.extend(old_base);
+        self.superseded.extend(self.files.deltas.extract_if(.., |delta| delta.epoch <= base.epoch));
+    }
+
+    /// The files that [`Self::files`] names no longer, each told once.
+    ///
+    /// They may be deleted when a manifest that does not name them is in the chain: whoever takes the chain
+    /// over follows the newest manifest.
+    pub(crate) fn take_superseded(&mut self) -> Vec<StateFile> {
+        std::mem::take(&mut self.superseded)
     }
 
     /// The merge failed: it is tried again later.
@@ -91,6 +101,9 @@ mod tests {
         assert_eq!(history.files().base.as_ref().map(|file| file.path.as_str()), Some("merged"));
         let deltas: Vec<&str> = history.files().deltas.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(deltas, ["delta-7"]);
+        let superseded: Vec<String> = history.take_superseded().into_iter().map(|file| file.path).collect();
+        assert_eq!(superseded, ["base", "delta-5", "delta-6"]);
+        assert_eq!(history.take_superseded(), [], "a file is told once");
     }
 
     #[test]

@@ -1,0 +1,42 @@
+//! Whether the lake, as it is, takes what this configuration writes.
+
+use sluice_contract::config::WorkerConfig;
+use sluice_engine::Ingest;
+use sluice_lake::{Expected, Lake, LakeError, TopicIdentity};
+
+use super::connections::from_problem;
+use crate::finding::Finding;
+use crate::ingest::committer::storage_problem;
+use crate::ingest::restore::{JOB, find_topic_id, specs};
+
+/// Finds what a start would refuse: another owner, another topic, another number of shards, other columns.
+pub(super) async fn check(config: &WorkerConfig, lake: &Lake, compiled: &Ingest) -> Vec<Finding> {
+    // A broker that does not answer is a finding of its own; the topic is known by its name then.
+    let id = find_topic_id(config).await.unwrap_or_default();
+    let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id };
+    let refusals = lake
+        .check(&Expected {
+            owner: &config.owner,
+            topic: &topic,
+            adopt: config.storage.adopt.as_deref(),
+            job: JOB,
+            shards: config.shards,
+            tables: &specs(compiled),
+        })
+        .await;
+    refusals.iter().map(|error| from_problem(&field(config, error), &storage_problem(error))).collect()
+}
+
+/// The field that a refusal speaks of.
+fn field(config: &WorkerConfig, refusal: &LakeError) -> String {
+    match refusal {
+        LakeError::ShardsChanged { .. } => "shards".to_owned(),
+        LakeError::PartitioningChanged { table, .. } => format!("{table}.partitionBy"),
+        LakeError::SchemaIncompatible { table, column, .. } if table == "silver" => {
+            let index = config.silver.columns.iter().position(|declared| declared.name == *column);
+            index.map_or("silver.columns".to_owned(), |index| format!("silver.columns[{index}]"))
+        }
+        LakeError::SchemaIncompatible { .. } => "source.schema".to_owned(),
+        _ => "storage.uri".to_owned(),
+    }
+}
