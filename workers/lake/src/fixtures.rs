@@ -18,7 +18,7 @@ use object_store::{
 };
 use sluice_contract::config::Storage;
 use sluice_contract::manifest::{
-    AddedFile, ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, StateFiles, Writer,
+    AddedFile, ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, StateFiles, TableProgress, Writer,
 };
 use tempfile::TempDir;
 use url::Url;
@@ -76,17 +76,26 @@ pub(crate) async fn won(store: &Store, shard: u32, id: &str) -> (Chain, Manifest
 /// The next manifest of a chain, which adds these files.
 pub(crate) fn manifest(chain: &Chain, added: BTreeMap<String, Vec<AddedFile>>) -> Manifest {
     Manifest {
-        format_version: MANIFEST_FORMAT_VERSION,
         id: Uuid::new_v4(),
-        chain: chain.id().clone(),
-        epoch: chain.next_epoch(),
         kind: if added.is_empty() { ManifestKind::Idle } else { ManifestKind::Data },
+        ..manifest_at(chain.id().clone(), chain.next_epoch(), chain.progress(added))
+    }
+}
+
+/// The manifest of an epoch that may never have been: number 7, with data.
+pub(crate) fn manifest_at(chain: ChainId, epoch: u64, tables: BTreeMap<String, TableProgress>) -> Manifest {
+    Manifest {
+        format_version: MANIFEST_FORMAT_VERSION,
+        id: Uuid::from_u128(7),
+        chain,
+        epoch,
+        kind: ManifestKind::Data,
         writer: writer("test"),
         created_at_ms: 1,
         configuration: "revision".to_owned(),
         rule_set: None,
         partitions: BTreeMap::new(),
-        tables: chain.progress(added),
+        tables,
         state: StateFiles::default(),
         partial_aggregates: None,
         folded: BTreeMap::new(),

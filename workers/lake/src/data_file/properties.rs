@@ -60,7 +60,7 @@ fn distinct(sample: &ArrayRef) -> Option<usize> {
 
 /// The settings of a file.
 ///
-/// Measured with `examples/encode_speed.rs` on a busy two-core machine (AMD EPYC), in CPU nanoseconds and
+/// Measured with `examples/encode_speed` on a busy two-core machine (AMD EPYC), in CPU nanoseconds and
 /// bytes a row; bronze and silver of the e-commerce example:
 ///
 /// | setting | bronze | silver |

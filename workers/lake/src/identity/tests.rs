@@ -55,7 +55,8 @@ async fn a_topic_that_was_made_again_is_refused_until_the_lake_is_adopted() {
 async fn a_check_judges_as_a_start_would_and_claims_nothing() {
     let (_directory, store) = local_store().await;
     check(&store, &owner("a"), &topic("t", Some("1")), None).await.unwrap();
-    let lake_id = identify(&store, &owner("b"), &topic("t", Some("1")), None).await.unwrap().lake_id.to_string();
+    let lake_id =
+        identify(&store, &owner("b"), &topic("t", Some("1")), None).await.unwrap().lake_id.to_string();
     let error = check(&store, &owner("a"), &topic("t", Some("1")), None).await.unwrap_err();
     assert!(matches!(error, LakeError::LakeOwned { .. }), "{error}");
     let error = check(&store, &owner("b"), &topic("t", Some("2")), None).await.unwrap_err();

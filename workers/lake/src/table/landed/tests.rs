@@ -1,27 +1,10 @@
 use std::collections::BTreeMap;
 
-use sluice_contract::manifest::{ChainId, MANIFEST_FORMAT_VERSION, ManifestKind, StateFiles, Writer};
-use uuid::Uuid;
-
 use super::*;
+use crate::fixtures::{chain_id, manifest_at};
 
 fn manifest() -> Manifest {
-    Manifest {
-        format_version: MANIFEST_FORMAT_VERSION,
-        id: Uuid::from_u128(7),
-        chain: ChainId { job: "ingest".to_owned(), generation: 0, shard: 1 },
-        epoch: 5,
-        kind: ManifestKind::Data,
-        writer: Writer { id: "w".to_owned(), deployment_revision: 1 },
-        created_at_ms: 0,
-        configuration: "c".to_owned(),
-        rule_set: None,
-        partitions: BTreeMap::new(),
-        tables: BTreeMap::new(),
-        state: StateFiles::default(),
-        partial_aggregates: None,
-        folded: BTreeMap::new(),
-    }
+    manifest_at(chain_id(1), 5, BTreeMap::new())
 }
 
 #[test]

@@ -1,9 +1,7 @@
-use sluice_contract::manifest::{
-    AddedFile, ChainId, MANIFEST_FORMAT_VERSION, ManifestKind, StateFiles, Writer,
-};
+use sluice_contract::manifest::AddedFile;
 
 use super::*;
-use crate::fixtures::events;
+use crate::fixtures::{chain_id, events, manifest_at};
 use crate::table::schema::delta_schema;
 
 fn file(path: &str, day: Option<&str>, rows: u64) -> AddedFile {
@@ -20,22 +18,7 @@ fn file(path: &str, day: Option<&str>, rows: u64) -> AddedFile {
 fn manifest() -> Manifest {
     let adds = vec![file("day=2026-01-05/a.parquet", Some("2026-01-05"), 2), file("b.parquet", None, 3)];
     let progress = TableProgress { last_epoch: 5, adds, removes: vec!["old.parquet".to_owned()] };
-    Manifest {
-        format_version: MANIFEST_FORMAT_VERSION,
-        id: Uuid::from_u128(7),
-        chain: ChainId { job: "ingest".to_owned(), generation: 0, shard: 1 },
-        epoch: 5,
-        kind: ManifestKind::Data,
-        writer: Writer { id: "w".to_owned(), deployment_revision: 1 },
-        created_at_ms: 0,
-        configuration: "c".to_owned(),
-        rule_set: None,
-        partitions: BTreeMap::new(),
-        tables: BTreeMap::from([("bronze".to_owned(), progress)]),
-        state: StateFiles::default(),
-        partial_aggregates: None,
-        folded: BTreeMap::new(),
-    }
+    manifest_at(chain_id(1), 5, BTreeMap::from([("bronze".to_owned(), progress)]))
 }
 
 fn committed() -> String {
