@@ -281,3 +281,24 @@ fn asking_where_nothing_has_run_says_how_to_start() {
     let output = scene.with_state("down").output().expect("runs");
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn the_log_of_an_embedded_service_that_goes_to_a_file_has_no_colours() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let serve = |service: &str, data: &str| {
+        // Standard input is at its end, so the service stops as soon as it serves.
+        let mut command = sluice();
+        command.args([service, "--listen", "127.0.0.1:0", "--exit-with-parent", "--data"]);
+        command.arg(directory.path().join(data)).stdin(Stdio::null());
+        texts(&command.output().expect("runs"))
+    };
+    let (words, log) = serve("broker", "broker");
+    assert!(words.contains("listening on 127.0.0.1:"), "{words}");
+    assert!(log.contains(" INFO sluice_broker"), "{log}");
+    let (words, registry_log) = serve("schema-registry", "registry");
+    assert!(words.contains("listening on http://127.0.0.1:"), "{words}");
+    for log in [log, registry_log] {
+        assert!(!log.contains('\x1b'), "{log}");
+        assert!(log.lines().all(|line| line.contains(" sluice_")), "{log}");
+    }
+}
