@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import re
 import signal
 import socket
 import subprocess
@@ -10,8 +9,6 @@ import time
 
 # Generous: the machine may be compiling something else.
 PATIENCE = 240
-
-_COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
 class Program:
@@ -31,8 +28,8 @@ class Program:
         )
 
     def output(self) -> str:
-        """What it has written so far, without colours."""
-        return _COLOURS.sub("", self.log.read_text(errors="replace"))
+        """What it has written so far."""
+        return self.log.read_text(errors="replace")
 
     def wait(self, patience: float = PATIENCE) -> int:
         """The exit code; the program is killed, and the test fails, if there is none in time."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -33,65 +34,62 @@ def assert_complete(topic, lake):
     lakes.assert_lake(lake, run_pipeline(topic.read_all(), decode_json))
 
 
-def change_expression(configuration, expression):
-    configuration["silver"]["columns"][3]["expr"] = expression
-
-
-def change_requirement(configuration, expression):
-    configuration["silver"]["require"][2]["expr"] = expression
-
-
-def change_schema(configuration, text):
-    configuration["source"]["schema"] = text
-
-
-def change_time_column(configuration, name):
-    configuration["source"]["eventTime"]["column"] = name
-
-
-def change_time_zone(configuration, name):
-    configuration["source"]["eventTime"]["timeZone"] = name
-
-
-def change_identity(configuration, name):
-    configuration["silver"]["deduplicate"]["by"] = [name]
-
-
-def change_partitioning(configuration, name):
-    configuration["silver"]["partitionBy"] = [name]
-
-
-def change_key(configuration, name):
-    configuration["source"]["kafka"]["keyColumn"] = name
+def replace(configuration: dict, field: str, value):
+    """Sets a part of a configuration by the name that messages give it: `silver.columns[3].expr`."""
+    *parents, last = re.findall(r"\w+", field)
+    part = configuration
+    for name in parents:
+        part = part[int(name) if name.isdigit() else name]
+    part[last] = value
 
 
 @pytest.mark.parametrize(
-    ("change", "value", "field", "named"),
+    ("field", "value", "named"),
     [
-        (change_expression, "CASE WHEN amount <", "silver.columns[3].expr", "parse"),
-        (change_expression, "amuont < 10", "silver.columns[3].expr", "amuont"),
-        (change_expression, "no_such_function(amount)", "silver.columns[3].expr", "no_such_function"),
-        (change_expression, "country", "silver.columns[3].expr", "country"),
-        (change_expression, "count(*)", "silver.columns[3].expr", ""),
-        (change_requirement, "amount", "silver.require[2].expr", "true or false"),
-        (change_requirement, "Amount > 0", "silver.require[2].expr", "Amount"),
-        (change_schema, "{", "source.schema", "JSON"),
-        (change_time_column, "time", "source.eventTime.column", "time"),
-        (change_time_zone, "Mars/Base", "source.eventTime.timeZone", "Mars/Base"),
-        (change_identity, "id", "silver.deduplicate.by", "id"),
-        (change_partitioning, "day", "silver.partitionBy", "day"),
-        (change_key, "user", "source.kafka.keyColumn", "user"),
+        ("silver.columns[3].expr", "CASE WHEN amount <", "parse"),
+        ("silver.columns[3].expr", "amuont < 10", "amuont"),
+        ("silver.columns[3].expr", "no_such_function(amount)", "no_such_function"),
+        ("silver.columns[3].expr", "country", "country"),
+        ("silver.columns[3].expr", "count(*)", ""),
+        ("silver.require[2].expr", "amount", "true or false"),
+        ("silver.require[2].expr", "Amount > 0", "Amount"),
+        ("source.schema", "{", "JSON"),
+        ("source.eventTime.column", "time", "time"),
+        ("source.eventTime.timeZone", "Mars/Base", "Mars/Base"),
+        ("silver.deduplicate.by", ["id"], "id"),
+        ("silver.partitionBy", ["day"], "day"),
+        ("source.kafka.keyColumn", "user", "user"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_with_the_name_of_the_field(
-    ecommerce, ingest, lake, change, value, field, named
+    ecommerce, ingest, lake, field, value, named
 ):
-    change(ecommerce, value)
+    replace(ecommerce, field, value)
     worker = ingest(ecommerce, "--until-caught-up")
     assert worker.wait() == UNUSABLE, worker.output()
     (line,) = [line for line in worker.output().splitlines() if line.startswith(field)]
     assert named in line, line
     assert not lake.exists(), "a refused configuration must leave no trace"
+
+
+@pytest.mark.parametrize(
+    ("uri", "named"),
+    [
+        ("ftp://host/lake", "'ftp'"),
+        ("lake/ecommerce", "no scheme"),
+        ("file://host/lake", "'host'"),
+        ("s3:///lake", "no bucket"),
+        ("abfss://container@account.example.com/lake", "'account.example.com'"),
+    ],
+)
+def test_a_lake_that_cannot_be_is_found_by_the_check(ecommerce, worker_program, run, tmp_path, uri, named):
+    ecommerce["storage"]["uri"] = uri
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(ecommerce))
+    check = run(worker_program, "check", "--config", file)
+    assert check.wait() == 1, check.output()
+    (line,) = [line for line in check.output().splitlines() if line.startswith("storage.uri: ")]
+    assert named in line and "; set storage.uri to file:///path, s3://bucket/path" in line, line
 
 
 class Gate:

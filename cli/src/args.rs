@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
 
 /// Kafka topics to lakehouses, on this machine.
 ///
@@ -224,17 +225,30 @@ fn parse_lake(text: &str) -> Result<Lake, String> {
     if text == "local" {
         return Ok(Lake::Local);
     }
-    match text.split_once("://") {
-        None if !text.is_empty() => Ok(Lake::Directory(PathBuf::from(text))),
-        Some(("file", path)) if path.starts_with('/') => Ok(Lake::Directory(PathBuf::from(path))),
-        Some(("s3" | "gs" | "az", path)) if !path.is_empty() => {
-            Ok(Lake::Store(text.trim_end_matches('/').to_owned()))
+    let lake = match text.split_once("://") {
+        None if !text.is_empty() => Some(Lake::Directory(PathBuf::from(text))),
+        Some(("file", _)) => file_path(text).map(Lake::Directory),
+        Some(("s3" | "gs" | "az" | "abfs" | "abfss", path)) if is_folder(path) => {
+            Some(Lake::Store(text.trim_end_matches('/').to_owned()))
         }
-        _ => {
-            Err("give 'local', a directory, or a URI that starts with file:///, s3://, gs:// or az://"
-                .to_owned())
-        }
-    }
+        _ => None,
+    };
+    lake.ok_or_else(|| {
+        "give 'local', a directory, or the URI of a folder: file:///path, s3://bucket/path, gs://bucket/path, \
+         az://container/path or abfss://container@account.dfs.core.windows.net/path, without blanks, '?', '#' \
+         and '%'"
+            .to_owned()
+    })
+}
+
+fn file_path(uri: &str) -> Option<PathBuf> {
+    Url::parse(uri).ok()?.to_file_path().ok()
+}
+
+/// Whether this can stand behind the scheme of an object store.
+fn is_folder(path: &str) -> bool {
+    let is_part = |part: &str| !["", ".", ".."].contains(&part);
+    path.trim_end_matches('/').split('/').all(is_part) && !path.contains([' ', '?', '#', '%'])
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
@@ -292,7 +306,15 @@ mod tests {
         assert!(parse_broker("localhost:0").is_err());
         assert_eq!(parse_lake("file:///data/lake"), Ok(Lake::Directory(PathBuf::from("/data/lake"))));
         assert_eq!(parse_lake("s3://bucket/lake/"), Ok(Lake::Store("s3://bucket/lake".to_owned())));
-        assert!(parse_lake("ftp://host").is_err());
+        assert_eq!(parse_lake("file:///a%20b"), Ok(Lake::Directory(PathBuf::from("/a b"))));
+        for unusable in
+            ["", "ftp://host", "file://host/lake", "s3://", "s3:///lake", "s3://b/../lake", "gs://b/a?b"]
+        {
+            assert!(
+                parse_lake(unusable).is_err_and(|error| error.contains("s3://bucket/path")),
+                "{unusable}"
+            );
+        }
         assert!(parse_schema_registry("localhost:8081").is_err());
         assert_eq!(parse_schema_registry("http://h:1/"), Ok(SchemaRegistry::Url("http://h:1".to_owned())));
     }

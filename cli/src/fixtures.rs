@@ -50,7 +50,7 @@ pub(crate) fn read(documents: &str) -> (Located<StreamPipeline>, Machine) {
         state: PathBuf::from("/state"),
         broker: None,
         schema_registry: None,
-        lake: None,
+        lake_root: None,
         secrets: SecretStore::read(&manifests.secrets, None).expect("no directory"),
         variables: BTreeSet::new(),
         revision: 7,

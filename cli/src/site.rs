@@ -27,15 +27,6 @@ const S3_IDENTITIES: [&str; 6] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
 
-/// What stands in for every lake.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LakeStandIn {
-    /// An absolute path.
-    Directory(PathBuf),
-    /// The URI of a folder of an object store.
-    Store(String),
-}
-
 /// What this machine offers.
 #[derive(Debug)]
 pub(crate) struct Machine {
@@ -45,7 +36,8 @@ pub(crate) struct Machine {
     pub(crate) state: PathBuf,
     pub(crate) broker: Option<String>,
     pub(crate) schema_registry: Option<String>,
-    pub(crate) lake: Option<LakeStandIn>,
+    /// URI, without a slash at its end, of the folder that stands in for every lake.
+    pub(crate) lake_root: Option<String>,
     pub(crate) secrets: SecretStore,
     /// Names of the environment variables that workers inherit.
     pub(crate) variables: BTreeSet<String>,
@@ -87,17 +79,13 @@ impl Resolved {
 impl Machine {
     fn site(&self, ports: BTreeMap<String, Vec<u16>>) -> Site {
         let text = |path: &Path| path.to_string_lossy().into_owned();
-        let lake_directory = match &self.lake {
-            Some(LakeStandIn::Directory(directory)) => Some(text(directory)),
-            Some(LakeStandIn::Store(_)) | None => None,
-        };
         Site::Local(LocalSite {
             worker_program: text(&self.worker),
             state_directory: text(&self.state),
             ports,
             broker: self.broker.clone(),
             schema_registry: self.schema_registry.clone(),
-            lake_directory,
+            lake_root: self.lake_root.clone(),
         })
     }
 
@@ -110,19 +98,6 @@ impl Machine {
             listener: None,
             deployment_revision: self.revision,
         }
-    }
-
-    /// Puts the object store that stands in for every lake into the pipeline.
-    fn stand_in_store(&self, mut pipeline: ValidatedPipeline) -> ValidatedPipeline {
-        if let Some(LakeStandIn::Store(root)) = &self.lake {
-            pipeline.storage = Storage {
-                uri: format!("{root}/{}/{}", pipeline.namespace, pipeline.name),
-                environment_secret: None,
-                volume: None,
-                adopt: pipeline.storage.adopt,
-            };
-        }
-        pipeline
     }
 
     /// Credentials of an object store come from a Secret or from the environment.
@@ -140,7 +115,7 @@ pub(crate) fn resolve(
     free_port: &mut dyn FnMut() -> u16,
 ) -> Result<Resolution, Vec<Problem>> {
     let problem = |field: String, message: String| Problem { origin: located.origin.clone(), field, message };
-    let validated = validate(&located.resource).map(|pipeline| machine.stand_in_store(pipeline));
+    let validated = validate(&located.resource);
     let observed =
         validated.as_ref().map_or_else(|_| Observed::default(), |pipeline| machine.observe(pipeline));
     let site = machine.site(BTreeMap::new());
@@ -186,7 +161,7 @@ pub(crate) fn resolve_anywhere(located: &Located<StreamPipeline>) -> Result<Reso
         broker: Some("localhost:9092".to_owned()),
         // It keeps the Secret of the resource's registry from being looked up.
         schema_registry: Some("http://localhost:8081".to_owned()),
-        lake: Some(LakeStandIn::Directory(PathBuf::from("/lake"))),
+        lake_root: Some("file:///lake".to_owned()),
         secrets: SecretStore::default(),
         variables: BTreeSet::new(),
         revision: 0,

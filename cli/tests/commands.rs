@@ -281,3 +281,45 @@ fn asking_where_nothing_has_run_says_how_to_start() {
     let output = scene.with_state("down").output().expect("runs");
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn the_log_of_an_embedded_service_that_goes_to_a_file_has_no_colours() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let serve = |service: &str, data: &str| {
+        // Standard input is at its end, so the service stops as soon as it serves.
+        let mut command = sluice();
+        command.args([service, "--listen", "127.0.0.1:0", "--exit-with-parent", "--data"]);
+        command.arg(directory.path().join(data)).stdin(Stdio::null());
+        texts(&command.output().expect("runs"))
+    };
+    let (words, log) = serve("broker", "broker");
+    assert!(words.contains("listening on 127.0.0.1:"), "{words}");
+    assert!(log.contains(" INFO sluice_broker"), "{log}");
+    let (words, registry_log) = serve("schema-registry", "registry");
+    assert!(words.contains("listening on http://127.0.0.1:"), "{words}");
+    for log in [log, registry_log] {
+        assert!(!log.contains('\x1b'), "{log}");
+        assert!(log.lines().all(|line| line.contains(" sluice_")), "{log}");
+    }
+}
+
+#[test]
+fn a_lake_that_cannot_be_is_refused_with_its_field_and_what_can_be() {
+    let scene = Scene::new("[]", "exit 0");
+    for uri in ["ftp://host/lake", "./lake", "/lake", "file://host/lake", "s3://", "abfss://c@host/lake"] {
+        let manifest = PIPELINE.replace("file:///no/such/lake/readings", uri);
+        let manifest = manifest.replace(", volume: {claimName: lake, mountPath: /no/such/lake}", "");
+        fs::write(scene.path("pipeline.yaml"), manifest).expect("writes");
+        let mut validate = sluice();
+        validate.arg("validate").arg("-f").arg(scene.path("pipeline.yaml"));
+        validate.arg("--worker").arg(scene.path("worker"));
+        for mut command in [validate, scene.up(&["--broker", "embedded"])] {
+            let output = command.output().expect("runs");
+            let (words, errors) = texts(&output);
+            assert_eq!(output.status.code(), Some(1), "{uri}");
+            let said = format!("{words}{errors}");
+            let expected = "document 1: spec.storage.uri: write the lake's root as s3://bucket/path";
+            assert!(said.contains(expected), "{uri}: {said}");
+        }
+    }
+}

@@ -55,8 +55,8 @@ text_schemas! {
     http_url: 8 to 2048, "self.matches('^https?://[^/ ]+')",
         "write an address that starts with http:// or https://";
     /// The root of a lake.
-    lake_uri: 6 to 1024, "self.matches('^(s3|gs|az|abfs|abfss)://[^/ ]+(/[^ ]*)?$') || self.matches('^file:///[^ ]+$')",
-        "write the lake's root as s3://bucket/path, gs://bucket/path, az://container/path or file:///path";
+    lake_uri: 1 to 1024, "self.matches('^((s3|gs)://[A-Za-z0-9][A-Za-z0-9._-]*|(az|abfss?)://[A-Za-z0-9][A-Za-z0-9-]*|abfss?://[A-Za-z0-9][A-Za-z0-9-]*@[a-z0-9]+[.](dfs|blob)[.](core[.]windows[.]net|fabric[.]microsoft[.]com))(/[^ ?#%]*)?$') || self.matches('^file:///[^ ?#%]+$')",
+        "write the lake's root as s3://bucket/path, gs://bucket/path, az://container/path, abfss://container@account.dfs.core.windows.net/path or file:///path, without blanks, '?', '#' and '%'";
     /// Five fields of cron.
     cron_schedule: 9 to 128, "self.matches('^[^ ]+( [^ ]+){4}$')",
         "write five cron fields separated by single blanks, like '17 * * * *'";

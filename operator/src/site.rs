@@ -56,8 +56,9 @@ pub struct LocalSite {
     pub broker: Option<String>,
     /// Address of a schema registry that stands in for every other.
     pub schema_registry: Option<String>,
-    /// Absolute path of a directory that stands in for every lake; each pipeline gets a folder of it.
-    pub lake_directory: Option<String>,
+    /// URI, without a slash at its end, of a folder that stands in for every lake; each pipeline gets a folder
+    /// of it.
+    pub lake_root: Option<String>,
 }
 
 /// How a worker learns the name under which it writes.
@@ -165,9 +166,7 @@ impl Site {
     pub fn stand_in_lake(&self, namespace: &str, name: &str) -> Option<String> {
         match self {
             Self::Kubernetes(_) => None,
-            Self::Local(site) => {
-                site.lake_directory.as_ref().map(|directory| format!("file://{directory}/{namespace}/{name}"))
-            }
+            Self::Local(site) => site.lake_root.as_ref().map(|root| format!("{root}/{namespace}/{name}")),
         }
     }
 

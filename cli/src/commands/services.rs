@@ -2,7 +2,7 @@
 
 mod create_topic;
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
 use sluice_broker::{Broker, BrokerConfig};
@@ -10,6 +10,7 @@ use sluice_registry::{Registry, RegistryConfig};
 use snafu::ResultExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
 
 use crate::args::{BrokerArguments, ParentArguments, SchemaRegistryArguments};
 use crate::commands::{CommandError, RuntimeSnafu};
@@ -72,7 +73,11 @@ async fn parent_gone() {
 }
 
 fn log_to_standard_error() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SLUICE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // What the libraries below have to say is for debugging them.
+    let filter = EnvFilter::try_from_env("SLUICE_LOG").unwrap_or_else(|_| EnvFilter::new("warn,sluice=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -1,6 +1,6 @@
 //! What is honoured, what is stood in for, and what is refused with the flag that helps.
 
-use super::{LakeStandIn, Resolution, Resolved, resolve, resolve_anywhere};
+use super::{Resolution, Resolved, resolve, resolve_anywhere};
 use crate::fixtures::{WITH_SECRETS, read};
 use crate::manifest::Problem;
 use crate::site::Machine;
@@ -38,7 +38,7 @@ fn stand_ins_take_the_place_of_broker_and_lake_and_need_no_secrets() {
     let without_secrets = WITH_SECRETS.split("---").next().expect("the pipeline");
     let resolved = resolve_with(without_secrets, |machine| {
         machine.broker = Some("127.0.0.1:9092".to_owned());
-        machine.lake = Some(LakeStandIn::Directory("/lakes".into()));
+        machine.lake_root = Some("file:///lakes".to_owned());
     });
     let resolved = resolved.expect("resolved");
     assert_eq!(resolved.pipeline.bootstrap_servers, "127.0.0.1:9092");
@@ -48,8 +48,7 @@ fn stand_ins_take_the_place_of_broker_and_lake_and_need_no_secrets() {
 
 #[test]
 fn an_object_store_can_stand_in_and_has_its_credentials_from_the_environment() {
-    let stand_in =
-        |machine: &mut Machine| machine.lake = Some(LakeStandIn::Store("s3://other/root".to_owned()));
+    let stand_in = |machine: &mut Machine| machine.lake_root = Some("s3://other/root".to_owned());
     let refused = only_problem(WITH_SECRETS, stand_in);
     assert!(refused.contains("spec.storage.uri") && refused.contains("AWS_ACCESS_KEY_ID"), "{refused}");
     let resolved = resolve_with(WITH_SECRETS, |machine| {

@@ -99,12 +99,40 @@ fn what_the_rules_allow_passes() {
         ("ecommerce-avro", "/spec/source/kafka/security", avro_security),
         ("ecommerce-avro", "/spec/source/kafka/bootstrapServers", json!("a.b:9092,10.0.0.1:19092,[::1]:9")),
         ("ecommerce-avro", "/spec/storage/uri", json!("gs://bucket")),
-        ("ecommerce-avro", "/spec/storage/uri", json!("abfss://container@account/path")),
+        ("ecommerce-avro", "/spec/storage/uri", json!("abfss://container@account.dfs.core.windows.net/path")),
+        ("ecommerce-avro", "/spec/storage/uri", json!("az://container/größe/x")),
         ("ecommerce-avro", "/spec/autoscaling/min", json!(4)),
         ("ecommerce-avro", "/spec/warehouse/tables/0", json!("fraud/transactions")),
     ] {
         let found = refusals(changed(&example(name), pointer, value.clone()));
         assert!(found.is_empty(), "{name} {pointer} {value}: {found:?}");
+    }
+}
+
+#[test]
+fn a_lake_that_no_store_can_hold_is_refused() {
+    let document = example("ecommerce-avro");
+    for uri in [
+        "lake",
+        "./lake",
+        "/lake/x",
+        "ftp://host/lake",
+        "S3://bucket/x",
+        "file://host/lake",
+        "s3://",
+        "s3:///x",
+        "s3://bucket:9000/x",
+        "s3://user@bucket/x",
+        "s3://bucket/a b",
+        "s3://bucket/x?versions",
+        "s3://bucket/x#y",
+        "s3://bucket/a%2Fb",
+        "az://account.container/x",
+        "abfss://container@account/x",
+        "abfss://container@account.example.com/x",
+    ] {
+        let found = refusals(changed(&document, "/spec/storage/uri", json!(uri)));
+        assert!(found.len() == 1 && found[0].contains("write the lake's root"), "{uri}: {found:?}");
     }
 }
 

@@ -1,70 +1,28 @@
-//! The e-commerce example for tests and for the benchmark: its configuration, and messages.
+//! The e-commerce example for tests and for the benchmark: its configuration, from the manifest that is
+//! shipped, and messages.
+
+use std::sync::LazyLock;
 
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use serde_yaml::Value;
 use sluice_contract::config::{
-    Bronze, Column, Commit, Deduplicate, EventTime, Format, Kafka, Owner, Requirement, Security, Silver,
-    Source, StartFrom, Storage, WorkerConfig,
+    Bronze, Column, Commit, Deduplicate, EventTime, Format, Kafka, Owner, Security, Silver, Source,
+    StartFrom, Storage, WorkerConfig,
 };
 use sluice_decode::{Message, MessageBatch, RowSchema};
 
 pub(crate) const TOPIC: &str = "ecommerce.transactions";
 
-pub(crate) const SCHEMA: &str = r#"{"type": "record", "name": "Transaction", "namespace": "ecommerce", "fields": [
-    {"name": "transaction_id", "type": "string"},
-    {"name": "user_id", "type": "int"},
-    {"name": "amount", "type": "double"},
-    {"name": "merchant", "type": "string"},
-    {"name": "timestamp", "type": "string"},
-    {"name": "is_fraud", "type": "boolean"},
-    {"name": "payment_method", "type": "string"},
-    {"name": "location", "type": "string"},
-    {"name": "device_id", "type": "string"}
-]}"#;
-
-const RULES: [(&str, &str); 4] = [
-    ("MissingId", "transaction_id <> ''"),
-    ("NonFiniteAmount", "NOT isnan(amount) AND abs(amount) < CAST('Infinity' AS DOUBLE)"),
-    ("NonPositiveAmount", "amount > 0"),
-    ("BadTimestamp", "event_time IS NOT NULL"),
-];
-
-const COLUMNS: [(&str, Option<&str>); 23] = [
-    ("transaction_id", None),
-    ("user_id", None),
-    ("amount", None),
-    (
-        "amount_category",
-        Some(
-            "CASE WHEN amount < 10 THEN 'micro' WHEN amount < 100 THEN 'small' WHEN amount < 1000 THEN 'medium' \
-             WHEN amount < 10000 THEN 'large' ELSE 'enterprise' END",
-        ),
-    ),
-    ("is_high_value", Some("amount > 1000")),
-    ("merchant", None),
-    ("payment_method", None),
-    ("location", None),
-    ("city", Some("split_part(location, ', ', 1)")),
-    ("country", Some("CASE WHEN strpos(location, ', ') > 0 THEN split_part(location, ', ', 2) END")),
-    ("device_id", None),
-    ("is_fraud", None),
-    ("timestamp_parsed", Some("event_time")),
-    ("transaction_date", Some("CAST(event_time AS DATE)")),
-    ("transaction_hour", Some("date_part('hour', event_time)")),
-    ("transaction_day_of_week", Some("CAST(date_part('dow', event_time) + 1 AS INT)")),
-    ("is_weekend", Some("transaction_day_of_week IN (1, 7)")),
-    ("processing_time", None),
-    ("processing_date", None),
-    ("topic", None),
-    ("partition", None),
-    ("offset", None),
-    ("kafka_timestamp", None),
-];
+/// The resource that users see: what stands in it is not written here again.
+static MANIFEST: LazyLock<Value> = LazyLock::new(|| {
+    let text = include_str!("../../../manifests/examples/ecommerce/pipeline.yaml");
+    serde_yaml::from_str(text).expect("the example is one YAML document")
+});
 
 /// The example's configuration, for JSON.
 pub(crate) fn configuration() -> WorkerConfig {
-    let rule =
-        |(reason, expr): (&str, &str)| Requirement { reason: reason.to_owned(), expr: expr.to_owned() };
+    let silver = &MANIFEST["spec"]["silver"];
     WorkerConfig {
         format_version: 1,
         owner: Owner {
@@ -83,7 +41,7 @@ pub(crate) fn configuration() -> WorkerConfig {
                 security: Security::default(),
             },
             format: Format::Json,
-            schema: Some(SCHEMA.to_owned()),
+            schema: Some(schema_text().to_owned()),
             schema_registry: None,
             event_time: EventTime {
                 column: "timestamp".to_owned(),
@@ -97,10 +55,11 @@ pub(crate) fn configuration() -> WorkerConfig {
         commit: Commit { every_ms: 2_000, max_bytes: 64 << 20 },
         bronze: Bronze { keep_value: false },
         silver: Silver {
-            require: RULES.into_iter().map(rule).collect(),
+            require: serde_yaml::from_value(silver["require"].clone()).expect("rules as a worker reads them"),
             deduplicate: Some(Deduplicate { by: vec!["transaction_id".to_owned()], within_ms: 600_000 }),
-            columns: COLUMNS.iter().map(|&(name, expr)| column(name, expr)).collect(),
-            partition_by: vec!["transaction_date".to_owned()],
+            columns: serde_yaml::from_value(silver["columns"].clone())
+                .expect("columns as a worker reads them"),
+            partition_by: serde_yaml::from_value(silver["partitionBy"].clone()).expect("a list of names"),
         },
         gold: Vec::new(),
     }
@@ -110,8 +69,13 @@ pub(crate) fn column(name: &str, expr: Option<&str>) -> Column {
     Column { name: name.to_owned(), expr: expr.map(str::to_owned) }
 }
 
+/// The example's Avro schema.
+pub(crate) fn schema_text() -> &'static str {
+    MANIFEST["spec"]["source"]["schema"].as_str().expect("the example has a schema")
+}
+
 pub(crate) fn schema() -> RowSchema {
-    RowSchema::parse(SCHEMA).expect("the example's schema parses")
+    RowSchema::parse(schema_text()).expect("the example's schema parses")
 }
 
 /// One transaction; the default is clean.

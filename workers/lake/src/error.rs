@@ -12,13 +12,26 @@ use snafu::Snafu;
 pub enum LakeError {
     /// The storage URI cannot be used.
     #[snafu(display(
-        "failed to open the lake at '{uri}': {reason}; storage.uri takes file:///, s3://, gs:// or az://"
+        "failed to open the lake at '{uri}': {reason}; set storage.uri to file:///path, s3://bucket/path, \
+         gs://bucket/path, az://container/path or abfss://container@account.dfs.core.windows.net/path"
     ))]
     InvalidUri {
         /// The URI as configured.
         uri: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The environment does not say enough about the object store, or contradicts itself.
+    #[snafu(display(
+        "failed to open the lake at '{uri}': {}; set the store's variables, in storage.secretRef or in the \
+         environment: AWS_ACCESS_KEY_ID, GOOGLE_SERVICE_ACCOUNT_KEY, AZURE_STORAGE_ACCOUNT_NAME and the like",
+        root_cause(source.as_ref())
+    ))]
+    InvalidStoreVariables {
+        /// The URI as configured.
+        uri: String,
+        /// What the store's client says.
+        source: Box<object_store::Error>,
     },
     /// The storage has no room left.
     #[snafu(display(
@@ -303,6 +316,7 @@ impl LakeError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::InvalidUri { .. } => "InvalidStorageUri",
+            Self::InvalidStoreVariables { .. } => "InvalidStorageVariables",
             Self::StorageFull { .. } => "StorageFull",
             Self::StorageUnwritable { .. } => "StorageUnwritable",
             Self::NoCreateIfAbsent { .. } => "NoCreateIfAbsent",

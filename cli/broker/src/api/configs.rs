@@ -12,6 +12,7 @@ use kafka_protocol::{
         incremental_alter_configs_request::AlterableConfig,
         incremental_alter_configs_response,
     },
+    protocol::StrBytes,
 };
 
 use super::{BROKER_ID, text};
@@ -112,15 +113,12 @@ pub(super) fn alter_incrementally(
                 request.validate_only,
                 |set| resource.configs.iter().try_for_each(|config| apply(config, set)),
             );
-            let response = incremental_alter_configs_response::AlterConfigsResourceResponse::default()
+            let (code, message) = outcome(altered);
+            incremental_alter_configs_response::AlterConfigsResourceResponse::default()
+                .with_error_code(code)
+                .with_error_message(message)
                 .with_resource_type(resource.resource_type)
-                .with_resource_name(resource.resource_name);
-            match altered {
-                Ok(()) => response,
-                Err(refusal) => response
-                    .with_error_code(refusal.error.code())
-                    .with_error_message(Some(text(refusal.message))),
-            }
+                .with_resource_name(resource.resource_name)
         })
         .collect();
     IncrementalAlterConfigsResponse::default().with_responses(responses)
@@ -148,18 +146,20 @@ pub(super) fn alter(node: &Node, request: AlterConfigsRequest) -> AlterConfigsRe
                     Ok(())
                 },
             );
-            let response = alter_configs_response::AlterConfigsResourceResponse::default()
+            let (code, message) = outcome(altered);
+            alter_configs_response::AlterConfigsResourceResponse::default()
+                .with_error_code(code)
+                .with_error_message(message)
                 .with_resource_type(resource.resource_type)
-                .with_resource_name(resource.resource_name);
-            match altered {
-                Ok(()) => response,
-                Err(refusal) => response
-                    .with_error_code(refusal.error.code())
-                    .with_error_message(Some(text(refusal.message))),
-            }
+                .with_resource_name(resource.resource_name)
         })
         .collect();
     AlterConfigsResponse::default().with_responses(responses)
+}
+
+/// Code and message that both kinds of answer have, whose types differ.
+fn outcome(altered: Result<(), Refusal>) -> (i16, Option<StrBytes>) {
+    altered.map_or_else(|refusal| (refusal.error.code(), Some(text(refusal.message))), |()| (0, None))
 }
 
 fn configure(

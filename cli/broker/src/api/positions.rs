@@ -1,5 +1,7 @@
 //! Where partitions start, end, and reach a time; and moving their start.
 
+use std::sync::Arc;
+
 use kafka_protocol::{
     error::ResponseError,
     messages::{
@@ -17,6 +19,7 @@ use crate::{
     },
     node::Node,
     refusal::sentence,
+    topics::Topic,
 };
 
 const LATEST: i64 = -1;
@@ -40,10 +43,7 @@ pub(super) fn list_offsets(node: &Node, request: ListOffsetsRequest, version: i1
                 .map(|part| {
                     let response =
                         ListOffsetsPartitionResponse::default().with_partition_index(part.partition_index);
-                    let found = topic
-                        .as_ref()
-                        .and_then(|topic| topic.partition(part.partition_index))
-                        .ok_or(ResponseError::UnknownTopicOrPartition)
+                    let found = partition_of(topic.as_deref(), part.partition_index)
                         .and_then(|partition| look_up(&partition, part.timestamp));
                     match found {
                         Ok(found) => response
@@ -60,6 +60,10 @@ pub(super) fn list_offsets(node: &Node, request: ListOffsetsRequest, version: i1
         })
         .collect();
     ListOffsetsResponse::default().with_topics(topics)
+}
+
+fn partition_of(topic: Option<&Topic>, number: i32) -> Result<Arc<Partition>, ResponseError> {
+    topic.and_then(|topic| topic.partition(number)).ok_or(ResponseError::UnknownTopicOrPartition)
 }
 
 fn look_up(partition: &Partition, timestamp: i64) -> Result<RecordTime, ResponseError> {
@@ -109,10 +113,7 @@ pub(super) fn delete_records(node: &Node, request: DeleteRecordsRequest) -> Dele
                 .map(|part| {
                     let result =
                         DeleteRecordsPartitionResult::default().with_partition_index(part.partition_index);
-                    let start = topic
-                        .as_ref()
-                        .and_then(|topic| topic.partition(part.partition_index))
-                        .ok_or(ResponseError::UnknownTopicOrPartition)
+                    let start = partition_of(topic.as_deref(), part.partition_index)
                         .and_then(|partition| delete_before(&partition, part.offset));
                     match start {
                         Ok(start) => result.with_low_watermark(start),

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use axum::body::Bytes;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use snafu::{ResultExt, ensure};
 
-use crate::catalogue::Visibility;
+use crate::catalogue::{VersionChoice, Visibility};
 use crate::refusal::{NotInImportModeSnafu, Refusal, UnreadableBodySnafu, UnsupportedSchemaSnafu};
 
 /// The query of a request. Clients spell booleans `true` or, from Python, `True`.
@@ -43,6 +46,20 @@ impl Parameters {
             Ok(limit) if limit > 0 => items.into_iter().skip(offset).take(limit).collect(),
             _ => items.into_iter().skip(offset).collect(),
         }
+    }
+}
+
+/// A subject and one of its versions, as a path names them.
+pub(super) struct SubjectVersion(pub(super) String, pub(super) VersionChoice);
+
+impl<S: Send + Sync> FromRequestParts<S> for SubjectVersion {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((subject, version)) = path.map_err(IntoResponse::into_response)?;
+        let choice = VersionChoice::parse(&version).map_err(IntoResponse::into_response)?;
+        Ok(Self(subject, choice))
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use serde_json::{Value, json};
 
+use crate::catalogue::Catalogue;
 use crate::http::request::Parameters;
 use crate::http::{Answer, Outcome};
+use crate::refusal::Refusal;
 use crate::store::Store;
 
 pub(super) async fn by_id(
@@ -33,11 +35,7 @@ pub(super) async fn versions(
     Query(query): Query<Parameters>,
 ) -> Outcome {
     let catalogue = store.catalogue();
-    let (id, _) = catalogue.schema(&id)?;
-    let uses: Vec<Value> = catalogue
-        .uses(id, query.visibility())
-        .into_iter()
-        .filter(|(subject, _)| query.text("subject").is_none_or(|wanted| wanted == *subject))
+    let uses: Vec<Value> = uses(&catalogue, &id, &query)?
         .map(|(subject, version)| json!({"subject": subject, "version": version}))
         .collect();
     Ok(Answer::json(&query.page(uses)))
@@ -49,13 +47,19 @@ pub(super) async fn subjects(
     Query(query): Query<Parameters>,
 ) -> Outcome {
     let catalogue = store.catalogue();
-    let (id, _) = catalogue.schema(&id)?;
-    let mut subjects: Vec<&str> = catalogue
-        .uses(id, query.visibility())
-        .into_iter()
-        .map(|(subject, _)| subject)
-        .filter(|subject| query.text("subject").is_none_or(|wanted| wanted == *subject))
-        .collect();
+    let mut subjects: Vec<&str> = uses(&catalogue, &id, &query)?.map(|(subject, _)| subject).collect();
     subjects.dedup();
     Ok(Answer::json(&query.page(subjects)))
+}
+
+/// Subjects and versions that have a schema; of one subject only, if the query names it.
+fn uses<'a>(
+    catalogue: &'a Catalogue,
+    id: &str,
+    query: &'a Parameters,
+) -> Result<impl Iterator<Item = (&'a str, u32)>, Refusal> {
+    let (id, _) = catalogue.schema(id)?;
+    let wanted = query.text("subject");
+    let uses = catalogue.uses(id, query.visibility()).into_iter();
+    Ok(uses.filter(move |(subject, _)| wanted.is_none_or(|wanted| wanted == *subject)))
 }

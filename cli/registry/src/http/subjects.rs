@@ -7,9 +7,8 @@ use axum::extract::{Path, Query, State};
 use serde_json::json;
 use snafu::ResultExt;
 
-use crate::catalogue::VersionChoice;
 use crate::compatibility::Conflict;
-use crate::http::request::{Parameters, read_schema};
+use crate::http::request::{Parameters, SubjectVersion, read_schema};
 use crate::http::{Answer, Outcome, change};
 use crate::refusal::InvalidSchemaSnafu;
 use crate::schema::AvroSchema;
@@ -66,10 +65,9 @@ pub(super) async fn versions(
 
 pub(super) async fn version(
     State(store): State<Arc<Store>>,
-    Path((subject, version)): Path<(String, String)>,
+    SubjectVersion(subject, choice): SubjectVersion,
     Query(query): Query<Parameters>,
 ) -> Outcome {
-    let choice = VersionChoice::parse(&version)?;
     let catalogue = store.catalogue();
     let found = catalogue.version(&subject, choice, query.visibility())?;
     Ok(version_answer(&subject, found.version, found.id, found.text))
@@ -77,10 +75,9 @@ pub(super) async fn version(
 
 pub(super) async fn version_schema(
     State(store): State<Arc<Store>>,
-    Path((subject, version)): Path<(String, String)>,
+    SubjectVersion(subject, choice): SubjectVersion,
     Query(query): Query<Parameters>,
 ) -> Outcome {
-    let choice = VersionChoice::parse(&version)?;
     let catalogue = store.catalogue();
     Ok(Answer::text(catalogue.version(&subject, choice, query.visibility())?.text))
 }
@@ -88,20 +85,18 @@ pub(super) async fn version_schema(
 /// Schemas that refer to this one: none, since references are not supported.
 pub(super) async fn referenced_by(
     State(store): State<Arc<Store>>,
-    Path((subject, version)): Path<(String, String)>,
+    SubjectVersion(subject, choice): SubjectVersion,
     Query(query): Query<Parameters>,
 ) -> Outcome {
-    let choice = VersionChoice::parse(&version)?;
     store.catalogue().version(&subject, choice, query.visibility())?;
     Ok(Answer::json(&json!([])))
 }
 
 pub(super) async fn delete_version(
     State(store): State<Arc<Store>>,
-    Path((subject, version)): Path<(String, String)>,
+    SubjectVersion(subject, choice): SubjectVersion,
     Query(query): Query<Parameters>,
 ) -> Outcome {
-    let choice = VersionChoice::parse(&version)?;
     let permanent = query.is_set("permanent");
     let version =
         change(store, move |catalogue| catalogue.delete_version(&subject, choice, permanent)).await?;
@@ -110,11 +105,10 @@ pub(super) async fn delete_version(
 
 pub(super) async fn is_compatible(
     State(store): State<Arc<Store>>,
-    Path((subject, version)): Path<(String, String)>,
+    SubjectVersion(subject, choice): SubjectVersion,
     Query(query): Query<Parameters>,
     body: Bytes,
 ) -> Outcome {
-    let choice = VersionChoice::parse(&version)?;
     let schema = AvroSchema::parse(&read_schema(&subject, &body)?).context(InvalidSchemaSnafu)?;
     let conflicts = store.catalogue().conflicts_with(&subject, choice, &schema)?;
     Ok(compatibility_answer(&conflicts, query.is_set("verbose")))

@@ -1,6 +1,7 @@
 //! The first lines: where everything is, and how to read the tables.
 
 use snafu::ResultExt;
+use url::Url;
 
 use crate::commands::up::session::Session;
 use crate::commands::{CommandError, PrintSnafu};
@@ -20,7 +21,7 @@ fn lines(session: &Session) -> Vec<String> {
         let topic = &pipeline.resource.spec.source.kafka.topic;
         let name =
             format!("{}/{}", manifest::namespace(&pipeline.resource), manifest::name(&pipeline.resource));
-        let lake = shown(&pipeline.lake);
+        let lake = &shown(&pipeline.lake);
         lines.push(format!(
             "{name}: topic {topic} at {} -> Delta tables in {lake}",
             pipeline.bootstrap_servers
@@ -39,8 +40,10 @@ fn lines(session: &Session) -> Vec<String> {
 }
 
 /// A local lake as a path.
-fn shown(lake: &str) -> &str {
-    lake.strip_prefix("file://").unwrap_or(lake)
+fn shown(lake: &str) -> String {
+    let path =
+        Url::parse(lake).ok().filter(|uri| uri.scheme() == "file").and_then(|uri| uri.to_file_path().ok());
+    path.map_or_else(|| lake.to_owned(), |path| path.display().to_string())
 }
 
 /// What reads the first rows with the Python packages deltalake and pyarrow.
@@ -49,4 +52,15 @@ fn reading(lake: &str) -> String {
         "python3 -c \"from deltalake import DeltaTable; \
          print(DeltaTable('{lake}/silver').to_pyarrow_table().slice(0, 5).to_pylist())\""
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_local_lake_is_shown_as_a_path_and_any_other_as_it_is() {
+        assert_eq!(shown("file:///a%20b/%231/shop/sales"), "/a b/#1/shop/sales");
+        assert_eq!(shown("s3://bucket/lake"), "s3://bucket/lake");
+    }
 }

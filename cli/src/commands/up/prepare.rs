@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::jiff::Timestamp;
 use sluice_crds::StreamPipeline;
 use snafu::{ResultExt, ensure};
+use url::Url;
 
 use crate::args::{Broker, Lake, SchemaRegistry, UpArguments};
 use crate::commands::{CommandError, NothingToGenerateSnafu, NothingToRunSnafu, ProblemsSnafu, RuntimeSnafu};
@@ -14,7 +15,7 @@ use crate::manifest::{self, Located, Origin, Problem};
 use crate::plan::{self, PlannedService, PlannedWorker};
 use crate::ports::Ports;
 use crate::secrets::SecretStore;
-use crate::site::{LakeStandIn, Machine, Resolution, Resolved, resolve};
+use crate::site::{Machine, Resolution, Resolved, resolve};
 use crate::state_directory::StateDirectory;
 use crate::supervise::ProcessSpec;
 use crate::worker_program;
@@ -68,7 +69,7 @@ pub(super) fn prepare(arguments: &UpArguments, state: &StateDirectory) -> Result
             Some(SchemaRegistry::Url(url)) => Some(url.clone()),
             _ => registry.map(|address| format!("http://{address}")),
         },
-        lake: lake(arguments.lake.as_ref(), state)?,
+        lake_root: lake_root(arguments.lake.as_ref(), state)?,
         secrets,
         variables: std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect(),
         revision: u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0),
@@ -109,15 +110,17 @@ fn local_address(is_embedded: bool, port: u16, ports: &mut Ports) -> Option<Sock
     is_embedded.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, ports.take_preferred(port))))
 }
 
-fn lake(lake: Option<&Lake>, state: &StateDirectory) -> Result<Option<LakeStandIn>, CommandError> {
-    Ok(match lake {
-        None => None,
-        Some(Lake::Local) => Some(LakeStandIn::Directory(state.lakes())),
-        Some(Lake::Directory(directory)) => {
-            Some(LakeStandIn::Directory(std::path::absolute(directory).context(RuntimeSnafu)?))
-        }
-        Some(Lake::Store(uri)) => Some(LakeStandIn::Store(uri.clone())),
-    })
+/// URI of the folder that stands in for every lake, without a slash at its end.
+fn lake_root(lake: Option<&Lake>, state: &StateDirectory) -> Result<Option<String>, CommandError> {
+    let directory = match lake {
+        None => return Ok(None),
+        Some(Lake::Store(uri)) => return Ok(Some(uri.clone())),
+        Some(Lake::Local) => state.lakes(),
+        Some(Lake::Directory(directory)) => std::path::absolute(directory).context(RuntimeSnafu)?,
+    };
+    // Blanks and '#' of the path are escaped, or the URI would end at them.
+    let uri = Url::from_file_path(directory).expect("the path is absolute");
+    Ok(Some(String::from(uri)))
 }
 
 /// A pipeline with what it comes to; `None` where it is suspended.
@@ -199,5 +202,24 @@ fn plan_pipeline(
             .unwrap_or_default(),
         configuration: resolved.map(Resolved::configuration_path),
         workers: workers.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::lake_root;
+    use crate::args::Lake;
+    use crate::state_directory::StateDirectory;
+
+    #[test]
+    fn a_lake_of_this_machine_has_a_uri_that_leads_back_to_its_directory() {
+        let state = StateDirectory::new(Path::new("/a b/50%/#1?")).expect("absolute");
+        let of = |lake: Lake| lake_root(Some(&lake), &state).expect("there is a working directory");
+        assert_eq!(of(Lake::Local).as_deref(), Some("file:///a%20b/50%25/%231%3F/lake"));
+        assert_eq!(of(Lake::Directory(PathBuf::from("/lakes"))).as_deref(), Some("file:///lakes"));
+        assert_eq!(of(Lake::Store("s3://bucket/lake".to_owned())).as_deref(), Some("s3://bucket/lake"));
+        assert_eq!(lake_root(None, &state).expect("there is nothing to find"), None);
     }
 }

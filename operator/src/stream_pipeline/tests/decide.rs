@@ -142,17 +142,23 @@ fn a_pipeline_without_secrets_has_no_digest_of_them() {
 
 #[test]
 fn stand_ins_of_local_mode_take_the_place_of_everything_that_a_laptop_lacks() {
+    for root in ["file:///home/me/lake", "s3://bucket/lake"] {
+        stands_in_for_everything(root);
+    }
+}
+
+fn stands_in_for_everything(root: &str) {
     let site = Site::Local(LocalSite {
         broker: Some("127.0.0.1:9092".to_owned()),
         schema_registry: Some("http://127.0.0.1:8081".to_owned()),
-        lake_directory: Some("/home/me/lake".to_owned()),
+        lake_root: Some(root.to_owned()),
         ..laptop()
     });
     for name in ["ecommerce", "ecommerce-avro", "iot"] {
         let resolved = resolved(&example(name), &Observed::default(), &site);
         assert_eq!(resolved.bootstrap_servers, "127.0.0.1:9092");
         assert_eq!(resolved.security, KafkaSecurity::default());
-        assert_eq!(resolved.storage.uri, format!("file:///home/me/lake/shop/{name}"));
+        assert_eq!(resolved.storage.uri, format!("{root}/shop/{name}"));
         assert_eq!((resolved.storage.volume, resolved.storage.environment_secret), (None, None));
         assert_eq!(resolved.secrets_digest, None);
         let registry = resolved.schema_registry.map(|registry| registry.url);

@@ -8,7 +8,7 @@ use crate::fixture::{self, column};
 
 /// The problems of the example with a change, as text.
 fn problems(change: impl FnOnce(&mut WorkerConfig)) -> Vec<String> {
-    problems_with_schema(fixture::SCHEMA, change)
+    problems_with_schema(fixture::schema_text(), change)
 }
 
 fn problems_with_schema(schema: &str, change: impl FnOnce(&mut WorkerConfig)) -> Vec<String> {

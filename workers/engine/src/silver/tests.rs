@@ -304,7 +304,7 @@ fn an_amount_that_is_no_number_or_infinite_is_refused() {
     let mut configuration = fixture::configuration();
     configuration.source.format = Format::Avro;
     let mut ingest = ingest(&configuration);
-    ingest.decoder().add_writer_schema(9, fixture::SCHEMA);
+    ingest.decoder().add_writer_schema(9, fixture::schema_text());
     let amounts = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, f64::MAX, f64::MIN_POSITIVE];
     let sent: Vec<Sent> = amounts
         .iter()
@@ -333,7 +333,7 @@ fn an_unresolved_schema_changes_nothing() {
     assert_eq!((error.id, error.message), (9, 0));
     assert!(ingest.progress().is_empty());
     assert_eq!(ingest.open_epoch().messages, 0);
-    ingest.decoder().add_writer_schema(9, fixture::SCHEMA);
+    ingest.decoder().add_writer_schema(9, fixture::schema_text());
     let processed = ingest.process(&fixture::batch(&sent), 0).expect("schema 9 is known now");
     assert!(processed.silver.is_some());
 }

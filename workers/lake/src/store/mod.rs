@@ -1,5 +1,6 @@
 //! [`Store`]: the files of a lake, by path relative to its root, with errors that name them.
 
+mod address;
 mod durable_local;
 mod probe;
 
@@ -48,7 +49,7 @@ impl Store {
     /// Opens the storage at `uri` and proves that it can be trusted with fences.
     pub(crate) async fn open(uri: &str) -> Result<Self, LakeError> {
         let invalid = |reason: String| InvalidUriSnafu { uri, reason }.build();
-        let url = Url::parse(uri.trim_end_matches('/')).map_err(|error| invalid(error.to_string()))?;
+        let url = address::parse(uri).map_err(invalid)?;
         let (whole, prefix): (Arc<dyn ObjectStore>, Path) = match url.scheme() {
             "file" => {
                 let root =
@@ -59,13 +60,13 @@ impl Store {
                 let prefix = Path::from_absolute_path(&root).map_err(|error| invalid(error.to_string()))?;
                 (Arc::new(local), prefix)
             }
-            "s3" | "s3a" | "gs" | "az" | "azure" | "adl" | "abfs" | "abfss" => {
+            _ => {
                 let options = credentials(std::env::vars());
-                let (store, prefix) = object_store::parse_url_opts(&url, options)
-                    .map_err(|error| invalid(error.to_string()))?;
+                let (store, prefix) = object_store::parse_url_opts(&url, options).map_err(|source| {
+                    LakeError::InvalidStoreVariables { uri: uri.to_owned(), source: Box::new(source) }
+                })?;
                 (Arc::from(store), prefix)
             }
-            other => return Err(invalid(format!("the scheme '{other}' is not known"))),
         };
         let store = Self::with(whole, prefix, url);
         probe::create_if_absent(&store).await?;

@@ -23,9 +23,22 @@ async fn a_lake_may_live_in_a_directory_with_spaces_and_umlauts() {
 #[tokio::test]
 async fn uris_that_cannot_be_used_say_what_can() {
     for (uri, wrong) in [
-        ("lake", "relative URL"),
+        ("", "has no scheme"),
+        ("lake", "has no scheme"),
+        ("/lake", "has no scheme"),
         ("ftp://host/lake", "the scheme 'ftp' is not known"),
-        ("file://host/lake", "not an absolute path"),
+        ("file://host/lake", "names the host 'host'"),
+        ("file:///lake?x", "no '?'"),
+        ("s3://bucket/lake#x", "no '#'"),
+        ("s3://", "names no bucket"),
+        ("s3:///lake", "names no bucket"),
+        ("s3://bucket:9000/lake", "nor a port"),
+        ("gs://user@bucket/lake", "neither a user"),
+        ("az:///lake", "names no container"),
+        ("az://a.b/lake", "no dots, as 'a.b'"),
+        ("abfss://container@account/lake", "'account' is no account"),
+        ("abfss://container@account.example.com/lake", "'account.example.com' is no account"),
+        ("abfss://container@account.dfs.core.windows.net:1/lake", "nor a port"),
     ] {
         let error = Store::open(uri).await.unwrap_err();
         assert!(matches!(error, LakeError::InvalidUri { .. }), "{error}");
@@ -33,6 +46,18 @@ async fn uris_that_cannot_be_used_say_what_can() {
         assert!(message.contains(wrong) && message.contains("s3://"), "{message}");
         assert!(!error.is_transient());
     }
+}
+
+#[tokio::test]
+async fn a_store_whose_variables_are_missing_says_which_there_are() {
+    let error = Store::open("az://container/lake").await.unwrap_err();
+    assert_eq!(error.reason(), "InvalidStorageVariables");
+    let message = error.to_string();
+    assert!(
+        message.contains("az://container/lake") && message.contains("AZURE_STORAGE_ACCOUNT_NAME"),
+        "{message}"
+    );
+    assert!(!error.is_transient());
 }
 
 #[test]
