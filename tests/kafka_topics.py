@@ -39,6 +39,11 @@ class Topic:
     def delete(self):
         client = admin.AdminClient({"bootstrap.servers": self.servers})
         client.delete_topics([self.name])[self.name].result(DEADLINE)
+        # The answer comes before the broker has forgotten the topic.
+        deadline = time.monotonic() + DEADLINE
+        while self.name in client.list_topics(timeout=10).topics:
+            assert time.monotonic() < deadline, f"topic {self.name} is still there after {DEADLINE} s"
+            time.sleep(0.1)
 
     def produce(self, messages):
         """Sends (partition, timestamp in ms, key, value) in order, and waits until all are acknowledged."""
