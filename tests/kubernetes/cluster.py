@@ -1,7 +1,9 @@
 """The hands of the tests on Kubernetes: kubectl, namespaces, pods, images."""
 
 import json
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,6 +55,16 @@ class Cluster:
         lines = pathlib.Path(path).read_text().split("\n")
         return [json.loads(line) for line in lines[:-1]]  # the last may be half written
 
+    def recycle_volumes(self, namespace: str):
+        """Empties the volumes that a namespace has left, so that they may be claimed again."""
+        for volume in self.get("persistentvolumes")["items"]:
+            if volume["spec"].get("claimRef", {}).get("namespace") != namespace:
+                continue
+            for path in pathlib.Path(volume["spec"]["local"]["path"]).iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            unclaim = json.dumps([{"op": "remove", "path": "/spec/claimRef"}])
+            self.kubectl("patch", "persistentvolume", volume["metadata"]["name"], "--type=json", f"--patch={unclaim}")
+
     def load(self, tag: str, folder: pathlib.Path, entrypoint: str) -> str:
         """Makes an image of a folder, and gives it to the node."""
         with tempfile.TemporaryDirectory() as temporary:
@@ -63,6 +75,18 @@ class Cluster:
             )
             subprocess.run([self.root / "dev/cluster", "load", archive], check=True)
         return tag
+
+    def load_program(self, name: str, programs: pathlib.Path) -> tuple[str, pathlib.Path]:
+        """Makes the image of a program of ours, and gives it to the node. Gives its name, and its archive."""
+        result = subprocess.run(
+            [self.root / "dev/images", "--load", name],
+            env={**os.environ, "SLUICE_BIN": str(programs)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        tag, archive = result.stdout.split()
+        return tag, pathlib.Path(archive)
 
 
 class Namespace:
@@ -82,6 +106,7 @@ class Namespace:
 
     def delete(self):
         self.cluster.kubectl("delete", "namespace", self.name, "--wait=true", f"--timeout={PATIENCE}s")
+        self.cluster.recycle_volumes(self.name)
 
     def kubectl(self, *arguments, document=None) -> str:
         return self.cluster.kubectl(f"--namespace={self.name}", *arguments, document=document)
@@ -94,6 +119,18 @@ class Namespace:
 
     def phase(self, pod: str) -> str:
         return self.get("pod", pod)["status"].get("phase", "")
+
+    def logs_of(self, pod: dict) -> str:
+        """What a pod wrote that ends by itself."""
+        name = pod["metadata"]["name"]
+        self.create_object(pod)
+        self.until(f"end of {name}", lambda: self.phase(name) in ("Succeeded", "Failed"))
+        return self.kubectl("logs", name)
+
+    def claimed_folder(self, claim: str) -> pathlib.Path:
+        """The folder of this machine whose files a claim holds."""
+        volume = self.get("persistentvolumeclaim", claim)["spec"]["volumeName"]
+        return pathlib.Path(self.cluster.get("persistentvolume", volume)["spec"]["local"]["path"])
 
     def until(self, what: str, check, patience: float = PATIENCE):
         """Repeats `check` until it gives something true; an object that is not there yet is not there yet."""

@@ -1,7 +1,5 @@
 """The cluster itself: what the other tests on Kubernetes take for granted."""
 
-import pathlib
-
 import pytest
 
 from cluster import Refused, restricted_pod
@@ -19,16 +17,13 @@ def test_a_restricted_pod_reaches_a_service_by_its_name(namespace, busybox):
         }
     )
     namespace.until("pod that runs", lambda: namespace.phase("server") == "Running")
-    fetch = f"until wget -q -O - http://hello.{namespace.name}.svc.cluster.local/hostname; do sleep 1; done"
-    namespace.create_object(restricted_pod("client", busybox, "sh", "-c", fetch.replace("wget", "busybox wget")))
-    namespace.until("pod that has ended", lambda: namespace.phase("client") == "Succeeded")
-    assert namespace.kubectl("logs", "client") == "server\n"
+    url = f"http://hello.{namespace.name}.svc.cluster.local/hostname"
+    client = restricted_pod("client", busybox, "sh", "-c", f"until wget -q -O - {url}; do sleep 1; done")
+    assert namespace.logs_of(client).endswith("server\n")
 
 
 def test_a_name_outside_the_cluster_does_not_exist(namespace, busybox):
-    namespace.create_object(restricted_pod("client", busybox, "nslookup", "example.org."))
-    namespace.until("pod that has ended", lambda: namespace.phase("client") == "Failed")
-    assert "NXDOMAIN" in namespace.kubectl("logs", "client")
+    assert "NXDOMAIN" in namespace.logs_of(restricted_pod("client", busybox, "nslookup", "example.org."))
 
 
 def test_a_privileged_pod_is_refused_where_restricted_is_enforced(namespace, busybox):
@@ -52,9 +47,7 @@ def test_a_pod_that_is_nobody_writes_to_its_claim(namespace, busybox):
     pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "lake", "mountPath": "/lake"}]
     namespace.create_object(pod)
     namespace.until("pod that has ended", lambda: namespace.phase("writer") == "Succeeded")
-    volume = namespace.get("persistentvolumeclaim", "lake")["spec"]["volumeName"]
-    folder = pathlib.Path(namespace.cluster.get("persistentvolume", volume)["spec"]["local"]["path"])
-    assert (folder / "who").read_text() == "65532\n"
+    assert (namespace.claimed_folder("lake") / "who").read_text() == "65532\n"
 
 
 def test_what_rbac_denies_is_in_the_audit_log(namespace):
