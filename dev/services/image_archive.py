@@ -79,7 +79,7 @@ def main():
     runtime = {
         "User": arguments.user,
         "Entrypoint": arguments.entrypoint,
-        "Env": ["PATH=/", *arguments.env],
+        "Env": ["PATH=/usr/local/bin:/bin", *arguments.env],
         "Labels": dict(label.split("=", 1) for label in arguments.label),
         "WorkingDir": "/",
     }

@@ -47,12 +47,20 @@ class Cluster:
     def get(self, *arguments) -> dict:
         return json.loads(self.kubectl("get", "--output=json", *arguments))
 
+    def ask(self, *arguments) -> str:
+        """A line that `dev/cluster` answers."""
+        result = subprocess.run(
+            [self.root / "dev/cluster", *arguments], stdout=subprocess.PIPE, text=True, check=True
+        )
+        return result.stdout.strip()
+
+    def machine_address(self) -> str:
+        """Where pods reach servers of this machine."""
+        return self.ask("machine-address")
+
     def audit_log(self) -> list[dict]:
         """Every request that the API server has answered, in order."""
-        path = subprocess.run(
-            [self.root / "dev/cluster", "audit-log"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        lines = pathlib.Path(path).read_text().split("\n")
+        lines = pathlib.Path(self.ask("audit-log")).read_text().split("\n")
         return [json.loads(line) for line in lines[:-1]]  # the last may be half written
 
     def recycle_volumes(self, namespace: str):

@@ -1,12 +1,16 @@
-"""What every test on Kubernetes needs: the node of dev/cluster, and a namespace that enforces `restricted`."""
+"""What tests on Kubernetes need: the node of dev/cluster, namespaces that enforce `restricted`, a Kafka for pods,
+and the operator as its chart installs it."""
 
+import os
 import pathlib
 import shutil
+import subprocess
 import uuid
 
 import pytest
 
 from cluster import Cluster, Namespace
+from release import Release
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -38,6 +42,29 @@ def busybox(cluster, tmp_path_factory) -> str:
         pytest.fail("no busybox to make pods of: run `dev/install cluster`")
     folder = tmp_path_factory.mktemp("busybox")
     (folder / "bin").mkdir()
-    (folder / "tmp").mkdir()
     shutil.copy(program, folder / "bin/busybox")
+    (folder / "bin/wget").symlink_to("busybox")  # what `helm test` calls
     return cluster.load("localhost/busybox:test", folder, entrypoint="/bin/busybox")
+
+
+@pytest.fixture(scope="session")
+def kafka_for_pods(cluster):
+    """The address of a real Apache Kafka that pods of the node reach, and this machine too."""
+    script = ROOT / "dev/services/kafka"
+    services = pathlib.Path(os.environ.get("SLUICE_SERVICES") or ROOT / ".services") / "for-pods"
+    environment = {**os.environ, "SLUICE_SERVICES": str(services), "SLUICE_KAFKA_HOST": cluster.machine_address()}
+    subprocess.run([script, "up"], env=environment, check=True)
+    address = subprocess.run([script, "address"], env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    yield address.stdout.strip()
+    subprocess.run([script, "down"], env=environment, check=True)
+
+
+@pytest.fixture(scope="session")
+def release(cluster, worker_program, busybox):
+    """The CRDs and the operator, installed by Helm; removed at the end."""
+    for name in ("operator", "worker"):
+        cluster.load_program(name, worker_program.parent)
+    release = Release(cluster, test_image=busybox)
+    release.install()
+    yield release
+    release.uninstall()
