@@ -9,6 +9,8 @@ import sys
 import tempfile
 import time
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
 # Generous: the machine may be compiling something else.
 PATIENCE = 120
 

@@ -9,10 +9,8 @@ import uuid
 
 import pytest
 
-from cluster import Cluster, Namespace
+from cluster import ROOT, Cluster, Namespace
 from release import Release
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture(scope="session")

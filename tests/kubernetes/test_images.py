@@ -6,8 +6,7 @@ import tarfile
 
 import pytest
 
-from cluster import restricted_pod
-from conftest import ROOT
+from cluster import ROOT, restricted_pod
 
 
 @pytest.fixture(scope="module")
