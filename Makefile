@@ -1,6 +1,6 @@
 # The tasks of the project. `make demo` shows what Sluice does, `make test` says whether a change may land.
 SHELL := /bin/bash
-.PHONY: help build demo test check generate prove bench services services-down clean
+.PHONY: help build demo test check generate prove bench images services services-down clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,13 +29,19 @@ bench: build ## the figures of bench/RESULTS.md, on this machine
 	@dev/install tests
 	@dev/bench
 
-services: ## start the services that tests need and print where they are
+images: build ## container images of the programs, without Docker, in .services/images
+	@source dev/environment && dev/images
+
+services: ## start the services that tests need (Kafka, Kubernetes) and print where they are
 	@dev/install tests
 	@dev/services/kafka up
+	@dev/cluster up
 
 services-down: ## stop them
 	@dev/services/kafka down
+	@dev/cluster down
 
 clean: ## stop the services and forget local state; caches stay
 	@dev/services/kafka down
+	@dev/cluster down
 	@rm -rf .services .sluice

@@ -1,0 +1,31 @@
+# syntax=docker/dockerfile:1
+# The image of sluice-operator: turns the resources of sluice.dev into running workers.
+# docker buildx build --platform linux/amd64,linux/arm64 --file images/operator.Dockerfile --build-arg VERSION=... .
+# Without Docker: dev/images, which reads the last stage of this file.
+
+FROM rust:1.95.0-slim-bookworm AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates gcc libc6-dev perl \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY . .
+ARG TARGETARCH
+# The caches are the builder's; the program leaves them with the folder.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/source/target,id=operator-$TARGETARCH \
+    cargo build --locked --release --package sluice-operator \
+    && images/root-folder target/release/sluice-operator /root-folder
+
+FROM scratch
+ARG VERSION=0.0.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="sluice-operator" \
+    org.opencontainers.image.description="Kubernetes operator for real-time lakehouses" \
+    org.opencontainers.image.source="https://github.com/sluice-dev/sluice" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION"
+COPY --from=build /root-folder /
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/usr/local/bin/sluice-operator"]

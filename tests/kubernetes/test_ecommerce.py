@@ -1,0 +1,126 @@
+"""The headline: Helm installs the operator, the example is applied, and a real Kafka's rows are in the lake."""
+
+import json
+import uuid
+
+import pytest
+
+import lakes
+from cluster import Refused
+from kafka_topics import Topic
+from oracle import decode_json, run_pipeline
+from processes import Program
+
+MESSAGES = 20_000
+# Every kind of object that a pipeline owns.
+CHILDREN = ("deployment", "configmap", "service", "serviceaccount", "poddisruptionbudget", "networkpolicy")
+OWNED = "--selector=sluice.dev/pipeline=ecommerce"
+
+
+@pytest.fixture
+def topic(kafka_for_pods, worker_program, seed, tmp_path):
+    """A topic of generated traffic with everything that is rare in it."""
+    topic = Topic(kafka_for_pods, f"test-{uuid.uuid4().hex[:12]}", partitions=8)
+    arguments = ("--bootstrap-servers", topic.servers, "--topic", topic.name, "--partitions", topic.partitions)
+    traffic = ("--start-time", "2026-01-02T23:30:00Z", "--event-rate", "50", "--rate", "0")
+    shares = ("--duplicates", "0.02", "--late", "0.02", "--malformed", "0.01", "--odd", "0.01")
+    Program(
+        [worker_program, "generate", *arguments, "--seed", seed, "--messages", MESSAGES, *traffic, *shares],
+        tmp_path / "generate.log",
+    ).succeed()
+    yield topic
+    topic.delete()
+
+
+@pytest.fixture
+def pipeline(release, namespace, topic, tmp_path):
+    """The example, applied as it is but for its Kafka."""
+    address = {"bootstrapServers": topic.servers, "topic": topic.name, "keyColumn": "user_id", "startFrom": "Earliest"}
+    overlay = {
+        "resources": ["lake.yaml", "pipeline.yaml"],
+        "namespace": namespace.name,
+        "patches": [
+            {
+                "target": {"kind": "StreamPipeline"},
+                "patch": json.dumps([{"op": "replace", "path": "/spec/source/kafka", "value": address}]),
+            }
+        ],
+    }
+    for name in overlay["resources"]:
+        example = namespace.cluster.root / "manifests/examples/ecommerce" / name
+        (tmp_path / name).write_text(example.read_text())
+    (tmp_path / "kustomization.yaml").write_text(json.dumps(overlay))
+    namespace.cluster.kubectl("apply", "--server-side", f"--kustomize={tmp_path}")
+    yield "ecommerce"
+    namespace.kubectl("delete", "streampipeline", "ecommerce", "--ignore-not-found", "--wait=true", "--timeout=120s")
+
+
+def status(namespace) -> dict:
+    return namespace.get("streampipeline", "ecommerce").get("status", {})
+
+
+def await_ready(namespace):
+    namespace.kubectl("wait", "streampipeline/ecommerce", "--for=condition=Ready", "--timeout=180s")
+
+
+def children(namespace) -> dict[tuple[str, str], str]:
+    """The uid of each object that the pipeline owns, by kind and name."""
+    objects = namespace.get(",".join(CHILDREN), OWNED)["items"]
+    return {(one["kind"], one["metadata"]["name"]): one["metadata"]["uid"] for one in objects}
+
+
+def test_the_operator_answers_helms_test(release):
+    assert "Succeeded" in release.test()
+
+
+def test_the_example_fills_the_lake_with_the_oracles_rows(namespace, pipeline, topic):
+    await_ready(namespace)
+    folder = namespace.claimed_folder("lake") / "ecommerce"
+    expected = run_pipeline(topic.read_all(), decode_json)
+    namespace.until("end of the lag", lambda: status(namespace).get("lag") == 0)
+    lakes.assert_lake(folder, expected, readers=lakes.READERS)
+
+    header, row = namespace.kubectl("get", "stpl").splitlines()
+    shown = dict(zip(header.split(), row.split()))
+    assert (shown["NAME"], shown["READY"], shown["REPLICAS"], shown["LAG"]) == ("ecommerce", "True", "2/2", "0")
+    assert shown["FRESHNESS"] and "silver" in shown["LAYERS"]
+
+
+def test_what_is_deleted_by_hand_is_back_within_30_seconds(namespace, pipeline):
+    await_ready(namespace)
+    before = children(namespace)
+    assert {kind.lower() for kind, _ in before} == set(CHILDREN)
+    for kind in CHILDREN:
+        namespace.kubectl("delete", kind, OWNED, "--wait=false")
+        try:
+            back = lambda: children(namespace).keys() == before.keys()  # noqa: E731
+            namespace.until(f"{kind} that is back", back, patience=30)
+        except Refused as refused:
+            pytest.fail(str(refused))
+    assert not set(children(namespace).values()) & set(before.values()), "something was not deleted at all"
+    await_ready(namespace)
+
+
+def test_what_is_edited_by_hand_is_mended_within_30_seconds(namespace, pipeline):
+    await_ready(namespace)
+
+    def port():
+        return namespace.get("service", OWNED)["items"][0]["spec"]["ports"][0]["port"]
+
+    service = namespace.get("service", OWNED)["items"][0]["metadata"]["name"]
+    wanted = port()
+    change = json.dumps([{"op": "replace", "path": "/spec/ports/0/port", "value": wanted + 1}])
+    namespace.kubectl("patch", "service", service, "--type=json", f"--patch={change}")
+    namespace.until("port that is mended", lambda: port() == wanted, patience=30)
+
+
+def test_a_pipeline_that_is_removed_leaves_its_data_and_nothing_else(namespace, pipeline, topic):
+    await_ready(namespace)
+    namespace.until("end of the lag", lambda: status(namespace).get("lag") == 0)
+    folder = namespace.claimed_folder("lake") / "ecommerce"
+    rows = lakes.read_with_delta_rs(folder / "bronze").num_rows
+    namespace.kubectl("delete", "streampipeline", pipeline, "--wait=true", "--timeout=120s")
+    namespace.until("end of its objects", lambda: not children(namespace))
+    namespace.until("end of its pods", lambda: not namespace.get("pods")["items"])
+    assert namespace.get("persistentvolumeclaim", "lake")["status"]["phase"] == "Bound"
+    assert lakes.read_with_delta_rs(folder / "bronze").num_rows == rows > 0
