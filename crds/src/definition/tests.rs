@@ -112,6 +112,16 @@ fn lists_and_texts_of_the_spec_are_bounded() {
 }
 
 #[test]
+fn no_rule_has_a_reason_under_which_an_api_server_hides_the_message() {
+    for (path, schema) in all_schemas() {
+        let rules = schema["x-kubernetes-validations"].as_array().cloned().unwrap_or_default();
+        for rule in rules {
+            assert_ne!(rule["reason"], "FieldValueDuplicate", "{path}: only the value would be printed");
+        }
+    }
+}
+
+#[test]
 fn every_field_is_explained() {
     for (path, schema) in all_schemas() {
         if path.is_empty() || path.ends_with("[]") {

@@ -132,7 +132,6 @@ use crate::text;
          self.velocity.all(velocity, !self.rules.exists(rule, rule.name == velocity.name))"
     )
     .message("a velocity rule needs a name that no rule has: the column reasons lists both")
-    .reason(Reason::FieldValueDuplicate)
     .field_path(".velocity"),
     validation = Rule::new("!has(self.alerts) || self.levels.exists(level, level.name == self.alerts.alertAt)")
         .message("alerts.alertAt must be the name of one of the levels")
@@ -160,7 +159,6 @@ pub struct FraudScorerSpec {
         "x-kubernetes-validations" = [{
             "rule": "self.all(rule, self.exists_one(other, other.name == rule.name))",
             "message": "two rules have the same name",
-            "reason": "FieldValueDuplicate",
         }]
     ))]
     pub rules: Vec<ScoringRule>,
@@ -172,7 +170,6 @@ pub struct FraudScorerSpec {
         "x-kubernetes-validations" = [{
             "rule": "self.all(velocity, self.exists_one(other, other.name == velocity.name))",
             "message": "two velocity rules have the same name",
-            "reason": "FieldValueDuplicate",
         }]
     ))]
     pub velocity: Vec<Velocity>,
@@ -188,7 +185,6 @@ pub struct FraudScorerSpec {
             {
                 "rule": "self.all(level, self.exists_one(other, other.name == level.name || other.minScore == level.minScore))",
                 "message": "two levels have the same name or the same minScore",
-                "reason": "FieldValueDuplicate",
             },
         ]
     ))]
