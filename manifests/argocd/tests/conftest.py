@@ -10,10 +10,10 @@ from lupa.lua51 import LuaRuntime, lua_type
 
 ROOT = Path(__file__).resolve().parents[3]
 PREFIX = "resource.customizations"
-# Only what Argo CD gives a script: no files, no processes.
+# What Argo CD gives a script: the basic functions, tables, and a clock.
 SANDBOX = """
 local date, time = os.date, os.time
-io, package, debug, os = nil, nil, nil, nil
+io, package, debug, os, string, math, coroutine = nil, nil, nil, nil, nil, nil, nil
 function require(name)
   assert(name == "os", "there is no module " .. name)
   return {date = date, time = time}
@@ -29,19 +29,20 @@ def to_lua(runtime, value):
     return value
 
 
-def from_lua(value, like=None):
-    """A table is a list if its keys are 1 to n. An empty one is what it was before, as Argo CD has it."""
+def from_lua(value, before=None):
+    """A table is a list if its keys are 1 to n. Of an empty one nobody knows: Argo CD takes it for what was there
+    before, so that a script cannot empty a map."""
     if lua_type(value) != "table":
         return value
     entries = dict(value.items())
     if not entries:
-        return like if like in ({}, []) else {}
+        return before if isinstance(before, dict) else []
     if set(entries) == set(range(1, len(entries) + 1)):
-        before = like if isinstance(like, list) else []
-        padded = [*before, *[None] * len(entries)]
-        return [from_lua(entries[index], padded[index - 1]) for index in sorted(entries)]
-    before = like if isinstance(like, dict) else {}
-    return {key: from_lua(item, before.get(key)) for key, item in entries.items()}
+        earlier = before if isinstance(before, list) else []
+        earlier = [*earlier, *[None] * len(entries)]
+        return [from_lua(entries[index], earlier[index - 1]) for index in sorted(entries)]
+    earlier = before if isinstance(before, dict) else {}
+    return {key: from_lua(item, earlier.get(key)) for key, item in entries.items()}
 
 
 class Customizations:

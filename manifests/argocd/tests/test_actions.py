@@ -49,14 +49,17 @@ def test_suspending_and_resuming_change_one_field(customizations, kind):
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
-def test_pausing_is_an_annotation_and_resuming_removes_it(customizations, kind):
+@pytest.mark.parametrize("others", [{}, {"team": "data"}])
+def test_pausing_and_resuming_set_one_annotation(customizations, kind, others):
     before = example(kind)
-    before["metadata"]["annotations"] = {"team": "data"}
+    if others:
+        before["metadata"]["annotations"] = others
     paused = customizations.act("pause-reconciliation", before)
-    assert paused["metadata"]["annotations"] == {"team": "data", "sluice.dev/paused": "true"}
+    assert paused["metadata"]["annotations"] == {**others, "sluice.dev/paused": "true"}
     resumed = customizations.act("resume-reconciliation", paused)
-    assert resumed == before
-    assert customizations.act("resume-reconciliation", example(kind)) == example(kind)
+    assert resumed["metadata"]["annotations"] == {**others, "sluice.dev/paused": "false"}
+    assert "pause-reconciliation" in customizations.enabled(resumed)
+    assert (paused["spec"], resumed["spec"]) == (before["spec"], before["spec"])
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)

@@ -1,4 +1,4 @@
-if obj.metadata.annotations ~= nil then
-  obj.metadata.annotations["sluice.dev/paused"] = nil
-end
+-- Not removed: a script cannot empty a map.
+obj.metadata.annotations = obj.metadata.annotations or {}
+obj.metadata.annotations["sluice.dev/paused"] = "false"
 return obj
