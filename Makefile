@@ -1,6 +1,6 @@
 # The tasks of the project. `make demo` shows what Sluice does, `make test` says whether a change may land.
 SHELL := /bin/bash
-.PHONY: help build demo test check generate prove bench images services services-down clean
+.PHONY: help build demo test check charts generate prove bench images kind kind-down services services-down clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -19,6 +19,9 @@ test: ## everything that a change must pass, on real services
 check: ## formatting, lints and generated files, without running a test
 	@dev/check
 
+charts: ## what the judges and the tests say of the charts, and of what is rendered from them
+	@dev/charts check
+
 generate: ## write the generated files (CRDs, snapshots are reviewed with cargo-insta)
 	@source dev/environment && cargo build --workspace && "$$SLUICE_BIN/crdgen"
 
@@ -32,6 +35,10 @@ bench: build ## the figures of bench/RESULTS.md, on this machine
 images: build ## container images of the programs, without Docker, in .services/images
 	@source dev/environment && dev/images
 
+kind: ## the example on a kind cluster, with Strimzi; for machines with Docker
+	@dev/kind up
+kind-down: ## delete that cluster
+	@dev/kind down
 services: ## start the services that tests need (Kafka, Kubernetes) and print where they are
 	@dev/install tests
 	@dev/services/kafka up

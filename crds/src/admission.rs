@@ -6,6 +6,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use kube::CustomResourceExt;
+use kube::core::cel::validate_cel;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{StreamPipeline, definition};
@@ -31,19 +35,27 @@ impl fmt::Display for Violation {
 
 /// Admits a document as a StreamPipeline, or says everything that is wrong with it.
 pub fn admit(document: &Value) -> Result<StreamPipeline, Vec<Violation>> {
+    admit_as(document)
+}
+
+/// Admits a document as a resource of one kind, or says everything that is wrong with it.
+pub fn admit_as<K>(document: &Value) -> Result<K, Vec<Violation>>
+where
+    K: CustomResourceExt + DeserializeOwned + Serialize,
+{
     let mut document = document.clone();
     drop_nulls(&mut document);
-    let schema = definition::stream_pipeline().schema();
+    let definition = definition::of::<K>();
     let mut violations = Vec::new();
-    check_envelope(&document, &mut violations);
-    Walk { violations: &mut violations }.check(&schema, &document, "");
+    check_envelope(&definition.resource.spec.names.kind, &document, &mut violations);
+    Walk { violations: &mut violations }.check(&definition.schema(), &document, "");
     if !violations.is_empty() {
         return Err(violations);
     }
-    let pipeline: StreamPipeline = serde_json::from_value(document)
+    let resource: K = serde_json::from_value(document)
         .map_err(|error| vec![Violation { field: String::new(), message: error.to_string() }])?;
-    match pipeline.validate_cel() {
-        Ok(()) => Ok(pipeline),
+    match validate_cel(&resource) {
+        Ok(()) => Ok(resource),
         Err(errors) => Err(errors
             .into_vec()
             .into_iter()
@@ -68,7 +80,7 @@ fn drop_nulls(value: &mut Value) {
 const ENVELOPE: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
 /// What the schema leaves to the API server's own types.
-fn check_envelope(document: &Value, violations: &mut Vec<Violation>) {
+fn check_envelope(kind: &str, document: &Value, violations: &mut Vec<Violation>) {
     let mut expect = |field: &str, expected: &str| {
         let found = document.get(field).and_then(Value::as_str).unwrap_or_default();
         if found != expected {
@@ -79,11 +91,11 @@ fn check_envelope(document: &Value, violations: &mut Vec<Violation>) {
         }
     };
     expect("apiVersion", &format!("{}/{}", crate::GROUP, crate::VERSION));
-    expect("kind", "StreamPipeline");
+    expect("kind", kind);
     if document.pointer("/metadata/name").and_then(Value::as_str).is_none() {
         violations.push(Violation {
             field: "metadata.name".to_owned(),
-            message: "is missing: give the pipeline a name".to_owned(),
+            message: "is missing: give the resource a name".to_owned(),
         });
     }
 }

@@ -16,6 +16,10 @@ pub mod types {
     pub const STALLED: &str = "Stalled";
     /// It works, but not as it should; absent when it does.
     pub const DEGRADED: &str = "Degraded";
+    /// A version of the model answers predictions.
+    pub const AVAILABLE: &str = "Available";
+    /// A rollout is under way.
+    pub const PROGRESSING: &str = "Progressing";
     /// The brokers answer and have the topic.
     pub const KAFKA_REACHABLE: &str = "KafkaReachable";
     /// The lake can be read and written.
@@ -26,6 +30,16 @@ pub mod types {
     pub const WAREHOUSE_SYNC_HEALTHY: &str = "WarehouseSyncHealthy";
     /// The last maintenance succeeded.
     pub const MAINTENANCE_HEALTHY: &str = "MaintenanceHealthy";
+    /// The last training succeeded.
+    pub const TRAINING_HEALTHY: &str = "TrainingHealthy";
+    /// The last rollout did not fail.
+    pub const ROLLOUT_HEALTHY: &str = "RolloutHealthy";
+    /// The weights in force are not those of the spec, and will not become them by themselves.
+    pub const SPEC_DIVERGED: &str = "SpecDiverged";
+    /// The scorer has a model to score with.
+    pub const MODEL_AVAILABLE: &str = "ModelAvailable";
+    /// A rule reads the column that holds the truth.
+    pub const LABEL_USED_IN_SCORING: &str = "LabelUsedInScoring";
     /// All pods share one node, because the claim cannot be mounted by several.
     pub const SINGLE_NODE_STORAGE: &str = "SingleNodeStorage";
     /// Rows were seen whose key column is not the message's key.
@@ -44,6 +58,14 @@ pub mod reasons {
     pub const STARTING: &str = "Starting";
     /// Stopped by `spec.suspend`.
     pub const SUSPENDED: &str = "Suspended";
+    /// Everything is in place but a first version of the model.
+    pub const AWAITING_FIRST_MODEL: &str = "AwaitingFirstModel";
+    /// A rollout waits for a person.
+    pub const CANARY_PAUSED: &str = "CanaryPaused";
+    /// A version did worse, and the weights went back by themselves.
+    pub const AUTO_ROLLED_BACK: &str = "AutoRolledBack";
+    /// Not all pods route by the weights yet.
+    pub const ROUTING_NOT_IN_FORCE: &str = "RoutingNotInForce";
     /// The spec contradicts itself.
     pub const INVALID_SPEC: &str = "InvalidSpec";
     /// Something that the spec refers to is not there.

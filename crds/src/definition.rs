@@ -7,7 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use crate::StreamPipeline;
+use crate::{FraudScorer, ModelDeployment, StreamPipeline};
 
 /// One kind's definition and the file that it is written to, beside this crate's manifest.
 #[derive(Clone, Debug)]
@@ -36,12 +36,17 @@ impl Definition {
 
 /// The definitions of all kinds.
 pub fn definitions() -> Vec<Definition> {
-    vec![stream_pipeline()]
+    vec![stream_pipeline(), of::<FraudScorer>(), of::<ModelDeployment>()]
 }
 
 /// The definition of `StreamPipeline`.
 pub fn stream_pipeline() -> Definition {
-    finish(StreamPipeline::crd())
+    of::<StreamPipeline>()
+}
+
+/// The definition of one kind.
+pub fn of<K: CustomResourceExt>() -> Definition {
+    finish(K::crd())
 }
 
 fn finish(mut resource: CustomResourceDefinition) -> Definition {

@@ -7,6 +7,8 @@
 //! | module | job |
 //! |---|---|
 //! | [`stream_pipeline`] | the kind `StreamPipeline` |
+//! | [`fraud_scorer`] | the kind `FraudScorer` |
+//! | [`model_deployment`] | the kind `ModelDeployment` |
 //! | [`pod_template`] | what every kind lets a user say about its pods |
 //! | [`conditions`] | the types and reasons of conditions |
 //! | [`definition`] | the CustomResourceDefinitions, as they are installed |
@@ -25,11 +27,15 @@ pub mod definition;
 pub mod duration;
 #[cfg(test)]
 mod fixture;
+pub mod fraud_scorer;
+pub mod model_deployment;
 pub mod pod_template;
 pub mod stream_pipeline;
 pub mod text;
 
-pub use admission::{Violation, admit};
+pub use admission::{Violation, admit, admit_as};
+pub use fraud_scorer::{FraudScorer, FraudScorerSpec, FraudScorerStatus};
+pub use model_deployment::{ModelDeployment, ModelDeploymentSpec, ModelDeploymentStatus};
 pub use stream_pipeline::{StreamPipeline, StreamPipelineSpec, StreamPipelineStatus};
 
 /// The API group of all kinds.

@@ -63,6 +63,27 @@ text_schemas! {
     /// A name of the time zone database.
     time_zone: 1 to 64, "self.matches('^[A-Za-z][A-Za-z0-9_+/-]*$')",
         "write a name of the time zone database, like UTC or Europe/Berlin";
+    /// A share: a decimal from 0 to 1, in quotes, so that no float is rounded on its way.
+    ratio: 1 to 8, "self.matches('^(0(\\\\.[0-9]{1,6})?|1(\\\\.0{1,6})?)$')",
+        "write a decimal from 0 to 1 in quotes, like \"0.75\"";
+    /// The name of a scoring rule, also a part of a column's name.
+    rule_name: 1 to 64, "self.matches('^[a-z][a-z0-9_]*$')",
+        "a rule's name has lower-case letters, digits and underscores, and starts with a letter";
+    /// The name of a level of risk.
+    level_name: 1 to 32, "self.matches('^[A-Z][A-Z0-9_]*$')",
+        "a level's name has capital letters, digits and underscores, like HIGH";
+    /// The name of a model in a registry.
+    model_name: 1 to 128, "self.matches('^[A-Za-z0-9][-_.A-Za-z0-9]*$')",
+        "a model's name has letters, digits, '-', '_' and '.', and starts with a letter or digit";
+    /// A version of a model, or an alias.
+    model_version: 1 to 64, "self.matches('^@?[A-Za-z0-9][-_.A-Za-z0-9]*$')",
+        "write a version of the registry like \"12\", or an alias like \"@champion\"";
+    /// The id of a rollout.
+    rollout_id: 4 to 16, "self.matches('^[0-9a-f]+$')",
+        "write the id that status.rollout.id shows, like 7f3a";
+    /// What an artefact is, whatever it is called.
+    digest: 71 to 71, "self.matches('^sha256:[0-9a-f]{64}$')",
+        "write the digest that the status shows: sha256: and 64 hexadecimal digits";
 }
 
 /// A SQL expression. No rule: `sluice-worker check` compiles it.

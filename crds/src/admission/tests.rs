@@ -122,6 +122,6 @@ fn a_document_of_another_kind_or_without_a_name_is_refused() {
     );
     assert_eq!(
         violations("/metadata/name", Value::Null),
-        ["metadata.name: is missing: give the pipeline a name"]
+        ["metadata.name: is missing: give the resource a name"]
     );
 }

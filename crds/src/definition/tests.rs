@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{definitions, stream_pipeline};
+use super::{Definition, definitions, of};
+use crate::{FraudScorer, ModelDeployment, StreamPipeline};
 
 /// Every schema of a document, with its path.
 fn schemas(path: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
@@ -22,11 +23,18 @@ fn schemas(path: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
     }
 }
 
-fn all_schemas() -> Vec<(String, Value)> {
+fn schemas_of(definition: &Definition) -> Vec<(String, Value)> {
     let mut found = Vec::new();
-    schemas("", &stream_pipeline().schema(), &mut found);
-    assert!(found.len() > 150, "the walk found {} schemas", found.len());
+    schemas("", &definition.schema(), &mut found);
+    assert!(found.len() > 100, "the walk found {} schemas", found.len());
     found
+}
+
+/// The schemas of all kinds.
+fn all_schemas() -> Vec<(String, Value)> {
+    let definitions = definitions();
+    assert_eq!(definitions.len(), 3);
+    definitions.iter().flat_map(schemas_of).collect()
 }
 
 /// The spec is the user's; `status` holds the API's own types, too.
@@ -53,8 +61,10 @@ fn a_definition_fits_into_a_client_side_apply() {
 
 #[test]
 fn a_resource_that_was_not_seen_yet_does_not_pass_for_finished() {
-    let schema = stream_pipeline().schema();
-    assert_eq!(schema["properties"]["status"]["default"]["observedGeneration"], -1);
+    for definition in definitions() {
+        let schema = definition.schema();
+        assert_eq!(schema["properties"]["status"]["default"]["observedGeneration"], -1);
+    }
 }
 
 #[test]
@@ -102,6 +112,16 @@ fn lists_and_texts_of_the_spec_are_bounded() {
 }
 
 #[test]
+fn no_rule_has_a_reason_under_which_an_api_server_hides_the_message() {
+    for (path, schema) in all_schemas() {
+        let rules = schema["x-kubernetes-validations"].as_array().cloned().unwrap_or_default();
+        for rule in rules {
+            assert_ne!(rule["reason"], "FieldValueDuplicate", "{path}: only the value would be printed");
+        }
+    }
+}
+
+#[test]
 fn every_field_is_explained() {
     for (path, schema) in all_schemas() {
         if path.is_empty() || path.ends_with("[]") {
@@ -120,32 +140,65 @@ fn list_items_have_no_defaults_that_a_git_diff_would_show() {
     }
 }
 
-#[test]
-fn the_columns_of_kubectl_get_are_those_of_the_documentation() {
-    let resource = stream_pipeline().resource;
-    let columns = resource.spec.versions[0].additional_printer_columns.as_ref().unwrap();
+/// The columns that `kubectl get` shows: always, and with `-o wide`.
+fn columns(definition: &Definition) -> [Vec<&str>; 2] {
+    let columns = definition.resource.spec.versions[0].additional_printer_columns.as_ref().unwrap();
     let named = |wide: bool| -> Vec<&str> {
         let chosen = columns.iter().filter(|column| (column.priority.unwrap_or(0) > 0) == wide);
         chosen.map(|column| column.name.as_str()).collect()
     };
-    assert_eq!(named(false), ["Ready", "Reason", "Replicas", "Lag", "Freshness", "Layers", "Age"]);
-    assert_eq!(named(true), ["LastCommit", "Sync", "Message"]);
-    assert_eq!(resource.spec.names.short_names.as_deref(), Some(&["stpl".to_owned()][..]));
-    assert_eq!(resource.spec.names.categories.as_deref(), Some(&["sluice".to_owned()][..]));
+    [named(false), named(true)]
 }
 
 #[test]
-fn columns_and_the_scale_subresource_read_fields_that_exist() {
-    let definition = stream_pipeline();
-    let paths: Vec<String> = all_schemas().into_iter().map(|(path, _)| path).collect();
-    let version = &definition.resource.spec.versions[0];
-    let columns = version.additional_printer_columns.as_ref().unwrap();
-    let mut read: Vec<&str> = columns.iter().map(|column| column.json_path.as_str()).collect();
-    let scale = version.subresources.as_ref().and_then(|subresources| subresources.scale.as_ref()).unwrap();
-    read.extend([scale.spec_replicas_path.as_str(), scale.status_replicas_path.as_str()]);
-    read.extend(scale.label_selector_path.as_deref());
-    for path in read.into_iter().filter(|path| !path.starts_with(".metadata")) {
-        let field = path.replace("[?(@.type==\"Ready\")]", "[]");
-        assert!(paths.contains(&field), "{path} is not in the schema");
+fn the_columns_of_kubectl_get_are_those_of_the_documentation() {
+    let expected: [[&[&str]; 2]; 3] = [
+        [
+            &["Ready", "Reason", "Replicas", "Lag", "Freshness", "Layers", "Age"],
+            &["LastCommit", "Sync", "Message"],
+        ],
+        [
+            &["Ready", "Reason", "Replicas", "Model", "P99", "Lag", "Age"],
+            &["AlertRate", "Rules", "Shadow", "Message"],
+        ],
+        [
+            &["Ready", "Phase", "Stable", "Canary", "Weight", "Step", "Verdict", "Age"],
+            &["Reason", "Samples", "Next", "Trained", "Variants", "Suspended", "Message"],
+        ],
+    ];
+    let kinds = [of::<StreamPipeline>(), of::<FraudScorer>(), of::<ModelDeployment>()];
+    for (definition, expected) in kinds.iter().zip(expected) {
+        assert_eq!(columns(definition), expected, "{}", definition.file_name);
+    }
+}
+
+#[test]
+fn kinds_have_short_names_of_their_own_and_one_category() {
+    let definitions = definitions();
+    let names = definitions.iter().map(|definition| &definition.resource.spec.names);
+    let short: Vec<&str> =
+        names.clone().flat_map(|names| names.short_names.iter().flatten()).map(String::as_str).collect();
+    assert_eq!(short, ["stpl", "fscr", "mdpl"]);
+    for names in names {
+        assert_eq!(names.categories.as_deref(), Some(&["sluice".to_owned()][..]));
+    }
+}
+
+#[test]
+fn columns_selectors_and_the_scale_subresource_read_fields_that_exist() {
+    for definition in definitions() {
+        let paths: Vec<String> = schemas_of(&definition).into_iter().map(|(path, _)| path).collect();
+        let version = &definition.resource.spec.versions[0];
+        let columns = version.additional_printer_columns.as_ref().unwrap();
+        let mut read: Vec<&str> = columns.iter().map(|column| column.json_path.as_str()).collect();
+        let scale =
+            version.subresources.as_ref().and_then(|subresources| subresources.scale.as_ref()).unwrap();
+        read.extend([scale.spec_replicas_path.as_str(), scale.status_replicas_path.as_str()]);
+        read.extend(scale.label_selector_path.as_deref());
+        read.extend(version.selectable_fields.iter().flatten().map(|field| field.json_path.as_str()));
+        for path in read.into_iter().filter(|path| !path.starts_with(".metadata")) {
+            let field = path.replace("[?(@.type==\"Ready\")]", "[]");
+            assert!(paths.contains(&field), "{path} is not in the schema of {}", definition.file_name);
+        }
     }
 }

@@ -1,17 +1,13 @@
 //! The CEL rules of `StreamPipeline`, run: what each lets pass, and what it refuses with which message.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::StreamPipeline;
 use crate::definition;
-use crate::fixture::{changed, example};
+use crate::fixture::{self, changed, example, rule_messages};
 
 fn refusals(document: Value) -> Vec<String> {
-    let pipeline: StreamPipeline = serde_json::from_value(document).expect("the change keeps the types");
-    let errors = pipeline.validate_cel().err().map(kube::core::cel::ValidationErrors::into_vec);
-    errors.unwrap_or_default().into_iter().map(|error| error.message).collect()
+    fixture::refusals::<StreamPipeline>(document)
 }
 
 /// Documents that one rule refuses, each with a part of the rule's message.
@@ -137,10 +133,7 @@ fn a_lake_that_no_store_can_hold_is_refused() {
 }
 
 fn change_refusals(old: &Value, pointer: &str, value: Value) -> Vec<String> {
-    let parse = |document: Value| -> StreamPipeline { serde_json::from_value(document).expect("it parses") };
-    let (old, new) = (parse(old.clone()), parse(changed(old, pointer, value)));
-    let errors = new.validate_cel_update(&old).err().map(kube::core::cel::ValidationErrors::into_vec);
-    errors.unwrap_or_default().into_iter().map(|error| error.message).collect()
+    fixture::change_refusals::<StreamPipeline>(old, pointer, value)
 }
 
 #[test]
@@ -168,26 +161,9 @@ fn everything_else_can_be_changed() {
     }
 }
 
-/// Messages of all rules below a schema.
-fn rule_messages(schema: &Value, found: &mut BTreeSet<String>) {
-    match schema {
-        Value::Object(keywords) => {
-            let rules = keywords.get("x-kubernetes-validations").and_then(Value::as_array);
-            for rule in rules.into_iter().flatten() {
-                let message = rule["message"].as_str();
-                found.insert(message.unwrap_or_else(|| panic!("{rule} has no message")).to_owned());
-            }
-            keywords.values().for_each(|value| rule_messages(value, found));
-        }
-        Value::Array(values) => values.iter().for_each(|value| rule_messages(value, found)),
-        _ => {}
-    }
-}
-
 #[test]
 fn no_rule_is_without_a_test() {
-    let mut untested = BTreeSet::new();
-    rule_messages(&definition::stream_pipeline().schema(), &mut untested);
+    let mut untested = rule_messages(&definition::stream_pipeline().schema());
     assert!(untested.len() > 25, "the walk found {} rules", untested.len());
     let old = example("ecommerce");
     let mut seen: Vec<String> =

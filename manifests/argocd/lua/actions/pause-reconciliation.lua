@@ -1,0 +1,3 @@
+obj.metadata.annotations = obj.metadata.annotations or {}
+obj.metadata.annotations["sluice.dev/paused"] = "true"
+return obj
