@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+use axum::http::header::USER_AGENT;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ListParams};
@@ -36,6 +38,13 @@ pub enum RunError {
     /// There is no cluster to talk to.
     #[snafu(display("failed to find a cluster: {source}; set KUBECONFIG, or run inside a cluster"))]
     Configuration {
+        /// Why.
+        #[snafu(source(from(kube::config::InferConfigError, Box::new)))]
+        source: Box<kube::config::InferConfigError>,
+    },
+    /// The client cannot be made.
+    #[snafu(display("failed to make a client for the cluster: {source}"))]
+    Connect {
         /// Why.
         #[snafu(source(from(kube::Error, Box::new)))]
         source: Box<kube::Error>,
@@ -77,7 +86,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let listening = http::serve(settings.listen, readiness.clone(), metrics.clone(), stop.clone());
     let address = listening.await.context(HttpSnafu)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving /healthz, /readyz and /metrics");
-    let client = Client::try_default().await.context(ConfigurationSnafu)?;
+    let client = connect().await?;
 
     let Some(Some(cluster)) = stop.run_until_cancelled(wait_for_cluster(&client, &settings, &readiness)).await
     else {
@@ -102,6 +111,14 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     leadership.release().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A client that tells the API server's audit log who it is.
+async fn connect() -> Result<Client, RunError> {
+    let mut configuration = kube::Config::infer().await.context(ConfigurationSnafu)?;
+    let name = HeaderValue::from_static(concat!("sluice-operator/", env!("CARGO_PKG_VERSION")));
+    configuration.headers.push((USER_AGENT, name));
+    Client::try_from(configuration).context(ConnectSnafu)
 }
 
 fn cancel_on_signals(stop: &CancellationToken) -> Result<(), RunError> {
