@@ -78,7 +78,12 @@ where
     });
     let parameters = PatchParams::apply(patch.field_manager).force();
     context.metrics.api_write(Verb::Patch);
-    api.patch_status(&name, &parameters, &Patch::Apply(&document)).await.context(PatchSnafu { name })?;
+    match api.patch_status(&name, &parameters, &Patch::Apply(&document)).await {
+        Ok(_) => {}
+        // It has changed or gone meanwhile: the watch starts another pass.
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => return Ok(()),
+        Err(error) => Err(error).context(PatchSnafu { name })?,
+    }
     let about = patch.object_reference::<K>();
     for transition in transitions(patch.conditions_before, patch.conditions_after) {
         publish(context, &transition, &about).await;

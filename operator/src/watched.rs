@@ -15,10 +15,10 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
-use kube::core::{ApiResource, DynamicObject};
+use kube::core::ApiResource;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Store};
-use kube::runtime::watcher::{self, metadata_watcher};
+use kube::runtime::watcher::{self, watcher};
 use kube::runtime::WatchStreamExt;
 use kube::{Client, Resource};
 use tokio_util::sync::CancellationToken;
@@ -65,7 +65,7 @@ impl Watched {
     ) -> Self {
         let mut stores = BTreeMap::new();
         for resource in kinds() {
-            let api: Api<DynamicObject> = match namespace {
+            let api: Api<Metadata> = match namespace {
                 Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
                 None => Api::all_with(client.clone(), &resource),
             };
@@ -120,13 +120,13 @@ impl Watched {
 }
 
 async fn watch(
-    api: Api<DynamicObject>,
+    api: Api<Metadata>,
     writer: Writer<Metadata>,
     kind: String,
     touched: UnboundedSender<Touched>,
 ) {
     let ours = format!("{}={}", labels::MANAGED_BY, labels::OPERATOR);
-    let events = metadata_watcher(api, watcher::Config::default().labels(&ours)).modify(|object| {
+    let events = watcher(api, watcher::Config::default().labels(&ours)).modify(|object| {
         object.metadata.managed_fields = None;
     });
     let mut changes = std::pin::pin!(reflector::reflector(writer, events.default_backoff()).touched_objects());

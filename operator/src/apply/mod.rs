@@ -236,8 +236,8 @@ impl Applier<'_> {
         };
         self.metrics.api_write(Verb::Patch);
         let patch = Patch::Merge(serde_json::json!({ "metadata": changes }));
-        let patched = self.api(owner, child).patch_metadata(&child.name, &PatchParams::default(), &patch);
-        match patched.await {
+        let api = self.api(owner, child);
+        match api.patch_metadata(&child.name, &PatchParams::default(), &patch).await {
             Ok(made) => self.memory.remember(&owner.key(), child, &made.metadata),
             // Somebody wrote it meanwhile: the next pass applies it, and comes here again.
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}

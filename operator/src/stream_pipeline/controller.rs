@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::future::BoxFuture;
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use kube::Client;
 use kube::api::Api;
 use kube::core::error_boundary::DeserializeGuard;
@@ -60,9 +60,11 @@ pub async fn run(
     let store = writer.as_reader();
     let pipelines = reflector(writer, watcher(api, watcher::Config::default()).default_backoff());
     let own = trigger_self(pipelines.touched_objects(), ());
-    let queue = stream::select(own, children(touched)).take_until(stop.cancelled_owned());
     // Until everything that was made earlier is known, it would look as if nothing were there.
-    context.watched.ready().await;
+    if stop.run_until_cancelled(context.watched.ready()).await.is_none() {
+        return;
+    }
+    let queue = stream::select(own, children(touched)).take_until(stop.cancelled_owned());
     let config = Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE);
     let resources = store.clone();
     let passes = applier(pass, after_failure, Arc::clone(&context), store, queue, config);

@@ -62,24 +62,24 @@ pub fn judge(check: Option<&CheckSeen>) -> Check {
         return Check::Passed;
     }
     if let Some(failure) = ended("Failed") {
-        let hindrance = check.pods.iter().find_map(|pod| pod_trouble::of_pod(pod));
-        if let Some(trouble) = hindrance.or_else(|| refusal(check)) {
-            return Check::Hindered(trouble);
-        }
-        let said = check.pods.iter().find_map(|pod| last_words(pod));
+        let said = check
+            .pods
+            .iter()
+            .find_map(|pod| last_words(pod))
+            .or_else(|| hindrance(check).map(|trouble| trouble.message));
         let findings = said.unwrap_or_else(|| no_words(&check.job, failure.reason.as_deref()));
         let is_lasting = is_lasting(&findings);
         let ended = failure.last_transition_time.as_ref().map(|time| time.0);
         return Check::Failed { findings, is_lasting, ended };
     }
-    match check.pods.iter().find_map(|pod| pod_trouble::of_pod(pod)).or_else(|| refusal(check)) {
-        Some(trouble) => Check::Hindered(trouble),
-        None => Check::Running,
-    }
+    hindrance(check).map_or(Check::Running, Check::Hindered)
 }
 
-fn refusal(check: &CheckSeen) -> Option<Trouble> {
-    check.refusal.as_ref().filter(|_| check.pods.is_empty()).map(|said| pod_trouble::of_refusal(said))
+/// What keeps the check itself from running.
+fn hindrance(check: &CheckSeen) -> Option<Trouble> {
+    let refusal = check.refusal.as_ref().filter(|_| check.pods.is_empty());
+    let trouble = check.pods.iter().find_map(|pod| pod_trouble::of_pod(pod));
+    trouble.or_else(|| refusal.map(|said| pod_trouble::of_refusal(said)))
 }
 
 /// What the check printed before it ended.

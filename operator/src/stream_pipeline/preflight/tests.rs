@@ -96,4 +96,6 @@ fn what_keeps_the_check_itself_from_running_is_told() {
     let refusal = Some("pods is forbidden: violates PodSecurity \"restricted:latest\"");
     let Check::Hindered(trouble) = judge(Some(&check(json!({}), &[], refusal))) else { panic!("it cannot run") };
     assert_eq!(trouble.reason, "PodSecurityViolation");
+    let over = judge(Some(&check(ended("Failed", "DeadlineExceeded"), &[], refusal)));
+    assert!(matches!(over, Check::Failed { is_lasting: false, .. }), "it is tried again: {over:?}");
 }

@@ -13,7 +13,7 @@ use crate::stream_pipeline::workers::Workers;
 const PARTS: [(&str, &[&str]); 3] = [
     (
         types::KAFKA_REACHABLE,
-        &["KafkaUnreachable", "KafkaRefused", "KafkaSettingsUnusable", "KafkaClient", "TopicMissing"],
+        &["KafkaUnreachable", "KafkaRefused", "KafkaSettingsUnusable", "TopicMissing"],
     ),
     (
         types::STORAGE_REACHABLE,
