@@ -141,7 +141,8 @@ mod tests {
         assert_eq!((reworded[0].reason.as_str(), reworded[0].observed_generation), ("TopicMissing", Some(2)));
         let flipped = merge(&reworded, &ready(Truth::True, "Running"), Some(2), later);
         assert_eq!(flipped[0].last_transition_time.0, later);
-        let repeated = merge(&flipped, &ready(Truth::True, "Running"), Some(2), later + SignedDuration::from_secs(9));
+        let repeated =
+            merge(&flipped, &ready(Truth::True, "Running"), Some(2), later + SignedDuration::from_secs(9));
         assert_eq!(repeated, flipped, "an unchanged resource gives an identical document");
     }
 

@@ -17,7 +17,9 @@ use crate::metrics::Metrics;
 #[derive(Debug, Snafu)]
 pub enum ServeError {
     /// The address cannot be listened on.
-    #[snafu(display("failed to listen on {address}: {source}; free the address, or choose another with --listen"))]
+    #[snafu(display(
+        "failed to listen on {address}: {source}; free the address, or choose another with --listen"
+    ))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -73,8 +75,7 @@ pub async fn serve(
     let bound = listener.local_addr().context(ListenSnafu { address })?;
     let router = router(readiness, metrics);
     tokio::spawn(async move {
-        if let Err(error) =
-            axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
         {
             tracing::error!(%error, "failed to serve HTTP");
         }
@@ -87,7 +88,11 @@ fn router(readiness: Readiness, metrics: Metrics) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|State(readiness): State<Readiness>| async move { readiness.answer() }))
         .with_state(readiness)
-        .merge(Router::new().route("/metrics", get(|State(metrics): State<Metrics>| async move { metrics.text() })).with_state(metrics))
+        .merge(
+            Router::new()
+                .route("/metrics", get(|State(metrics): State<Metrics>| async move { metrics.text() }))
+                .with_state(metrics),
+        )
 }
 
 #[cfg(test)]
@@ -101,7 +106,10 @@ mod tests {
         let readiness = Readiness::new();
         assert_eq!(readiness.answer().0, StatusCode::SERVICE_UNAVAILABLE);
         readiness.wait_for("the CRD 'x'");
-        assert_eq!(readiness.answer(), (StatusCode::SERVICE_UNAVAILABLE, "waiting for the CRD 'x'\n".to_owned()));
+        assert_eq!(
+            readiness.answer(),
+            (StatusCode::SERVICE_UNAVAILABLE, "waiting for the CRD 'x'\n".to_owned())
+        );
         readiness.ready();
         assert_eq!(readiness.answer(), (StatusCode::OK, "ready\n".to_owned()));
     }

@@ -41,12 +41,7 @@ pub const NAME: &str = "app.kubernetes.io/name";
 
 /// Labels of an object made for a pipeline.
 pub fn of_pipeline(pipeline: &str) -> BTreeMap<String, String> {
-    owned_map([
-        (MANAGED_BY, OPERATOR),
-        (NAME, "sluice-worker"),
-        (PART_OF, "sluice"),
-        (PIPELINE, pipeline),
-    ])
+    owned_map([(MANAGED_BY, OPERATOR), (NAME, "sluice-worker"), (PART_OF, "sluice"), (PIPELINE, pipeline)])
 }
 
 /// Selects the pods of one role of a pipeline.

@@ -41,17 +41,27 @@ impl Metrics {
     /// All metrics, at zero.
     pub fn new() -> Self {
         let counter = |name: &str, help: &str| IntCounter::new(name, help).expect(VALID);
-        let counters =
-            |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]).expect(VALID);
+        let counters = |name: &str, help: &str, label: &str| {
+            IntCounterVec::new(Opts::new(name, help), &[label]).expect(VALID)
+        };
         let gauge = |name: &str, help: &str| IntGauge::new(name, help).expect(VALID);
         let buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-        let duration = HistogramOpts::new("sluice_operator_reconcile_seconds", "Time of one reconcile").buckets(buckets);
+        let duration =
+            HistogramOpts::new("sluice_operator_reconcile_seconds", "Time of one reconcile").buckets(buckets);
         let metrics = Self {
             registry: Registry::new(),
             reconciles: counter("sluice_operator_reconciles_total", "Reconciles, whatever their outcome"),
-            errors: counters("sluice_operator_reconcile_errors_total", "Reconciles that failed, by category", "category"),
+            errors: counters(
+                "sluice_operator_reconcile_errors_total",
+                "Reconciles that failed, by category",
+                "category",
+            ),
             duration: Histogram::with_opts(duration).expect(VALID),
-            api_writes: counters("sluice_operator_api_writes_total", "Mutating requests to the API server, by verb", "verb"),
+            api_writes: counters(
+                "sluice_operator_api_writes_total",
+                "Mutating requests to the API server, by verb",
+                "verb",
+            ),
             resources: gauge("sluice_operator_resources", "Resources that the operator looks after"),
             leading: gauge("sluice_operator_leading", "1 if this process is the one that acts"),
         };

@@ -108,11 +108,7 @@ impl<S> StatusPatch<'_, S> {
 }
 
 /// Events are for people: one that cannot be published is lost, and nothing else.
-async fn publish(
-    context: &Context,
-    transition: &Transition,
-    about: &ObjectReference,
-) {
+async fn publish(context: &Context, transition: &Transition, about: &ObjectReference) {
     let event = Event {
         type_: if transition.is_warning { EventType::Warning } else { EventType::Normal },
         reason: transition.reason.clone(),

@@ -5,15 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
-use kube::api::Api;
 use kube::Client;
+use kube::api::Api;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use snafu::{ResultExt, Snafu};
 
 use crate::digest;
 use crate::problem::Missing;
-use crate::strimzi::{self, ListenerState};
 use crate::stream_pipeline::{Claim, StrimziListener};
+use crate::strimzi::{self, ListenerState};
 
 /// Why something could not be looked up.
 #[derive(Debug, Snafu)]
@@ -52,7 +52,10 @@ impl References<'_> {
             let secret = api.get_opt(name).await.context(ReadSnafu { kind: "Secret", name })?;
             if let Some(secret) = secret {
                 let values = secret.data.unwrap_or_default().into_iter();
-                found.insert(name.clone(), values.map(|(key, value)| (key, digest::of_bytes(&value.0))).collect());
+                found.insert(
+                    name.clone(),
+                    values.map(|(key, value)| (key, digest::of_bytes(&value.0))).collect(),
+                );
             }
         }
         Ok(found)
@@ -63,8 +66,7 @@ impl References<'_> {
         let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), self.namespace);
         let mut found = BTreeMap::new();
         for name in names {
-            let claim =
-                api.get_opt(name).await.context(ReadSnafu { kind: "PersistentVolumeClaim", name })?;
+            let claim = api.get_opt(name).await.context(ReadSnafu { kind: "PersistentVolumeClaim", name })?;
             if let Some(claim) = claim {
                 let modes = claim.spec.and_then(|spec| spec.access_modes).unwrap_or_default();
                 let read_write_many = modes.iter().any(|mode| mode == "ReadWriteMany");
@@ -100,17 +102,13 @@ impl References<'_> {
 
     async fn strimzi(&self, kind: &'static str, name: &str) -> Result<Lookup, ReferenceError> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(strimzi::GROUP, strimzi::VERSION, kind));
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), self.namespace, &resource);
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), self.namespace, &resource);
         match api.get(name).await {
             Ok(object) => Ok(Lookup::Found(Box::new(object))),
-            // Without the kind, the API server answers in plain text, with no details of an object.
-            Err(kube::Error::Api(status)) if status.is_not_found() && status.details.is_none() => {
-                Ok(Lookup::NoSuchKind)
-            }
-            Err(kube::Error::Api(status)) if status.is_not_found() => {
-                let knows_name = status.details.as_ref().is_some_and(|details| details.name == name);
-                Ok(if knows_name { Lookup::Absent } else { Lookup::NoSuchKind })
+            // Where it knows the kind, the API server names the object that it has not found.
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                let is_named = status.details.as_ref().is_some_and(|details| details.name == name);
+                Ok(if is_named { Lookup::Absent } else { Lookup::NoSuchKind })
             }
             Err(error) => Err(error).context(ReadSnafu { kind, name }),
         }

@@ -19,7 +19,8 @@ pub fn after(pace: Pace, seed: &str) -> Option<Duration> {
     match pace {
         Pace::OnChange => None,
         Pace::Seconds(seconds) => {
-            let spread = seed.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+            let spread =
+                seed.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
             let milliseconds = seconds * 1_000;
             Some(Duration::from_millis(milliseconds - spread % (milliseconds / 10 + 1)))
         }

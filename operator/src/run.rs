@@ -88,7 +88,8 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving /healthz, /readyz and /metrics");
     let client = connect().await?;
 
-    let Some(Some(cluster)) = stop.run_until_cancelled(wait_for_cluster(&client, &settings, &readiness)).await
+    let Some(Some(cluster)) =
+        stop.run_until_cancelled(wait_for_cluster(&client, &settings, &readiness)).await
     else {
         return Ok(());
     };
@@ -164,7 +165,7 @@ async fn find_cluster(client: &Client, settings: &Settings) -> Result<String, St
             None => Api::all_with(client.clone(), &resource),
         };
         api.list_metadata(&ListParams::default().limit(1)).await.map_err(|error| match error {
-            kube::Error::Api(status) if status.is_not_found() => format!(
+            kube::Error::Api(status) if status.code == 404 => format!(
                 "the CRD '{}.{}': install it with kubectl apply -f crds/ or the chart sluice-crds",
                 StreamPipeline::plural(&()),
                 sluice_crds::GROUP

@@ -101,7 +101,8 @@ pub fn no_user(name: &str) -> Missing {
 
 /// What is wrong with a user that exists, if something is.
 pub fn user_trouble(user: &Value, name: &str) -> Option<Missing> {
-    let conditions = user.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let conditions =
+        user.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
     let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
     if conditions.iter().any(is_ready) {
         return None;
@@ -109,7 +110,10 @@ pub fn user_trouble(user: &Value, name: &str) -> Option<Missing> {
     let said = conditions.iter().find_map(|condition| condition["message"].as_str());
     Some(Missing {
         field: format!("{FIELD}.user"),
-        message: format!("KafkaUser '{name}' is not ready: {}", said.unwrap_or("Strimzi has not made its Secret yet")),
+        message: format!(
+            "KafkaUser '{name}' is not ready: {}",
+            said.unwrap_or("Strimzi has not made its Secret yet")
+        ),
         fix: format!("wait for Strimzi, or see kubectl describe kafkauser {name}"),
     })
 }
@@ -172,9 +176,7 @@ mod tests {
 
     #[test]
     fn a_user_is_used_when_strimzi_says_that_it_is_ready() {
-        let user = |status: &str| {
-            json!({"status": {"conditions": [{"type": "Ready", "status": status, "message": "no such cluster"}]}})
-        };
+        let user = |status: &str| json!({"status": {"conditions": [{"type": "Ready", "status": status, "message": "no such cluster"}]}});
         assert_eq!(user_trouble(&user("True"), "sluice"), None);
         let missing = user_trouble(&user("False"), "sluice").expect("missing");
         assert!(missing.message.contains("no such cluster"), "{missing}");

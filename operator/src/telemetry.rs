@@ -21,7 +21,9 @@ use crate::settings::{LogFormat, Telemetry};
 #[derive(Debug, Snafu)]
 pub enum TelemetryError {
     /// `--log` is not a filter.
-    #[snafu(display("failed to read --log '{text}': {source}; give a level, or directives such as info,kube=debug"))]
+    #[snafu(display(
+        "failed to read --log '{text}': {source}; give a level, or directives such as info,kube=debug"
+    ))]
     Filter {
         /// The flag.
         text: String,

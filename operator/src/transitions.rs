@@ -32,8 +32,8 @@ pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Transition>
     let mut found = Vec::new();
     for condition in after.iter().filter(|condition| is_told(condition)) {
         let earlier = find(before, &condition.type_);
-        let is_same =
-            earlier.is_some_and(|earlier| earlier.status == condition.status && earlier.reason == condition.reason);
+        let is_same = earlier
+            .is_some_and(|earlier| earlier.status == condition.status && earlier.reason == condition.reason);
         let is_first_good_news = earlier.is_none() && !is_bad(condition) && condition.type_ != types::READY;
         if is_same || is_first_good_news || !told.insert(condition.reason.clone()) {
             continue;

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::channel::mpsc::UnboundedSender;
 use futures::StreamExt;
+use futures::channel::mpsc::UnboundedSender;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
@@ -16,10 +16,10 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::core::ApiResource;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, watcher};
-use kube::runtime::WatchStreamExt;
 use kube::{Client, Resource};
 use tokio_util::sync::CancellationToken;
 
@@ -129,11 +129,13 @@ async fn watch(
     let events = watcher(api, watcher::Config::default().labels(&ours)).modify(|object| {
         object.metadata.managed_fields = None;
     });
-    let mut changes = std::pin::pin!(reflector::reflector(writer, events.default_backoff()).touched_objects());
+    let mut changes =
+        std::pin::pin!(reflector::reflector(writer, events.default_backoff()).touched_objects());
     while let Some(change) = changes.next().await {
         match change {
             Ok(object) => {
-                let pipeline = object.metadata.labels.as_ref().and_then(|labels| labels.get(labels::PIPELINE));
+                let pipeline =
+                    object.metadata.labels.as_ref().and_then(|labels| labels.get(labels::PIPELINE));
                 if let (Some(namespace), Some(pipeline)) = (object.metadata.namespace, pipeline) {
                     // Nobody listens any more when the operator ends.
                     let _ = touched.unbounded_send(Touched { namespace, pipeline: pipeline.clone() });

@@ -51,7 +51,10 @@ mod tests {
         type Held<'a> = &'a [(&'a str, &'a str)];
         let cases: [(Held<'_>, Option<Held<'_>>); 4] = [
             (&[("us", "Update")], Some(&[("us", "Apply")])),
-            (&[("us", "Apply"), ("us", "Update"), ("them", "Update")], Some(&[("us", "Apply"), ("them", "Update")])),
+            (
+                &[("us", "Apply"), ("us", "Update"), ("them", "Update")],
+                Some(&[("us", "Apply"), ("them", "Update")]),
+            ),
             (&[("us", "Apply"), ("them", "Update")], None),
             (&[], None),
         ];

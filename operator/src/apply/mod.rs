@@ -13,9 +13,9 @@ mod fields;
 pub mod memory;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
 use kube::core::{DynamicObject, PartialObjectMeta};
-use kube::Client;
 use snafu::{ResultExt, Snafu};
 
 use crate::metrics::{Metrics, Verb};
@@ -117,10 +117,9 @@ impl Applier<'_> {
     ) -> Result<Applied, ApplyError> {
         let mut applied = Applied::default();
         for child in wanted {
-            let found =
-                existing.iter().find(|owned| {
-                    owned.resource.kind == child.resource.kind && owned.name() == child.name
-                });
+            let found = existing
+                .iter()
+                .find(|owned| owned.resource.kind == child.resource.kind && owned.name() == child.name);
             match self.apply_one(owner, child, found).await? {
                 Outcome::Unchanged => {}
                 Outcome::Written => applied.written += 1,
@@ -146,8 +145,7 @@ impl Applier<'_> {
         if found.metadata.deletion_timestamp.is_some() {
             return Ok(Outcome::Leaving);
         }
-        if child.policy == Policy::CreateOnly
-            || self.memory.is_current(&owner.key(), child, &found.metadata)
+        if child.policy == Policy::CreateOnly || self.memory.is_current(&owner.key(), child, &found.metadata)
         {
             return Ok(Outcome::Unchanged);
         }
@@ -200,26 +198,16 @@ impl Applier<'_> {
         }
     }
 
-    async fn patch(
-        &self,
-        owner: &Owner,
-        child: &Child,
-        uid: Option<String>,
-    ) -> Result<Outcome, ApplyError> {
+    async fn patch(&self, owner: &Owner, child: &Child, uid: Option<String>) -> Result<Outcome, ApplyError> {
         let mut document = child.document.clone();
         // With its uid, the request cannot hit an object of the same name that was made meanwhile.
         document.metadata.uid = uid;
         self.metrics.api_write(Verb::Patch);
         let parameters = PatchParams::apply(self.field_manager).force();
-        let made = self
-            .api(owner, child)
-            .patch(&child.name, &parameters, &Patch::Apply(&document))
-            .await
-            .context(RequestSnafu {
-                action: "apply",
-                kind: child.resource.kind.clone(),
-                name: child.name.clone(),
-            })?;
+        let made =
+            self.api(owner, child).patch(&child.name, &parameters, &Patch::Apply(&document)).await.context(
+                RequestSnafu { action: "apply", kind: child.resource.kind.clone(), name: child.name.clone() },
+            )?;
         self.finish(owner, child, made.metadata).await
     }
 

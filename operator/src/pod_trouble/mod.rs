@@ -47,8 +47,12 @@ fn of_container(pod: &str, status: &ContainerStatus) -> Option<Trouble> {
     let waiting = status.state.as_ref()?.waiting.as_ref()?;
     let message = waiting.message.as_deref().unwrap_or_default();
     match waiting.reason.as_deref()? {
-        "ImagePullBackOff" | "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName"
-        | "ImageInspectError" | "RegistryUnavailable" => Some(Trouble::new(
+        "ImagePullBackOff"
+        | "ErrImagePull"
+        | "ErrImageNeverPull"
+        | "InvalidImageName"
+        | "ImageInspectError"
+        | "RegistryUnavailable" => Some(Trouble::new(
             reasons::IMAGE_PULL_FAILED,
             &format!("pod '{pod}': image '{}': {message}", status.image),
             "correct the operator's worker image, or add spec.podTemplate.imagePullSecrets",
@@ -99,15 +103,19 @@ fn last_words(message: &str) -> &str {
 /// What keeps a Deployment from making its pod, if something does.
 pub fn of_deployment(deployment: &Deployment) -> Option<Trouble> {
     let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
-    let failure =
-        conditions.iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
+    let failure = conditions
+        .iter()
+        .find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
     Some(of_refusal(failure.message.as_deref().unwrap_or("no reason is given")))
 }
 
 /// What the API server means when it refuses a pod.
 pub fn of_refusal(message: &str) -> Trouble {
     let (reason, fix) = if message.contains("exceeded quota") {
-        (reasons::QUOTA_EXCEEDED, "raise the ResourceQuota, or lower spec.podTemplate.resources or spec.shards")
+        (
+            reasons::QUOTA_EXCEEDED,
+            "raise the ResourceQuota, or lower spec.podTemplate.resources or spec.shards",
+        )
     } else if message.contains("violates PodSecurity") {
         (
             reasons::POD_SECURITY_VIOLATION,

@@ -21,13 +21,15 @@ fn each_trouble_of_a_pod_has_its_reason_and_its_fix() {
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
         "message": "0/1 nodes are available: 1 Insufficient memory."
     }]});
-    let ended = |reason: &str, code: i32, message: &str| {
-        json!({"terminated": {"exitCode": code, "reason": reason, "message": message}})
-    };
+    let ended = |reason: &str, code: i32, message: &str| json!({"terminated": {"exitCode": code, "reason": reason, "message": message}});
     let none = json!({});
     for (status, reason, words) in [
         (unschedulable, "Unschedulable", vec!["Insufficient memory", "spec.podTemplate"]),
-        (waiting("ImagePullBackOff", "not found", &none), "ImagePullFailed", vec!["worker:9", "imagePullSecrets"]),
+        (
+            waiting("ImagePullBackOff", "not found", &none),
+            "ImagePullFailed",
+            vec!["worker:9", "imagePullSecrets"],
+        ),
         (waiting("ErrImageNeverPull", "absent", &none), "ImagePullFailed", vec!["absent"]),
         (
             waiting("CreateContainerConfigError", "secret \"lake\" not found", &none),
@@ -35,7 +37,11 @@ fn each_trouble_of_a_pod_has_its_reason_and_its_fix() {
             vec!["secret \"lake\" not found"],
         ),
         (
-            waiting("CrashLoopBackOff", "back-off 5m0s", &ended("Error", 2, "silver.columns[0].expr: no such column")),
+            waiting(
+                "CrashLoopBackOff",
+                "back-off 5m0s",
+                &ended("Error", 2, "silver.columns[0].expr: no such column"),
+            ),
             "CrashLoop",
             vec!["exit code 2", "silver.columns[0].expr", "kubectl logs"],
         ),
@@ -56,7 +62,9 @@ fn each_trouble_of_a_pod_has_its_reason_and_its_fix() {
 
 #[test]
 fn a_pod_that_starts_is_in_no_trouble() {
-    for status in [json!({}), waiting("ContainerCreating", "", &json!({})), waiting("PodInitializing", "", &json!({}))] {
+    for status in
+        [json!({}), waiting("ContainerCreating", "", &json!({})), waiting("PodInitializing", "", &json!({}))]
+    {
         assert_eq!(of_pod(&pod(&status)), None, "{status}");
     }
 }
@@ -80,7 +88,10 @@ fn a_pod_that_the_api_server_refuses_is_told_with_the_rule_that_it_breaks() {
     };
     for (message, reason) in [
         ("pods \"a\" is forbidden: exceeded quota: small, requested: pods=1", "QuotaExceeded"),
-        ("pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot", "PodSecurityViolation"),
+        (
+            "pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot",
+            "PodSecurityViolation",
+        ),
         ("pods \"a\" is forbidden: error looking up service account", "PodRefused"),
     ] {
         let trouble = of_deployment(&deployment(message)).expect("a trouble");

@@ -54,7 +54,9 @@ pub enum ReportError {
         source: serde_json::Error,
     },
     /// The report is of a release that this operator does not know.
-    #[snafu(display("http://{address}/report answers in format {found}, this operator reads {REPORT_FORMAT_VERSION}"))]
+    #[snafu(display(
+        "http://{address}/report answers in format {found}, this operator reads {REPORT_FORMAT_VERSION}"
+    ))]
     Format {
         /// The worker.
         address: SocketAddr,

@@ -58,7 +58,10 @@ fn what_is_no_report_is_said_to_be_none() {
     assert!(matches!(error(redirect), ReportError::Status { .. }), "redirects are not followed");
     let mut newer = document();
     newer["formatVersion"] = json!(99);
-    assert!(matches!(error(response("200 OK", "", &newer.to_string())), ReportError::Format { found: 99, .. }));
+    assert!(matches!(
+        error(response("200 OK", "", &newer.to_string())),
+        ReportError::Format { found: 99, .. }
+    ));
 }
 
 #[test]

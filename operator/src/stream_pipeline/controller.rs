@@ -98,7 +98,7 @@ fn pass(resource: Arc<Guarded>, context: Arc<Context>) -> BoxFuture<'static, Res
     let metadata = kube::Resource::meta(resource.as_ref()).clone();
     let namespace = metadata.namespace.unwrap_or_default();
     let name = metadata.name.unwrap_or_default();
-    let span = tracing::info_span!("reconcile", kind = "StreamPipeline", namespace, name);
+    let span = tracing::info_span!("reconcile", kind = "StreamPipeline", namespace, object = name);
     let key = format!("{namespace}/{name}");
     let work = async move {
         let started = Instant::now();

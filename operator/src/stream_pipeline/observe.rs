@@ -171,9 +171,9 @@ async fn observe_checks(context: &Context, owner: &Owner, seen: &mut Seen) -> Re
 /// A Job does not say why it has no pod; only an event of it does.
 async fn refusal_of(context: &Context, owner: &Owner, job: &str) -> Result<Option<String>, ObserveError> {
     let api: Api<Event> = Api::namespaced(context.client.clone(), &owner.namespace);
-    let about = ListParams::default().fields(&format!("involvedObject.uid={job},reason=FailedCreate")).limit(5);
-    let events =
-        api.list(&about).await.context(ChildrenSnafu { what: "the events of the check" })?;
+    let about =
+        ListParams::default().fields(&format!("involvedObject.uid={job},reason=FailedCreate")).limit(5);
+    let events = api.list(&about).await.context(ChildrenSnafu { what: "the events of the check" })?;
     Ok(events.items.into_iter().rev().find_map(|event| event.message))
 }
 

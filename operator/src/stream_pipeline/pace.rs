@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_taken_name_is_looked_at_again_whatever_the_stage() {
-        let taken = NameTaken { kind: "Service".to_owned(), name: "x".to_owned(), owner: "nobody".to_owned() };
+        let taken =
+            NameTaken { kind: "Service".to_owned(), name: "x".to_owned(), owner: "nobody".to_owned() };
         let applied = Applied { taken: vec![taken], ..Applied::default() };
         assert_eq!(pace(&plan(Stage::Suspended), &applied), Pace::Seconds(30));
         let leaving = Applied { leaving: 1, ..Applied::default() };

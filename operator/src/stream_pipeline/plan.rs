@@ -83,7 +83,10 @@ pub fn plan(
         Decision::Wait(missing) => {
             let stage = Stage::Waiting(explain(missing, seen));
             let base = pipeline.map(|pipeline| children(&build_suspended(pipeline, site)));
-            Plan { shards: pipeline.map(|pipeline| pipeline.shards), ..Plan::of(stage, base.unwrap_or_default()) }
+            Plan {
+                shards: pipeline.map(|pipeline| pipeline.shards),
+                ..Plan::of(stage, base.unwrap_or_default())
+            }
         }
         Decision::Suspend(pipeline) => {
             let wanted = children(&build_suspended(&pipeline, site));

@@ -67,7 +67,8 @@ pub async fn reconcile(context: &Context, pipeline: &StreamPipeline) -> Result<P
     let workers = Workers::of(&seen);
     let valid = validated.as_ref().ok().cloned();
     let decision = decide(validated, &seen.observed, &context.site);
-    let plan = with_slot(context, &owner, plan(decision, valid.as_ref(), &seen, &workers, &context.site, now), now);
+    let plan =
+        with_slot(context, &owner, plan(decision, valid.as_ref(), &seen, &workers, &context.site, now), now);
     let applied = applier(context)
         .apply(&owner, &plan.wanted, &seen.children, &plan.unwanted)
         .await
@@ -96,7 +97,11 @@ fn owner_of(pipeline: &StreamPipeline) -> Option<Owner> {
     if metadata.deletion_timestamp.is_some() {
         return None;
     }
-    Some(Owner { namespace: metadata.namespace.clone()?, name: pipeline.name_any(), uid: metadata.uid.clone()? })
+    Some(Owner {
+        namespace: metadata.namespace.clone()?,
+        name: pipeline.name_any(),
+        uid: metadata.uid.clone()?,
+    })
 }
 
 fn is_paused(pipeline: &StreamPipeline) -> bool {

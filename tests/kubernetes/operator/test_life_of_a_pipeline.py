@@ -1,5 +1,7 @@
 """From `kubectl apply` to `kubectl delete`, with the real operator on a real control plane."""
 
+import json
+
 import pytest
 
 from paper_node import HANG, READY, fail, waits
@@ -61,16 +63,15 @@ def test_a_child_that_is_deleted_is_made_again_within_half_a_minute(running, kin
 def test_a_child_that_is_edited_is_put_right_within_half_a_minute(running, kind, patch, field):
     name = min(running.names(kind))
 
-    def value():
-        found = running.get(kind, name)
+    def value(found: dict):
         for part in field.split("."):
             found = found.get(part)
         return found
 
-    before = value()
-    running.kubectl("patch", kind, name, "--type=merge", f"--patch={patch}")
-    assert value() != before
-    running.until(f"old {field}", lambda: value() == before, patience=30)
+    before = value(running.get(kind, name))
+    edited = running.kubectl("patch", kind, name, "--type=merge", f"--patch={patch}", "--output=json")
+    assert value(json.loads(edited)) != before
+    running.until(f"old {field}", lambda: value(running.get(kind, name)) == before, patience=30)
 
 
 def test_fields_and_labels_of_others_are_left_alone(running):

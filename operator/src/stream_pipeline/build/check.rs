@@ -60,8 +60,5 @@ fn build_template(resolved: &ResolvedPipeline, config_map: &str, site: &Site) ->
         container.liveness_probe = None;
         container.readiness_probe = None;
     }
-    PodTemplateSpec {
-        metadata: Some(deployment::build_pod_metadata(resolved, identity)),
-        spec: Some(spec),
-    }
+    PodTemplateSpec { metadata: Some(deployment::build_pod_metadata(resolved, identity)), spec: Some(spec) }
 }

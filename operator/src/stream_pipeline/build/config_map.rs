@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::metadata::build_metadata;
-use crate::{digest, labels};
 use crate::site::Site;
 use crate::stream_pipeline::decide::ResolvedPipeline;
 use crate::stream_pipeline::names;
 use crate::stream_pipeline::standing::Standing;
 use crate::stream_pipeline::validated::UserName;
 use crate::stream_pipeline::worker_config::{CONFIG_KEY, USERNAME_KEY, worker_config};
+use crate::{digest, labels};
 
 pub(super) fn build_config_map(resolved: &ResolvedPipeline, standing: &Standing, site: &Site) -> ConfigMap {
     let mut data = BTreeMap::new();
@@ -28,10 +28,5 @@ pub(super) fn build_config_map(resolved: &ResolvedPipeline, standing: &Standing,
     let is_checked = standing.checked.contains(&name);
     let mut metadata = build_metadata(pipeline, name);
     metadata.annotations = is_checked.then(|| labels::owned_map([(labels::CHECKED, "true")]));
-    ConfigMap {
-        metadata,
-        data: Some(data),
-        immutable: Some(true),
-        ..ConfigMap::default()
-    }
+    ConfigMap { metadata, data: Some(data), immutable: Some(true), ..ConfigMap::default() }
 }

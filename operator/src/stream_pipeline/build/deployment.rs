@@ -59,7 +59,10 @@ pub(super) fn build_deployment(
 }
 
 /// Our labels and annotations win over the user's: Services and budgets find pods by them.
-pub(super) fn build_pod_metadata(resolved: &ResolvedPipeline, identity: BTreeMap<String, String>) -> ObjectMeta {
+pub(super) fn build_pod_metadata(
+    resolved: &ResolvedPipeline,
+    identity: BTreeMap<String, String>,
+) -> ObjectMeta {
     let pipeline = &resolved.pipeline;
     let mut labels = pipeline.pods.labels.clone();
     labels.extend(labels::of_pipeline(&pipeline.name));

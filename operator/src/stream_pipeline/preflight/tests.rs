@@ -44,15 +44,15 @@ fn a_check_runs_until_its_job_has_ended() {
 fn findings_about_the_text_stand_and_those_about_the_world_are_checked_again() {
     let failed = ended("Failed", "BackoffLimitExceeded");
     let text = "silver.columns[0].expr: no column 'amuont'; did you mean 'amount'?";
-    let world = "source.kafka.topic: the broker has no topic 'x'; create the topic, or correct source.kafka.topic";
+    let world =
+        "source.kafka.topic: the broker has no topic 'x'; create the topic, or correct source.kafka.topic";
     for (message, findings, lasts) in [
         (format!("{text}\n1 finding\n"), text.to_owned(), true),
         (format!("{world}\n1 finding\n"), world.to_owned(), false),
         (format!("{world}\n{text}\n2 findings\n"), format!("{world}\n{text}"), true),
         ("thread 'main' panicked".to_owned(), "thread 'main' panicked".to_owned(), false),
     ] {
-        let expected =
-            Check::Failed { findings, is_lasting: lasts, ended: Some(Timestamp::UNIX_EPOCH) };
+        let expected = Check::Failed { findings, is_lasting: lasts, ended: Some(Timestamp::UNIX_EPOCH) };
         assert_eq!(judge(Some(&check(failed.clone(), &[said(1, &message)], None))), expected);
     }
 }
@@ -74,8 +74,11 @@ fn only_what_may_end_otherwise_is_repeated_and_not_at_once() {
 
 #[test]
 fn a_check_that_ends_without_a_word_says_where_to_look() {
-    for (reason, words) in [("DeadlineExceeded", "in time"), ("BackoffLimitExceeded", "kubectl logs job/check")] {
-        let Check::Failed { findings, is_lasting: false, .. } = judge(Some(&check(ended("Failed", reason), &[], None)))
+    for (reason, words) in
+        [("DeadlineExceeded", "in time"), ("BackoffLimitExceeded", "kubectl logs job/check")]
+    {
+        let Check::Failed { findings, is_lasting: false, .. } =
+            judge(Some(&check(ended("Failed", reason), &[], None)))
         else {
             panic!("{reason} is a failure that may pass");
         };
@@ -94,7 +97,9 @@ fn what_keeps_the_check_itself_from_running_is_told() {
     };
     assert_eq!(trouble.reason, "ImagePullFailed");
     let refusal = Some("pods is forbidden: violates PodSecurity \"restricted:latest\"");
-    let Check::Hindered(trouble) = judge(Some(&check(json!({}), &[], refusal))) else { panic!("it cannot run") };
+    let Check::Hindered(trouble) = judge(Some(&check(json!({}), &[], refusal))) else {
+        panic!("it cannot run")
+    };
     assert_eq!(trouble.reason, "PodSecurityViolation");
     let over = judge(Some(&check(ended("Failed", "DeadlineExceeded"), &[], refusal)));
     assert!(matches!(over, Check::Failed { is_lasting: false, .. }), "it is tried again: {over:?}");

@@ -35,7 +35,8 @@ fn one_working_shard_is_restarted_at_a_time_and_broken_ones_at_once() {
 #[test]
 fn a_deployment_is_ready_when_its_controller_has_seen_and_done_it() {
     let deployment = |generation: i64, status: Value| -> Deployment {
-        serde_json::from_value(json!({"metadata": {"generation": generation}, "status": status})).expect("a Deployment")
+        serde_json::from_value(json!({"metadata": {"generation": generation}, "status": status}))
+            .expect("a Deployment")
     };
     let done = json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1});
     assert!(is_ready(&deployment(2, done.clone())));

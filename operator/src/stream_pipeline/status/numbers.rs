@@ -110,7 +110,11 @@ fn quarantine(counts: &Counts) -> Vec<QuarantineStatus> {
 }
 
 /// Whether a number has changed by a tenth, or all have stood long enough to be confirmed.
-fn is_worth_telling(before: &StreamPipelineStatus, after: &StreamPipelineStatus, inputs: &Inputs<'_>) -> bool {
+fn is_worth_telling(
+    before: &StreamPipelineStatus,
+    after: &StreamPipelineStatus,
+    inputs: &Inputs<'_>,
+) -> bool {
     let rows = |status: &StreamPipelineStatus| -> BTreeMap<String, i64> {
         status.tables.iter().map(|table| (table.name.clone(), table.rows)).collect()
     };
@@ -118,9 +122,8 @@ fn is_worth_telling(before: &StreamPipelineStatus, after: &StreamPipelineStatus,
         let entries = status.quarantine.iter();
         entries.map(|entry| (format!("{}/{}", entry.stage, entry.reason), entry.messages)).collect()
     };
-    let is_old = inputs
-        .numbers_written
-        .is_none_or(|written| inputs.now.duration_since(written) >= CONFIRMED_EVERY);
+    let is_old =
+        inputs.numbers_written.is_none_or(|written| inputs.now.duration_since(written) >= CONFIRMED_EVERY);
     is_old
         || is_significant(before.lag, after.lag)
         || before.freshness != after.freshness

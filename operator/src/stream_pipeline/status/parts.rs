@@ -11,10 +11,7 @@ use crate::stream_pipeline::workers::Workers;
 
 /// Each part, and the problems of workers that are about it.
 const PARTS: [(&str, &[&str]); 3] = [
-    (
-        types::KAFKA_REACHABLE,
-        &["KafkaUnreachable", "KafkaRefused", "KafkaSettingsUnusable", "TopicMissing"],
-    ),
+    (types::KAFKA_REACHABLE, &["KafkaUnreachable", "KafkaRefused", "KafkaSettingsUnusable", "TopicMissing"]),
     (
         types::STORAGE_REACHABLE,
         &["StorageUnreachable", "StorageUnwritable", "StorageFull", "NoCreateIfAbsent", "InvalidStorageUri"],

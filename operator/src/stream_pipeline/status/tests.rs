@@ -44,7 +44,10 @@ fn workers(shards: &[Shard]) -> Workers {
 
 fn with_problem(phase: Phase, reason: &str) -> Shard {
     let problem = Problem { reason: reason.to_owned(), message: format!("{reason} here; mend it") };
-    Shard { report: Some(Report { phase, problems: vec![problem], ..report() }), ..shard(phase == Phase::Running) }
+    Shard {
+        report: Some(Report { phase, problems: vec![problem], ..report() }),
+        ..shard(phase == Phase::Running)
+    }
 }
 
 fn plan(stage: Stage) -> Plan {
@@ -77,8 +80,9 @@ fn say(stage: Stage, workers: &Workers) -> StreamPipelineStatus {
 fn verdict(status: &StreamPipelineStatus) -> String {
     let judged = [types::READY, types::RECONCILING, types::STALLED, types::DEGRADED];
     let found = judged.iter().filter_map(|type_| find(&status.conditions, type_));
-    let texts: Vec<String> =
-        found.map(|condition| format!("{}={}/{}", condition.type_, condition.status, condition.reason)).collect();
+    let texts: Vec<String> = found
+        .map(|condition| format!("{}={}/{}", condition.type_, condition.status, condition.reason))
+        .collect();
     texts.join(" ")
 }
 
@@ -120,11 +124,7 @@ fn every_state_of_a_pipeline_has_its_verdict() {
         (failed(true), &none, "Ready=False/ConfigurationRefused Stalled=True/ConfigurationRefused"),
         (failed(true), &all, "Ready=False/ConfigurationRefused Stalled=True/ConfigurationRefused"),
         (failed(false), &none, "Ready=False/CheckFailed Reconciling=True/CheckFailed"),
-        (
-            failed(false),
-            &all,
-            "Ready=True/Running Reconciling=True/CheckFailed Degraded=True/CheckFailed",
-        ),
+        (failed(false), &all, "Ready=True/Running Reconciling=True/CheckFailed Degraded=True/CheckFailed"),
         (running(), &none, "Ready=False/Starting Reconciling=True/Starting"),
         (running(), &half, "Ready=False/Starting Reconciling=True/Starting"),
         (running(), &all, "Ready=True/Running"),
@@ -140,13 +140,21 @@ fn every_state_of_a_pipeline_has_its_verdict() {
             &workers_with(Phase::Blocked, "KafkaUnreachable"),
             "Ready=False/KafkaUnreachable Reconciling=True/KafkaUnreachable",
         ),
-        (running(), &workers_with(Phase::Blocked, "LakeOwned"), "Ready=False/LakeOwned Stalled=True/LakeOwned"),
+        (
+            running(),
+            &workers_with(Phase::Blocked, "LakeOwned"),
+            "Ready=False/LakeOwned Stalled=True/LakeOwned",
+        ),
         (
             running(),
             &workers_with(Phase::Blocked, "ShardsChanged"),
             "Ready=False/ShardsChanged Stalled=True/ShardsChanged",
         ),
-        (running(), &workers_with(Phase::Running, "StorageFull"), "Ready=True/Running Degraded=True/StorageFull"),
+        (
+            running(),
+            &workers_with(Phase::Running, "StorageFull"),
+            "Ready=True/Running Degraded=True/StorageFull",
+        ),
     ] {
         assert_eq!(verdict(&say(stage.clone(), workers)), expected, "{stage:?}");
     }
@@ -158,8 +166,11 @@ fn workers_with(phase: Phase, reason: &str) -> Workers {
 
 #[test]
 fn a_taken_name_stalls_and_says_whose_it_is() {
-    let taken =
-        NameTaken { kind: "Service".to_owned(), name: "shop-stpl-ingest".to_owned(), owner: "nobody".to_owned() };
+    let taken = NameTaken {
+        kind: "Service".to_owned(),
+        name: "shop-stpl-ingest".to_owned(),
+        owner: "nobody".to_owned(),
+    };
     let previous = StreamPipelineStatus::default();
     let outcome = status(&Inputs {
         name: "shop",

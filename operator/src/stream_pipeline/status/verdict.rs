@@ -61,9 +61,10 @@ impl Why {
 pub(super) fn statements(inputs: &Inputs<'_>) -> Vec<Statement> {
     let Inputs { plan, applied, workers, .. } = inputs;
     if !applied.taken.is_empty() {
-        let names = applied.taken.iter().map(|taken| {
-            format!("{} '{}' belongs to {}", taken.kind, taken.name, taken.owner)
-        });
+        let names = applied
+            .taken
+            .iter()
+            .map(|taken| format!("{} '{}' belongs to {}", taken.kind, taken.name, taken.owner));
         let names = names.collect::<Vec<_>>().join(", ");
         return stalled(&Why::new(
             reasons::NAME_TAKEN,
@@ -79,9 +80,7 @@ pub(super) fn statements(inputs: &Inputs<'_>) -> Vec<Statement> {
                  set spec.shards back to {lake}; its workers keep running"
             ),
         )),
-        Stage::Waiting(missing) => {
-            pending(workers, &Why::new(reasons::REFERENCE_MISSING, lines(missing)))
-        }
+        Stage::Waiting(missing) => pending(workers, &Why::new(reasons::REFERENCE_MISSING, lines(missing))),
         Stage::Suspended => suspended(workers),
         Stage::Checking(check) => checking(inputs, check),
         Stage::Running { rolling } => running(workers, plan.shards.unwrap_or(0), *rolling),
@@ -92,7 +91,11 @@ fn checking(inputs: &Inputs<'_>, check: &Check) -> Vec<Statement> {
     let workers = inputs.workers;
     match check {
         Check::Failed { findings, is_lasting: true, .. } => {
-            let note = if workers.shards.is_empty() { "" } else { "; the workers keep the configuration that they have" };
+            let note = if workers.shards.is_empty() {
+                ""
+            } else {
+                "; the workers keep the configuration that they have"
+            };
             stalled(&Why::new(reasons::CONFIGURATION_REFUSED, format!("{findings}{note}")))
         }
         Check::Failed { findings, .. } => pending(workers, &Why::new(reasons::CHECK_FAILED, findings)),
@@ -101,7 +104,8 @@ fn checking(inputs: &Inputs<'_>, check: &Check) -> Vec<Statement> {
             Some(failure) => pending(workers, &Why::new(&failure.reason, failure.message.clone())),
             None => {
                 let why = Why::new(reasons::CHECKING, "the configuration is being checked");
-                [vec![ready_as(workers, &why)], vec![statement(types::RECONCILING, Truth::True, &why)]].concat()
+                [vec![ready_as(workers, &why)], vec![statement(types::RECONCILING, Truth::True, &why)]]
+                    .concat()
             }
         },
     }
@@ -141,8 +145,10 @@ fn running(workers: &Workers, shards: u32, rolling: bool) -> Vec<Statement> {
         statements.extend(partly(ready, shards, &why));
         return statements;
     }
-    let rolling_out =
-        Why::new(reasons::ROLLING_OUT, "workers are replaced one after the other by those of the new configuration");
+    let rolling_out = Why::new(
+        reasons::ROLLING_OUT,
+        "workers are replaced one after the other by those of the new configuration",
+    );
     if ready < shards {
         let why = if rolling {
             rolling_out

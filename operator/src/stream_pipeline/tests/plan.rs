@@ -51,16 +51,22 @@ impl Cluster {
         let owned = Owned { resource: child.resource.clone(), metadata: child.document.metadata.clone() };
         self.seen.children.retain(|other| key(other) != key(&owned));
         if child.resource.kind == "Job" {
-            let job = serde_json::from_value(serde_json::to_value(&child.document).expect("JSON")).expect("a Job");
-            self.seen.checks.insert(child.name.clone(), CheckSeen { job: Arc::new(job), ..CheckSeen::default() });
+            let job =
+                serde_json::from_value(serde_json::to_value(&child.document).expect("JSON")).expect("a Job");
+            self.seen
+                .checks
+                .insert(child.name.clone(), CheckSeen { job: Arc::new(job), ..CheckSeen::default() });
         }
         if child.resource.kind == "Deployment" {
             let mut deployment: Deployment =
-                serde_json::from_value(serde_json::to_value(&child.document).expect("JSON")).expect("a Deployment");
+                serde_json::from_value(serde_json::to_value(&child.document).expect("JSON"))
+                    .expect("a Deployment");
             let ready = i32::from(ready);
             deployment.status =
-                serde_json::from_value(json!({"replicas": 1, "updatedReplicas": 1, "readyReplicas": ready})).ok();
-            let shard = owned.label("sluice.dev/shard").and_then(|shard| shard.parse().ok()).expect("a shard");
+                serde_json::from_value(json!({"replicas": 1, "updatedReplicas": 1, "readyReplicas": ready}))
+                    .ok();
+            let shard =
+                owned.label("sluice.dev/shard").and_then(|shard| shard.parse().ok()).expect("a shard");
             self.seen.deployments.insert(shard, Arc::new(deployment));
         }
         self.seen.children.push(owned);
@@ -92,10 +98,7 @@ impl Cluster {
 
     fn reconfigure(&mut self) {
         let shards = self.pipeline.shards;
-        let changes = [
-            ("/spec/shards", json!(shards)),
-            ("/spec/silver/require/0/expr", json!("amount > 1")),
-        ];
+        let changes = [("/spec/shards", json!(shards)), ("/spec/silver/require/0/expr", json!("amount > 1"))];
         self.pipeline = validated(&changed(&changes));
         self.seen.observed.deployment_revision = 200;
     }
@@ -152,7 +155,11 @@ fn a_new_configuration_is_checked_and_then_rolls_one_shard_at_a_time() {
     cluster.reconfigure();
     let checking = cluster.plan();
     assert_eq!(checking.stage, Stage::Checking(Check::Running));
-    assert_eq!((count(&checking.wanted, "Deployment"), checking.unwanted.len()), (0, 0), "the old ones go on");
+    assert_eq!(
+        (count(&checking.wanted, "Deployment"), checking.unwanted.len()),
+        (0, 0),
+        "the old ones go on"
+    );
     cluster.apply(&checking, true);
     cluster.end_checks("Complete");
 
@@ -187,7 +194,11 @@ fn a_rollout_stops_at_the_first_shard_that_does_not_recover_and_a_revert_mends_i
     assert!(stuck.restart.is_none(), "the second shard still works, and is left alone");
     cluster.pipeline = good;
     let reverted = cluster.plan();
-    assert_eq!(count(&reverted.wanted, "Deployment"), 2, "the broken shard is put back at once, without a slot");
+    assert_eq!(
+        count(&reverted.wanted, "Deployment"),
+        2,
+        "the broken shard is put back at once, without a slot"
+    );
     cluster.apply(&reverted, true);
     assert_eq!(cluster.plan().stage, Stage::Running { rolling: false });
 }
@@ -200,7 +211,11 @@ fn a_check_that_fails_leaves_the_workers_alone_and_is_repeated_in_time() {
     cluster.apply(&plan, true);
     cluster.end_checks("Failed");
     let failed = cluster.plan();
-    assert!(matches!(failed.stage, Stage::Checking(Check::Failed { is_lasting: false, .. })), "{:?}", failed.stage);
+    assert!(
+        matches!(failed.stage, Stage::Checking(Check::Failed { is_lasting: false, .. })),
+        "{:?}",
+        failed.stage
+    );
     assert_eq!((count(&failed.wanted, "Job"), failed.unwanted.len()), (1, 0));
 
     cluster.now = START + SignedDuration::from_secs(61);
@@ -222,7 +237,8 @@ fn a_deployment_that_is_deleted_comes_back_without_another_check() {
     let plan = cluster.plan();
     assert_eq!(plan.stage, Stage::Running { rolling: false });
     let deployment = plan.wanted.iter().find(|child| child.resource.kind == "Deployment").expect("wanted");
-    let revision = &deployment.document.metadata.annotations.as_ref().expect("annotations")["sluice.dev/revision"];
+    let revision =
+        &deployment.document.metadata.annotations.as_ref().expect("annotations")["sluice.dev/revision"];
     assert_eq!(revision, "500", "its worker must be able to take over from one that lingers");
 }
 
