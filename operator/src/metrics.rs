@@ -63,7 +63,7 @@ impl Metrics {
                 "verb",
             ),
             resources: gauge("sluice_operator_resources", "Resources that the operator looks after"),
-            leading: gauge("sluice_operator_leading", "1 if this process is the one that acts"),
+            leading: gauge("sluice_operator_leading", "Whether this process is the one that acts"),
         };
         let collectors: [Box<dyn prometheus::core::Collector>; 6] = [
             Box::new(metrics.reconciles.clone()),

@@ -5,7 +5,7 @@ import random
 import threading
 import time
 
-from conftest import Operator
+from conftest import ROOT, Operator
 from pipelines_of_tests import payments
 
 CHILDREN = "serviceaccounts,configmaps,services,poddisruptionbudgets,networkpolicies,deployments,jobs"
@@ -122,8 +122,6 @@ def test_a_missing_definition_is_waited_for_and_named(plane, node, tmp_path):
         assert operator.fetch("/readyz")[0] == 503
         assert operator.fetch("/healthz") == (200, "ok\n")
     finally:
-        from conftest import ROOT
-
         plane.kubectl("apply", "--server-side", f"--filename={ROOT / 'crds'}")
     operator.until_ready()
     operator.kill()
@@ -144,7 +142,7 @@ def test_metrics_and_logs_are_for_machines(operator, namespace):
 
 
 def leads(operator) -> bool:
-    return "sluice_operator_leading 1" in operator.fetch("/metrics")[1]
+    return "\nsluice_operator_leading 1\n" in operator.fetch("/metrics")[1]
 
 
 def state(namespace) -> dict:
