@@ -37,8 +37,10 @@ images: build ## container images of the programs, without Docker, in .services/
 
 kind: ## the example on a kind cluster, with Strimzi; for machines with Docker
 	@dev/kind up
+
 kind-down: ## delete that cluster
 	@dev/kind down
+
 services: ## start the services that tests need (Kafka, Kubernetes) and print where they are
 	@dev/install tests
 	@dev/services/kafka up

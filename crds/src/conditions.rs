@@ -48,6 +48,8 @@ pub mod types {
     pub const TIMESTAMPS_UNTRUSTED: &str = "TimestampsUntrusted";
     /// The operator keeps its hands off, as it was told.
     pub const RECONCILIATION_PAUSED: &str = "ReconciliationPaused";
+    /// `sluice-worker check` found nothing wrong with the configuration that the spec asks for.
+    pub const CONFIGURATION_CHECKED: &str = "ConfigurationChecked";
 }
 
 /// Reasons of conditions. An event about the same fact has the same reason.
@@ -80,4 +82,42 @@ pub mod reasons {
     pub const OFFSETS_EXPIRED: &str = "OffsetsExpired";
     /// The lake has tables but not the state that belongs to them.
     pub const STATE_LOST: &str = "StateLost";
+    /// The lake is cut into another number of shards than the spec asks for.
+    pub const SHARDS_CHANGED: &str = "ShardsChanged";
+    /// The configuration is being checked before any worker gets it.
+    pub const CHECKING: &str = "Checking";
+    /// The check found nothing wrong.
+    pub const CHECK_PASSED: &str = "CheckPassed";
+    /// The check found faults that only a change of the spec mends.
+    pub const CONFIGURATION_REFUSED: &str = "ConfigurationRefused";
+    /// The check found something missing that may come; it is repeated.
+    pub const CHECK_FAILED: &str = "CheckFailed";
+    /// Workers of an earlier configuration are replaced, one after the other.
+    pub const ROLLING_OUT: &str = "RollingOut";
+    /// Workers are stopping.
+    pub const STOPPING: &str = "Stopping";
+    /// Some workers are ready and some are not.
+    pub const WORKERS_UNAVAILABLE: &str = "WorkersUnavailable";
+    /// All is as it should be, as far as this condition goes.
+    pub const AS_EXPECTED: &str = "AsExpected";
+    /// The workers have not said anything about it yet.
+    pub const NO_REPORT: &str = "NoReport";
+    /// The annotation `sluice.dev/paused` asks for it.
+    pub const PAUSED: &str = "Paused";
+    /// The image of a worker cannot be had.
+    pub const IMAGE_PULL_FAILED: &str = "ImagePullFailed";
+    /// A worker ends again and again.
+    pub const CRASH_LOOP: &str = "CrashLoop";
+    /// A worker used more memory than it may.
+    pub const OUT_OF_MEMORY: &str = "OutOfMemory";
+    /// A container cannot be set up.
+    pub const CONTAINER_SETUP_FAILED: &str = "ContainerSetupFailed";
+    /// No node takes a pod.
+    pub const UNSCHEDULABLE: &str = "Unschedulable";
+    /// A ResourceQuota of the namespace does not allow a pod.
+    pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
+    /// The namespace's level of pod security does not allow a pod.
+    pub const POD_SECURITY_VIOLATION: &str = "PodSecurityViolation";
+    /// The API server refuses a pod for another reason.
+    pub const POD_REFUSED: &str = "PodRefused";
 }

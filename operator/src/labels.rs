@@ -21,8 +21,19 @@ pub const SECRETS_DIGEST: &str = "sluice.dev/secrets-digest";
 /// Annotation: revision of the configuration that a pod runs.
 pub const CONFIGURATION: &str = "sluice.dev/configuration";
 
+/// Annotation of a Deployment: digest of its pod template without the revision.
+pub const TEMPLATE: &str = "sluice.dev/template";
+/// Annotation of a Deployment: the revision that its pods write under; it rises with each new template.
+pub const REVISION: &str = "sluice.dev/revision";
+/// Annotation of a ConfigMap: `sluice-worker check` found nothing wrong with it.
+pub const CHECKED: &str = "sluice.dev/checked";
+/// Annotation of a resource: `"true"` makes the operator keep its hands off.
+pub const PAUSED: &str = "sluice.dev/paused";
+
 /// Kubernetes' recommended label for who manages an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Who that is.
+pub const OPERATOR: &str = "sluice-operator";
 /// Kubernetes' recommended label for the whole that an object is part of.
 pub const PART_OF: &str = "app.kubernetes.io/part-of";
 /// Kubernetes' recommended label for what an object is.
@@ -30,12 +41,7 @@ pub const NAME: &str = "app.kubernetes.io/name";
 
 /// Labels of an object made for a pipeline.
 pub fn of_pipeline(pipeline: &str) -> BTreeMap<String, String> {
-    owned_map([
-        (MANAGED_BY, "sluice-operator"),
-        (NAME, "sluice-worker"),
-        (PART_OF, "sluice"),
-        (PIPELINE, pipeline),
-    ])
+    owned_map([(MANAGED_BY, OPERATOR), (NAME, "sluice-worker"), (PART_OF, "sluice"), (PIPELINE, pipeline)])
 }
 
 /// Selects the pods of one role of a pipeline.

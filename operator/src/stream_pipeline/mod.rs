@@ -3,28 +3,36 @@
 //! | step | file | in → out |
 //! |---|---|---|
 //! | validate | [`validate`] | `StreamPipeline` → [`ValidatedPipeline`] or all its faults |
-//! | decide | [`decide`] | that and [`Observed`] → [`Decision`] |
+//! | observe | `observe` (I/O) | that → [`Seen`](seen::Seen): references, children, pods, reports |
+//! | decide | [`decide`] | both → [`Decision`] |
 //! | build | [`build`] | [`ResolvedPipeline`] → [`Children`] |
+//! | plan | [`plan`] | the decision and what stands ([`standing`], [`rollout`], [`preflight`]) → what is written now |
+//! | apply | [`crate::apply`] (I/O) | the plan → what was written |
+//! | status | [`status`] | all of it, and the [`workers`] → conditions and numbers |
+//! | requeue | [`pace`] | the plan → when to look again |
 //!
-//! ```text
-//! let decision = decide(validate(&pipeline), &observed, &site);
-//! match decision {
-//!     Decision::Run(pipeline) => apply(build(&pipeline, &site)),
-//!     Decision::Suspend(pipeline) => apply(build_suspended(&pipeline, &site)),
-//!     Decision::Wait(missing) => report(missing),
-//!     Decision::Refuse(faults) => report(faults),
-//! }
-//! ```
+//! [`reconcile`] puts them in a row.
 
 pub mod build;
+pub mod controller;
 pub mod decide;
 pub mod names;
+mod observe;
 pub mod observed;
+pub mod pace;
+pub mod plan;
+pub mod preflight;
+pub mod reconcile;
+pub mod rollout;
+pub mod seen;
+pub mod standing;
+pub mod status;
 pub mod validate;
 pub mod validated;
 pub mod worker_config;
+pub mod workers;
 
-pub use build::{Children, build, build_suspended};
+pub use build::{Children, build, build_over, build_suspended};
 pub use decide::{Decision, ResolvedPipeline, decide};
 pub use observed::{Claim, Observed, StrimziAuthentication, StrimziListener};
 pub use validate::validate;

@@ -24,3 +24,8 @@ pub fn service_account(pipeline: &str) -> String {
 pub fn config_map(pipeline: &str, digest: &str) -> String {
     format!("{pipeline}-{SHORT}-config-{}", &digest[..10])
 }
+
+/// The Job that checks the configuration of this digest before any worker gets it.
+pub fn check(pipeline: &str, digest: &str) -> String {
+    format!("{pipeline}-{SHORT}-check-{}", &digest[..10])
+}

@@ -11,8 +11,8 @@ pub struct Observed {
     pub claims: BTreeMap<String, Claim>,
     /// The listener that the resource names, if it exists and is ready.
     pub listener: Option<StrimziListener>,
-    /// Rises with each change of the workers' Deployments: a worker of a higher revision may take a chain over
-    /// from one that is alive.
+    /// The revision that a Deployment gets if its pods change; one whose pods stay keeps its own. It rises
+    /// with time: a worker of a higher revision may take a chain over from one that is alive.
     pub deployment_revision: u64,
 }
 

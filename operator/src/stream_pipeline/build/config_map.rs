@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::metadata::build_metadata;
-use crate::digest;
 use crate::site::Site;
 use crate::stream_pipeline::decide::ResolvedPipeline;
 use crate::stream_pipeline::names;
+use crate::stream_pipeline::standing::Standing;
 use crate::stream_pipeline::validated::UserName;
 use crate::stream_pipeline::worker_config::{CONFIG_KEY, USERNAME_KEY, worker_config};
+use crate::{digest, labels};
 
-pub(super) fn build_config_map(resolved: &ResolvedPipeline, site: &Site) -> ConfigMap {
+pub(super) fn build_config_map(resolved: &ResolvedPipeline, standing: &Standing, site: &Site) -> ConfigMap {
     let mut data = BTreeMap::new();
     data.insert(CONFIG_KEY.to_owned(), worker_config(resolved, site).to_json());
     if let Some(UserName::Known(user)) = resolved.security.sasl.as_ref().map(|sasl| &sasl.username) {
@@ -24,10 +25,8 @@ pub(super) fn build_config_map(resolved: &ResolvedPipeline, site: &Site) -> Conf
     let pipeline = &resolved.pipeline;
     let content: Vec<String> = data.iter().map(|(key, text)| format!("{key}\n{text}")).collect();
     let name = names::config_map(&pipeline.name, &digest::of_text(&content.join("\n"), 16));
-    ConfigMap {
-        metadata: build_metadata(pipeline, name),
-        data: Some(data),
-        immutable: Some(true),
-        ..ConfigMap::default()
-    }
+    let is_checked = standing.checked.contains(&name);
+    let mut metadata = build_metadata(pipeline, name);
+    metadata.annotations = is_checked.then(|| labels::owned_map([(labels::CHECKED, "true")]));
+    ConfigMap { metadata, data: Some(data), immutable: Some(true), ..ConfigMap::default() }
 }

@@ -1,5 +1,6 @@
 //! Build: the Kubernetes objects of a pipeline, one file for each kind. Pure, and it cannot fail.
 
+mod check;
 mod config_map;
 mod deployment;
 mod metadata;
@@ -15,11 +16,16 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use super::decide::ResolvedPipeline;
+use super::standing::Standing;
 use super::validated::ValidatedPipeline;
 use crate::site::Site;
 
 /// What a worker of an ingest Deployment does.
 pub const INGEST: &str = "ingest";
+/// What the pod of a check Job does.
+pub const CHECK: &str = "check";
+
+pub use check::build_check;
 
 /// Everything that is made for a pipeline, in the order in which it is applied: the Deployments last, so that
 /// a pod finds what it mounts.
@@ -39,12 +45,17 @@ pub struct Children {
     pub deployments: Vec<Deployment>,
 }
 
-/// Builds everything that a running pipeline needs.
+/// Builds everything that a running pipeline needs, where nothing stands yet.
 pub fn build(resolved: &ResolvedPipeline, site: &Site) -> Children {
-    let config_map = config_map::build_config_map(resolved, site);
+    build_over(resolved, &Standing::default(), site)
+}
+
+/// Builds everything that a running pipeline needs, over what stands.
+pub fn build_over(resolved: &ResolvedPipeline, standing: &Standing, site: &Site) -> Children {
+    let config_map = config_map::build_config_map(resolved, standing, site);
     let config_map_name = config_map.metadata.name.clone().unwrap_or_default();
     let deployments = (0..resolved.pipeline.shards)
-        .map(|shard| deployment::build_deployment(resolved, shard, &config_map_name, site))
+        .map(|shard| deployment::build_deployment(resolved, shard, &config_map_name, standing, site))
         .collect();
     Children { config_map: Some(config_map), deployments, ..build_suspended(&resolved.pipeline, site) }
 }

@@ -29,6 +29,7 @@ pub(super) fn build_pod_spec(
     shard: u32,
     deployment: &str,
     config_map: &str,
+    revision: u64,
     site: &Site,
 ) -> PodSpec {
     let pods = &resolved.pipeline.pods;
@@ -38,7 +39,7 @@ pub(super) fn build_pod_spec(
     PodSpec {
         affinity: build_affinity(resolved),
         automount_service_account_token: Some(false),
-        containers: vec![build_container(resolved, shard, deployment, mounts, site)],
+        containers: vec![build_container(resolved, shard, deployment, mounts, revision, site)],
         enable_service_links: Some(false),
         image_pull_secrets: non_empty(pods.image_pull_secrets.clone()),
         node_selector: (!pods.node_selector.is_empty()).then(|| pods.node_selector.clone()),
@@ -70,6 +71,7 @@ fn build_container(
     shard: u32,
     deployment: &str,
     mounts: Vec<VolumeMount>,
+    revision: u64,
     site: &Site,
 ) -> Container {
     let pipeline = &resolved.pipeline;
@@ -87,7 +89,7 @@ fn build_container(
     arguments.extend(option("shard", shard.to_string()));
     arguments.extend(option("listen", site.listen_address(deployment, 0)));
     arguments.extend(option("writer", writer));
-    arguments.extend(option("deployment-revision", resolved.deployment_revision.to_string()));
+    arguments.extend(option("deployment-revision", revision.to_string()));
     Container {
         name: "worker".to_owned(),
         image: Some(site.worker_image().to_owned()),
@@ -117,6 +119,8 @@ fn build_container(
         startup_probe: Some(build_probe("/healthz", 2, 30)),
         liveness_probe: Some(build_probe("/healthz", 10, 6)),
         readiness_probe: Some(build_probe("/readyz", 5, 3)),
+        // The last words of a worker that ends reach the status.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: Some(mounts),
         ..Container::default()
     }

@@ -13,7 +13,7 @@ use super::fixture::{
 };
 use crate::network::{FLOWS, Peer};
 use crate::site::Site;
-use crate::stream_pipeline::build::INGEST;
+use crate::stream_pipeline::build::{INGEST, build_check};
 use crate::stream_pipeline::worker_config::{revision, worker_config};
 use crate::stream_pipeline::{Children, StrimziAuthentication, build, build_suspended};
 
@@ -53,6 +53,32 @@ fn every_example_builds_what_its_snapshot_shows() {
     for name in example_names() {
         snapshot(&name, &children(&name));
     }
+}
+
+#[test]
+fn a_check_is_the_pod_of_a_worker_that_ends_by_itself() {
+    let site = kubernetes();
+    let config_map = children("ecommerce").config_map.and_then(|map| map.metadata.name).unwrap();
+    let check_of = |changes: &[(&str, serde_json::Value)]| {
+        build_check(&resolved(&changed(changes), &world(), &site), &config_map, &site)
+    };
+    let job = check_of(&[]);
+    let pod = job.spec.clone().and_then(|spec| spec.template.spec).expect("a Job has a pod");
+    assert_eq!(pod.restart_policy.as_deref(), Some("Never"));
+    assert_eq!(pod.volumes, self::pod(&children("ecommerce").deployments[0]).volumes);
+    let container = &pod.containers[0];
+    assert_eq!(container.args.as_ref().unwrap()[..], ["check", "--config", "/etc/sluice/config/config.json"]);
+    assert!(container.liveness_probe.is_none() && container.ports.is_none());
+    assert_eq!(container.termination_message_policy.as_deref(), Some("FallbackToLogsOnError"));
+
+    let labels = job.spec.as_ref().and_then(|spec| spec.template.metadata.clone()?.labels).unwrap();
+    let selected = children("ecommerce").service.spec.unwrap().selector.unwrap();
+    assert!(selected.iter().any(|(key, value)| labels.get(key) != Some(value)), "it is no worker");
+
+    let name = |job: &k8s_openapi::api::batch::v1::Job| job.metadata.name.clone().unwrap();
+    assert_eq!(name(&check_of(&[])), name(&job));
+    let more = json!({"resources": {"limits": {"memory": "3Gi"}}});
+    assert_ne!(name(&check_of(&[("/spec/podTemplate", more)])), name(&job), "another pod is another check");
 }
 
 #[test]

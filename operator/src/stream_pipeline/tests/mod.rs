@@ -4,6 +4,7 @@ mod build;
 mod decide;
 mod fixture;
 mod names;
+mod plan;
 mod purity;
 mod restricted;
 mod validate;

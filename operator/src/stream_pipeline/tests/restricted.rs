@@ -3,8 +3,9 @@
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::json;
 
-use super::fixture::{changed, children, example_names, kubernetes, resolved, world};
+use super::fixture::{changed, children, example, example_names, kubernetes, resolved, world};
 use crate::stream_pipeline::build;
+use crate::stream_pipeline::build::build_check;
 
 /// What of the standard a pod does not meet.
 fn violations(pod: &PodSpec) -> Vec<String> {
@@ -85,4 +86,14 @@ fn no_pod_template_of_a_user_makes_a_pod_less_restricted() {
 fn the_check_itself_refuses_a_bare_pod() {
     let found = violations(&PodSpec { containers: vec![Container::default()], ..PodSpec::default() });
     assert_eq!(found.len(), 7, "{found:?}");
+}
+
+#[test]
+fn the_pod_of_every_check_is_restricted() {
+    let site = kubernetes();
+    for name in example_names() {
+        let job = build_check(&resolved(&example(&name), &world(), &site), "config", &site);
+        let pod = job.spec.and_then(|spec| spec.template.spec).expect("a Job has a pod");
+        assert_eq!(violations(&pod), Vec::<String>::new(), "{name}");
+    }
 }

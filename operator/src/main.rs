@@ -1,0 +1,26 @@
+//! The program `sluice-operator`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sluice_operator::settings::Settings;
+use sluice_operator::{run, telemetry};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let settings = Settings::parse();
+    let traces = match telemetry::start(&settings.telemetry) {
+        Ok(traces) => traces,
+        Err(error) => {
+            eprintln!("sluice-operator: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = run::run(settings).await;
+    if let Err(error) = &ended {
+        tracing::error!(%error, "ended");
+    }
+    // Sending the last traces waits for requests that run here.
+    let _ = tokio::task::spawn_blocking(|| traces.flush()).await;
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,137 @@
+//! Lag, freshness, layers, tables and quarantine: from the reports, rounded, and not too often. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use sluice_contract::manifest::Counts;
+use sluice_contract::report::{Report, TableReport};
+use sluice_crds::StreamPipelineStatus;
+use sluice_crds::stream_pipeline::{QuarantineStatus, TableStatus};
+
+use super::Inputs;
+use crate::conditions::whole_seconds;
+use crate::rounding::{is_due, is_significant, span, two_digits};
+
+/// Numbers that stay the same are still confirmed after this.
+const CONFIRMED_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// As many reasons as the status holds.
+const MOST_REASONS: usize = 128;
+
+/// A status with the numbers only, and whether they are new.
+pub(super) fn numbers(inputs: &Inputs<'_>) -> (StreamPipelineStatus, bool) {
+    let before = StreamPipelineStatus {
+        lag: inputs.previous.lag,
+        freshness: inputs.previous.freshness.clone(),
+        last_commit_time: inputs.previous.last_commit_time.clone(),
+        layers: inputs.previous.layers.clone(),
+        tables: inputs.previous.tables.clone(),
+        quarantine: inputs.previous.quarantine.clone(),
+        ..StreamPipelineStatus::default()
+    };
+    let reports: Vec<&Report> = inputs.workers.reports().collect();
+    let shards = inputs.plan.shards.unwrap_or(0) as usize;
+    // A sum over some shards only would jump.
+    if reports.is_empty() || reports.len() < shards {
+        return (before, false);
+    }
+    let after = of_reports(&reports);
+    let has_new_layer = before.layers != after.layers;
+    let is_news = has_new_layer
+        || (is_due(inputs.numbers_written, inputs.now) && is_worth_telling(&before, &after, inputs));
+    if is_news && before != after { (after, true) } else { (before, false) }
+}
+
+fn of_reports(reports: &[&Report]) -> StreamPipelineStatus {
+    let lags: Option<Vec<u64>> = reports.iter().map(|report| report.lag).collect();
+    let freshness = reports.iter().filter_map(|report| report.freshness_ms).max();
+    let committed = reports.iter().filter_map(|report| report.committed_at_ms).max();
+    let tables = newest_tables(reports);
+    let mut counts = Counts::default();
+    reports.iter().for_each(|report| counts.add(&report.counts));
+    StreamPipelineStatus {
+        lag: lags.map(|lags| two_digits(lags.iter().fold(0, |sum, lag| sum.saturating_add(*lag)))),
+        freshness: freshness.map(span),
+        last_commit_time: committed
+            .and_then(|committed| Timestamp::from_millisecond(committed).ok())
+            .map(|committed| Time(whole_seconds(committed))),
+        layers: Some(layers(&tables)),
+        tables: tables.into_values().map(table).collect(),
+        quarantine: quarantine(&counts),
+        ..StreamPipelineStatus::default()
+    }
+}
+
+/// All shards write the same tables; the one that has seen the newest version knows most.
+fn newest_tables<'a>(reports: &[&'a Report]) -> BTreeMap<&'a str, &'a TableReport> {
+    let mut newest: BTreeMap<&str, &TableReport> = BTreeMap::new();
+    for table in reports.iter().flat_map(|report| &report.tables) {
+        let known = newest.entry(&table.name).or_insert(table);
+        if table.version > known.version {
+            *known = table;
+        }
+    }
+    newest
+}
+
+fn table(report: &TableReport) -> TableStatus {
+    TableStatus {
+        name: report.name.clone(),
+        version: i64::try_from(report.version).unwrap_or(i64::MAX),
+        rows: two_digits(report.rows),
+        files: two_digits(report.files),
+        bytes: two_digits(report.bytes),
+    }
+}
+
+/// For the eye: `b✓ s✓ g-`.
+fn layers(tables: &BTreeMap<&str, &TableReport>) -> String {
+    let mark = |letter: &str, is_layer: fn(&str) -> bool| {
+        let has_rows = tables.values().any(|table| is_layer(&table.name) && table.rows > 0);
+        format!("{letter}{}", if has_rows { "✓" } else { "-" })
+    };
+    let marks = [
+        mark("b", |name| name == "bronze"),
+        mark("s", |name| name == "silver"),
+        mark("g", |name| name.starts_with("gold/")),
+    ];
+    marks.join(" ")
+}
+
+fn quarantine(counts: &Counts) -> Vec<QuarantineStatus> {
+    let entries = counts.refused.iter().flat_map(|(stage, reasons)| {
+        reasons.iter().map(move |(reason, messages)| QuarantineStatus {
+            stage: stage.clone(),
+            reason: reason.clone(),
+            messages: two_digits(*messages),
+        })
+    });
+    entries.take(MOST_REASONS).collect()
+}
+
+/// Whether a number has changed by a tenth, or all have stood long enough to be confirmed.
+fn is_worth_telling(
+    before: &StreamPipelineStatus,
+    after: &StreamPipelineStatus,
+    inputs: &Inputs<'_>,
+) -> bool {
+    let rows = |status: &StreamPipelineStatus| -> BTreeMap<String, i64> {
+        status.tables.iter().map(|table| (table.name.clone(), table.rows)).collect()
+    };
+    let refused = |status: &StreamPipelineStatus| -> BTreeMap<String, i64> {
+        let entries = status.quarantine.iter();
+        entries.map(|entry| (format!("{}/{}", entry.stage, entry.reason), entry.messages)).collect()
+    };
+    let is_old =
+        inputs.numbers_written.is_none_or(|written| inputs.now.duration_since(written) >= CONFIRMED_EVERY);
+    is_old
+        || is_significant(before.lag, after.lag)
+        || before.freshness != after.freshness
+        || differ(&rows(before), &rows(after))
+        || differ(&refused(before), &refused(after))
+}
+
+fn differ(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> bool {
+    let names = before.keys().chain(after.keys());
+    names.into_iter().any(|name| is_significant(before.get(name).copied(), after.get(name).copied()))
+}

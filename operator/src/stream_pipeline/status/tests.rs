@@ -1,0 +1,304 @@
+//! The status as tables: what is seen, and what is said of it.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use sluice_contract::report::{Phase, Problem, Report};
+use sluice_crds::StreamPipelineStatus;
+use sluice_crds::conditions::types;
+
+use super::{Inputs, Outcome, paused, status, unreadable};
+use crate::apply::{Applied, NameTaken};
+use crate::conditions::find;
+use crate::pod_trouble::Trouble;
+use crate::problem::{Invalid, Missing};
+use crate::stream_pipeline::plan::{Plan, Stage};
+use crate::stream_pipeline::preflight::Check;
+use crate::stream_pipeline::workers::{Shard, Workers};
+
+const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn report() -> Report {
+    serde_json::from_value(json!({
+        "formatVersion": 1, "job": "ingest", "shard": 0, "shards": 2, "writer": "w", "configuration": "c",
+        "phase": "Running", "problems": [], "startedAtMs": 0, "epoch": 3, "committedAtMs": 5_000, "lag": 1_234,
+        "freshnessMs": 2_100, "messagesPerSecond": 1.5, "partitions": [],
+        "tables": [
+            {"name": "bronze", "version": 7, "rows": 1_039, "files": 3, "bytes": 90_210},
+            {"name": "silver", "version": 6, "rows": 0, "files": 0, "bytes": 0}
+        ],
+        "counts": {
+            "messages": 9, "bytes": 9, "bronze": 9, "silver": 9, "duplicates": 0, "keyMismatches": 0,
+            "refused": {"decode": {"MalformedJson": 3}}
+        }
+    }))
+    .expect("a report")
+}
+
+fn shard(is_ready: bool) -> Shard {
+    Shard { is_ready, pods: 1, report: is_ready.then(report), ..Shard::default() }
+}
+
+fn workers(shards: &[Shard]) -> Workers {
+    Workers { shards: (0..).zip(shards.iter().cloned()).collect() }
+}
+
+fn with_problem(phase: Phase, reason: &str) -> Shard {
+    let problem = Problem { reason: reason.to_owned(), message: format!("{reason} here; mend it") };
+    Shard {
+        report: Some(Report { phase, problems: vec![problem], ..report() }),
+        ..shard(phase == Phase::Running)
+    }
+}
+
+fn plan(stage: Stage) -> Plan {
+    let shards = Some(2);
+    Plan { stage, wanted: Vec::new(), restart: None, unwanted: Vec::new(), shards, single_node: false }
+}
+
+fn running() -> Stage {
+    Stage::Running { rolling: false }
+}
+
+fn say_after(previous: &StreamPipelineStatus, stage: Stage, workers: &Workers, seconds: i64) -> Outcome {
+    status(&Inputs {
+        name: "shop",
+        generation: Some(4),
+        previous,
+        plan: &plan(stage),
+        applied: &Applied::default(),
+        workers,
+        numbers_written: (seconds > 0).then_some(START),
+        now: START + SignedDuration::from_secs(seconds),
+    })
+}
+
+fn say(stage: Stage, workers: &Workers) -> StreamPipelineStatus {
+    say_after(&StreamPipelineStatus::default(), stage, workers, 0).status
+}
+
+/// `Ready=True/Running Reconciling=True/RollingOut`: the four conditions that judge.
+fn verdict(status: &StreamPipelineStatus) -> String {
+    let judged = [types::READY, types::RECONCILING, types::STALLED, types::DEGRADED];
+    let found = judged.iter().filter_map(|type_| find(&status.conditions, type_));
+    let texts: Vec<String> = found
+        .map(|condition| format!("{}={}/{}", condition.type_, condition.status, condition.reason))
+        .collect();
+    texts.join(" ")
+}
+
+fn failed(is_lasting: bool) -> Stage {
+    let findings = "silver.columns[0].expr: wrong; mend it".to_owned();
+    Stage::Checking(Check::Failed { findings, is_lasting, ended: None })
+}
+
+#[test]
+fn every_state_of_a_pipeline_has_its_verdict() {
+    let none = Workers::default();
+    let all = workers(&[shard(true), shard(true)]);
+    let half = workers(&[shard(true), shard(false)]);
+    let fault = Invalid { field: "spec.shards".to_owned(), message: "m".to_owned(), fix: "f".to_owned() };
+    let missing = Missing { field: "spec.storage".to_owned(), message: "m".to_owned(), fix: "f".to_owned() };
+    let refused = || Stage::Refused(vec![fault.clone()]);
+    let waiting = || Stage::Waiting(vec![missing.clone()]);
+    let checking = || Stage::Checking(Check::Running);
+    let rolling = || Stage::Running { rolling: true };
+    let fixed = || Stage::ShardsFixed { lake: 2, wanted: 3 };
+    let pulling = Trouble { reason: "ImagePullFailed", message: "no image".to_owned() };
+    let hindered = || Stage::Checking(Check::Hindered(pulling.clone()));
+    let pulled = workers(&[Shard { trouble: Some(pulling.clone()), ..shard(false) }, shard(true)]);
+    for (stage, workers, expected) in [
+        (refused(), &none, "Ready=False/InvalidSpec Stalled=True/InvalidSpec"),
+        (refused(), &all, "Ready=False/InvalidSpec Stalled=True/InvalidSpec"),
+        (waiting(), &none, "Ready=False/ReferenceMissing Reconciling=True/ReferenceMissing"),
+        (
+            waiting(),
+            &all,
+            "Ready=True/Running Reconciling=True/ReferenceMissing Degraded=True/ReferenceMissing",
+        ),
+        (Stage::Suspended, &none, "Ready=True/Suspended"),
+        (Stage::Suspended, &all, "Ready=True/Suspended Reconciling=True/Stopping"),
+        (fixed(), &all, "Ready=False/ShardsChanged Stalled=True/ShardsChanged"),
+        (checking(), &none, "Ready=False/Checking Reconciling=True/Checking"),
+        (checking(), &all, "Ready=True/Running Reconciling=True/Checking"),
+        (hindered(), &none, "Ready=False/ImagePullFailed Reconciling=True/ImagePullFailed"),
+        (failed(true), &none, "Ready=False/ConfigurationRefused Stalled=True/ConfigurationRefused"),
+        (failed(true), &all, "Ready=False/ConfigurationRefused Stalled=True/ConfigurationRefused"),
+        (failed(false), &none, "Ready=False/CheckFailed Reconciling=True/CheckFailed"),
+        (failed(false), &all, "Ready=True/Running Reconciling=True/CheckFailed Degraded=True/CheckFailed"),
+        (running(), &none, "Ready=False/Starting Reconciling=True/Starting"),
+        (running(), &half, "Ready=False/Starting Reconciling=True/Starting"),
+        (running(), &all, "Ready=True/Running"),
+        (rolling(), &all, "Ready=True/Running Reconciling=True/RollingOut"),
+        (rolling(), &half, "Ready=False/RollingOut Reconciling=True/RollingOut"),
+        (
+            running(),
+            &pulled,
+            "Ready=False/ImagePullFailed Reconciling=True/ImagePullFailed Degraded=True/WorkersUnavailable",
+        ),
+        (
+            running(),
+            &workers_with(Phase::Blocked, "KafkaUnreachable"),
+            "Ready=False/KafkaUnreachable Reconciling=True/KafkaUnreachable",
+        ),
+        (
+            running(),
+            &workers_with(Phase::Blocked, "LakeOwned"),
+            "Ready=False/LakeOwned Stalled=True/LakeOwned",
+        ),
+        (
+            running(),
+            &workers_with(Phase::Blocked, "ShardsChanged"),
+            "Ready=False/ShardsChanged Stalled=True/ShardsChanged",
+        ),
+        (
+            running(),
+            &workers_with(Phase::Running, "StorageFull"),
+            "Ready=True/Running Degraded=True/StorageFull",
+        ),
+    ] {
+        assert_eq!(verdict(&say(stage.clone(), workers)), expected, "{stage:?}");
+    }
+}
+
+fn workers_with(phase: Phase, reason: &str) -> Workers {
+    workers(&[with_problem(phase, reason), with_problem(phase, reason)])
+}
+
+#[test]
+fn a_taken_name_stalls_and_says_whose_it_is() {
+    let taken = NameTaken {
+        kind: "Service".to_owned(),
+        name: "shop-stpl-ingest".to_owned(),
+        owner: "nobody".to_owned(),
+    };
+    let previous = StreamPipelineStatus::default();
+    let outcome = status(&Inputs {
+        name: "shop",
+        generation: Some(1),
+        previous: &previous,
+        plan: &plan(running()),
+        applied: &Applied { taken: vec![taken], ..Applied::default() },
+        workers: &Workers::default(),
+        numbers_written: None,
+        now: START,
+    });
+    assert_eq!(verdict(&outcome.status), "Ready=False/NameTaken Stalled=True/NameTaken");
+    let ready = find(&outcome.status.conditions, types::READY).expect("said");
+    assert!(ready.message.contains("Service 'shop-stpl-ingest' belongs to nobody"), "{}", ready.message);
+}
+
+#[test]
+fn the_workers_problems_are_sorted_to_the_parts_that_they_are_about() {
+    let part = |workers: &Workers, type_: &str| {
+        let said = say(running(), workers);
+        let condition = find(&said.conditions, type_).expect("said").clone();
+        (condition.status, condition.reason)
+    };
+    let pair = |status: &str, reason: &str| (status.to_owned(), reason.to_owned());
+    for (reason, type_) in [
+        ("KafkaUnreachable", types::KAFKA_REACHABLE),
+        ("KafkaRefused", types::KAFKA_REACHABLE),
+        ("TopicMissing", types::KAFKA_REACHABLE),
+        ("StorageUnwritable", types::STORAGE_REACHABLE),
+        ("SchemaIncompatible", types::SCHEMA_COMPATIBLE),
+    ] {
+        assert_eq!(part(&workers_with(Phase::Blocked, reason), type_), pair("False", reason));
+    }
+    let well = workers(&[shard(true), shard(true)]);
+    assert_eq!(part(&well, types::KAFKA_REACHABLE), pair("True", "AsExpected"));
+}
+
+#[test]
+fn a_worker_that_does_not_answer_is_unknown_and_not_unhealthy() {
+    let silent = Shard { silence: Some("no answer".to_owned()), report: None, ..shard(true) };
+    let said = say(running(), &workers(&[silent.clone(), silent]));
+    assert_eq!(verdict(&said), "Ready=True/Running");
+    let kafka = find(&said.conditions, types::KAFKA_REACHABLE).expect("said");
+    assert_eq!((kafka.status.as_str(), kafka.reason.as_str()), ("Unknown", "NoReport"));
+    assert!(kafka.message.contains("NetworkPolicy"), "{}", kafka.message);
+}
+
+#[test]
+fn numbers_are_summed_rounded_and_written_for_the_eye() {
+    let said = say(running(), &workers(&[shard(true), shard(true)]));
+    assert_eq!((said.lag, said.freshness.as_deref()), (Some(2_400), Some("2s")));
+    assert_eq!(said.layers.as_deref(), Some("b✓ s- g-"));
+    assert_eq!(said.replica_summary.as_deref(), Some("2/2"));
+    assert_eq!(said.tables[0].rows, 1_000, "tables are shared by the shards");
+    assert_eq!(said.quarantine[0].messages, 6, "counts are each shard's own");
+    assert_eq!(said.selector.as_deref(), Some("sluice.dev/pipeline=shop,sluice.dev/role=ingest"));
+}
+
+#[test]
+fn an_unchanged_world_gives_an_identical_status() {
+    let workers = workers(&[shard(true), shard(true)]);
+    let first = say(running(), &workers);
+    for seconds in [1, 29, 31, 3_600] {
+        assert_eq!(say_after(&first, running(), &workers, seconds).status, first, "after {seconds} s");
+    }
+}
+
+#[test]
+fn fast_numbers_change_by_a_tenth_and_at_most_twice_a_minute() {
+    let lagging = |lag: u64| {
+        let report = Report { lag: Some(lag), ..report() };
+        let shard = Shard { report: Some(report), ..shard(true) };
+        workers(&[shard.clone(), shard])
+    };
+    let first = say(running(), &lagging(1_000));
+    let lag_after = |lag: u64, seconds: i64| {
+        let outcome = say_after(&first, running(), &lagging(lag), seconds);
+        (outcome.status.lag, outcome.has_new_numbers)
+    };
+    assert_eq!(lag_after(2_000, 10), (Some(2_000), false), "too soon");
+    assert_eq!(lag_after(1_040, 40), (Some(2_000), false), "too little");
+    assert_eq!(lag_after(1_200, 40), (Some(2_400), true));
+    assert_eq!(lag_after(1_050, 301), (Some(2_100), true), "confirmed in the end");
+}
+
+#[test]
+fn a_sum_over_some_shards_only_is_not_told() {
+    let first = say(running(), &workers(&[shard(true), shard(true)]));
+    let half = workers(&[shard(true), Shard { report: None, ..shard(true) }]);
+    assert_eq!(say_after(&first, running(), &half, 60).status.lag, first.lag);
+}
+
+#[test]
+fn a_check_that_is_repeated_keeps_its_failure_until_it_ends() {
+    let none = Workers::default();
+    let before = say(failed(false), &none);
+    let again = say_after(&before, Stage::Checking(Check::Running), &none, 60).status;
+    assert_eq!(verdict(&again), verdict(&before));
+    let passed = say_after(&again, running(), &none, 61).status;
+    let checked = find(&passed.conditions, types::CONFIGURATION_CHECKED).expect("said");
+    assert_eq!(checked.status, "True");
+}
+
+#[test]
+fn a_paused_pipeline_keeps_its_status_and_names_the_generation_applied() {
+    let before = StreamPipelineStatus {
+        observed_generation: Some(4),
+        ..say(running(), &workers(&[shard(true), shard(true)]))
+    };
+    let first = paused(&before, Some(5), START);
+    assert_eq!(first.observed_generation, Some(5));
+    assert_eq!(verdict(&first), verdict(&before));
+    let message = |status: &StreamPipelineStatus| {
+        find(&status.conditions, types::RECONCILIATION_PAUSED).expect("said").message.clone()
+    };
+    assert!(message(&first).contains("generation 4 is applied"), "{}", message(&first));
+    let later = paused(&first, Some(6), START);
+    assert_eq!(message(&later), message(&first), "5 was not applied");
+    assert_eq!(paused(&later, Some(6), START + SignedDuration::from_secs(9)), later);
+    let fresh = paused(&StreamPipelineStatus::default(), Some(1), START);
+    assert_eq!(verdict(&fresh), "Ready=Unknown/Paused");
+    let resumed = say_after(&later, running(), &workers(&[shard(true), shard(true)]), 0).status;
+    assert!(find(&resumed.conditions, types::RECONCILIATION_PAUSED).is_none());
+}
+
+#[test]
+fn a_resource_that_cannot_be_read_is_stalled() {
+    let conditions = unreadable(&[], "missing field `topic`", Some(1), START);
+    let status = StreamPipelineStatus { conditions, ..StreamPipelineStatus::default() };
+    assert_eq!(verdict(&status), "Ready=False/InvalidSpec Stalled=True/InvalidSpec");
+}

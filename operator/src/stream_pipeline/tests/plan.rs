@@ -1,0 +1,285 @@
+//! From a decision and what stands, what is written now.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment;
+use serde_json::json;
+
+use super::fixture::{changed, kubernetes, validated, world};
+use crate::apply::child::{Child, Owned, Policy};
+use crate::stream_pipeline::plan::{Plan, Stage, plan};
+use crate::stream_pipeline::preflight::Check;
+use crate::stream_pipeline::seen::{CheckSeen, Seen};
+use crate::stream_pipeline::workers::Workers;
+use crate::stream_pipeline::{Observed, ValidatedPipeline, decide};
+
+const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// A cluster of two shards that does what is planned.
+struct Cluster {
+    seen: Seen,
+    pipeline: ValidatedPipeline,
+    now: Timestamp,
+}
+
+impl Cluster {
+    fn new(shards: u32) -> Self {
+        let pipeline = validated(&changed(&[("/spec/shards", json!(shards))]));
+        let observed = Observed { deployment_revision: 100, ..world() };
+        Self { seen: Seen { observed, ..Seen::default() }, pipeline, now: START }
+    }
+
+    fn plan(&self) -> Plan {
+        let decision = decide(Ok(self.pipeline.clone()), &self.seen.observed, &kubernetes());
+        let workers = Workers::of(&self.seen);
+        plan(decision, Some(&self.pipeline), &self.seen, &workers, &kubernetes(), self.now)
+    }
+
+    /// Does what is planned, restarts included. Pods of touched Deployments are ready or not.
+    fn apply(&mut self, plan: &Plan, ready: bool) {
+        for owned in &plan.unwanted {
+            self.seen.children.retain(|child| key(child) != key(owned));
+            self.seen.checks.remove(owned.name());
+        }
+        for child in plan.wanted.iter().chain(&plan.restart) {
+            self.apply_one(child, ready);
+        }
+    }
+
+    fn apply_one(&mut self, child: &Child, ready: bool) {
+        let owned = Owned { resource: child.resource.clone(), metadata: child.document.metadata.clone() };
+        self.seen.children.retain(|other| key(other) != key(&owned));
+        if child.resource.kind == "Job" {
+            let job =
+                serde_json::from_value(serde_json::to_value(&child.document).expect("JSON")).expect("a Job");
+            self.seen
+                .checks
+                .insert(child.name.clone(), CheckSeen { job: Arc::new(job), ..CheckSeen::default() });
+        }
+        if child.resource.kind == "Deployment" {
+            let mut deployment: Deployment =
+                serde_json::from_value(serde_json::to_value(&child.document).expect("JSON"))
+                    .expect("a Deployment");
+            let ready = i32::from(ready);
+            deployment.status =
+                serde_json::from_value(json!({"replicas": 1, "updatedReplicas": 1, "readyReplicas": ready}))
+                    .ok();
+            let shard =
+                owned.label("sluice.dev/shard").and_then(|shard| shard.parse().ok()).expect("a shard");
+            self.seen.deployments.insert(shard, Arc::new(deployment));
+        }
+        self.seen.children.push(owned);
+    }
+
+    /// Every check that was started ends.
+    fn end_checks(&mut self, type_: &str) {
+        for check in self.seen.checks.values_mut() {
+            let job = Arc::make_mut(&mut check.job);
+            job.status = serde_json::from_value(json!({"conditions": [
+                {"type": type_, "status": "True", "lastTransitionTime": "1970-01-01T00:00:00Z"}
+            ]}))
+            .ok();
+        }
+    }
+
+    /// From nothing to workers that are ready.
+    fn started(shards: u32) -> Self {
+        let mut cluster = Self::new(shards);
+        let plan = cluster.plan();
+        cluster.apply(&plan, true);
+        cluster.end_checks("Complete");
+        for _ in 0..3 {
+            let plan = cluster.plan();
+            cluster.apply(&plan, true);
+        }
+        cluster
+    }
+
+    fn reconfigure(&mut self) {
+        let shards = self.pipeline.shards;
+        let changes = [("/spec/shards", json!(shards)), ("/spec/silver/require/0/expr", json!("amount > 1"))];
+        self.pipeline = validated(&changed(&changes));
+        self.seen.observed.deployment_revision = 200;
+    }
+}
+
+fn key(owned: &Owned) -> (String, String) {
+    (owned.resource.kind.clone(), owned.name().to_owned())
+}
+
+fn kinds(children: &[Child]) -> Vec<&str> {
+    children.iter().map(|child| child.resource.kind.as_str()).collect()
+}
+
+fn count(children: &[Child], kind: &str) -> usize {
+    kinds(children).into_iter().filter(|found| *found == kind).count()
+}
+
+const BASE: [&str; 5] = ["ServiceAccount", "ConfigMap", "Service", "PodDisruptionBudget", "NetworkPolicy"];
+
+#[test]
+fn a_new_pipeline_is_checked_before_it_gets_workers() {
+    let mut cluster = Cluster::new(2);
+    let first = cluster.plan();
+    assert_eq!(first.stage, Stage::Checking(Check::Running));
+    assert_eq!(kinds(&first.wanted), [&BASE[..], &["Job"]].concat());
+    cluster.apply(&first, true);
+    assert_eq!(kinds(&cluster.plan().wanted), [&BASE[..], &["Job"]].concat(), "while it runs");
+
+    cluster.end_checks("Complete");
+    let passed = cluster.plan();
+    assert_eq!(passed.stage, Stage::Running { rolling: false });
+    assert_eq!(kinds(&passed.wanted), [&BASE[..], &["Deployment", "Deployment"]].concat());
+    assert_eq!(passed.unwanted.iter().map(|owned| owned.resource.kind.as_str()).collect::<Vec<_>>(), ["Job"]);
+    cluster.apply(&passed, true);
+
+    let rest = cluster.plan();
+    assert_eq!((rest.stage, rest.unwanted.len()), (Stage::Running { rolling: false }, 0));
+}
+
+#[test]
+fn at_rest_a_plan_repeats_itself_to_the_byte() {
+    let mut cluster = Cluster::started(2);
+    let digests = |plan: &Plan| plan.wanted.iter().map(|child| child.digest.clone()).collect::<Vec<_>>();
+    let before = cluster.plan();
+    // A later pass offers a later revision; pods that do not change keep theirs.
+    cluster.seen.observed.deployment_revision = 900;
+    cluster.now = START + SignedDuration::from_hours(9);
+    assert_eq!(digests(&cluster.plan()), digests(&before));
+}
+
+#[test]
+fn a_new_configuration_is_checked_and_then_rolls_one_shard_at_a_time() {
+    let mut cluster = Cluster::started(3);
+    cluster.reconfigure();
+    let checking = cluster.plan();
+    assert_eq!(checking.stage, Stage::Checking(Check::Running));
+    assert_eq!(
+        (count(&checking.wanted, "Deployment"), checking.unwanted.len()),
+        (0, 0),
+        "the old ones go on"
+    );
+    cluster.apply(&checking, true);
+    cluster.end_checks("Complete");
+
+    for left in [3, 2, 1] {
+        let plan = cluster.plan();
+        assert_eq!(plan.stage, Stage::Running { rolling: true });
+        assert_eq!(count(&plan.wanted, "Deployment"), 3 - left, "what is done");
+        assert!(plan.restart.is_some());
+        let old_config_map = plan.unwanted.iter().any(|owned| owned.resource.kind == "ConfigMap");
+        assert!(!old_config_map, "{left} Deployments still use it");
+        cluster.apply(&plan, true);
+    }
+    let done = cluster.plan();
+    assert_eq!(done.stage, Stage::Running { rolling: false });
+    assert_eq!(done.unwanted.len(), 1, "the old configuration is not used any more");
+    assert!(cluster.seen.deployments.values().all(|deployment| {
+        deployment.metadata.annotations.as_ref().is_some_and(|notes| notes["sluice.dev/revision"] == "200")
+    }));
+}
+
+#[test]
+fn a_rollout_stops_at_the_first_shard_that_does_not_recover_and_a_revert_mends_it() {
+    let mut cluster = Cluster::started(2);
+    let good = cluster.pipeline.clone();
+    cluster.reconfigure();
+    let plan = cluster.plan();
+    cluster.apply(&plan, true);
+    cluster.end_checks("Complete");
+    let plan = cluster.plan();
+    cluster.apply(&plan, false);
+    let stuck = cluster.plan();
+    assert!(stuck.restart.is_none(), "the second shard still works, and is left alone");
+    cluster.pipeline = good;
+    let reverted = cluster.plan();
+    assert_eq!(
+        count(&reverted.wanted, "Deployment"),
+        2,
+        "the broken shard is put back at once, without a slot"
+    );
+    cluster.apply(&reverted, true);
+    assert_eq!(cluster.plan().stage, Stage::Running { rolling: false });
+}
+
+#[test]
+fn a_check_that_fails_leaves_the_workers_alone_and_is_repeated_in_time() {
+    let mut cluster = Cluster::started(1);
+    cluster.reconfigure();
+    let plan = cluster.plan();
+    cluster.apply(&plan, true);
+    cluster.end_checks("Failed");
+    let failed = cluster.plan();
+    assert!(
+        matches!(failed.stage, Stage::Checking(Check::Failed { is_lasting: false, .. })),
+        "{:?}",
+        failed.stage
+    );
+    assert_eq!((count(&failed.wanted, "Job"), failed.unwanted.len()), (1, 0));
+
+    cluster.now = START + SignedDuration::from_secs(61);
+    let again = cluster.plan();
+    assert_eq!(count(&again.wanted, "Job"), 0);
+    assert_eq!(again.unwanted.len(), 1, "the old check goes, and the next pass starts another");
+    cluster.apply(&again, true);
+    let restarted = cluster.plan();
+    assert_eq!(restarted.stage, Stage::Checking(Check::Running));
+    assert_eq!(count(&restarted.wanted, "Job"), 1);
+}
+
+#[test]
+fn a_deployment_that_is_deleted_comes_back_without_another_check() {
+    let mut cluster = Cluster::started(1);
+    cluster.seen.deployments.clear();
+    cluster.seen.children.retain(|owned| owned.resource.kind != "Deployment");
+    cluster.seen.observed.deployment_revision = 500;
+    let plan = cluster.plan();
+    assert_eq!(plan.stage, Stage::Running { rolling: false });
+    let deployment = plan.wanted.iter().find(|child| child.resource.kind == "Deployment").expect("wanted");
+    let revision =
+        &deployment.document.metadata.annotations.as_ref().expect("annotations")["sluice.dev/revision"];
+    assert_eq!(revision, "500", "its worker must be able to take over from one that lingers");
+}
+
+#[test]
+fn a_suspended_pipeline_loses_its_workers_and_keeps_what_its_pods_still_use() {
+    let mut cluster = Cluster::started(1);
+    cluster.pipeline.suspended = true;
+    let plan = cluster.plan();
+    assert_eq!(plan.stage, Stage::Suspended);
+    let mut unwanted: Vec<_> = plan.unwanted.iter().map(|owned| owned.resource.kind.as_str()).collect();
+    unwanted.sort_unstable();
+    assert_eq!(unwanted, ["ConfigMap", "Deployment"]);
+    assert_eq!(plan.wanted.iter().filter(|child| child.policy == Policy::CreateOnly).count(), 0);
+}
+
+#[test]
+fn a_missing_reference_leaves_the_workers_alone_and_mends_what_is_around_them() {
+    let mut cluster = Cluster::started(1);
+    cluster.seen.observed = Observed::default();
+    let plan = cluster.plan();
+    assert!(matches!(plan.stage, Stage::Waiting(_)));
+    assert_eq!(kinds(&plan.wanted), ["ServiceAccount", "Service", "PodDisruptionBudget", "NetworkPolicy"]);
+    assert_eq!(plan.unwanted.len(), 0);
+}
+
+#[test]
+fn a_lake_that_is_cut_otherwise_keeps_its_workers() {
+    let mut cluster = Cluster::started(2);
+    let report = json!({
+        "formatVersion": 1, "job": "ingest", "shard": 0, "shards": 2, "writer": "w", "configuration": "c",
+        "phase": "Running", "problems": [], "startedAtMs": 0, "epoch": 3, "committedAtMs": 5, "lag": 7,
+        "freshnessMs": 900, "messagesPerSecond": 1.5, "partitions": [], "tables": [],
+        "counts": {"messages": 0, "bytes": 0, "bronze": 0, "silver": 0, "duplicates": 0, "keyMismatches": 0}
+    });
+    let pod = json!({"metadata": {"name": "pod-0", "labels": {"sluice.dev/shard": "0"}}});
+    cluster.seen.pods = vec![Arc::new(serde_json::from_value(pod).expect("a pod"))];
+    let report = serde_json::from_value(report).expect("a report");
+    cluster.seen.reports.insert("pod-0".to_owned(), Ok(report));
+    assert_eq!(cluster.plan().stage, Stage::Running { rolling: false });
+    cluster.pipeline.shards = 3;
+    let plan = cluster.plan();
+    assert_eq!(plan.stage, Stage::ShardsFixed { lake: 2, wanted: 3 });
+    assert_eq!((count(&plan.wanted, "Deployment"), plan.unwanted.len(), plan.shards), (0, 0, Some(2)));
+}

@@ -1,0 +1,144 @@
+"""The hands of the operator's tests: kubectl, requests, namespaces, the audit log."""
+
+import base64
+import json
+import os
+import pathlib
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+# Generous: the machine may be compiling something else.
+PATIENCE = 120
+
+
+class Refused(Exception):
+    """kubectl, or the API server, said no; holds what it said."""
+
+
+class ControlPlane:
+    """The control plane that `dev/cluster up --control-plane` started."""
+
+    def __init__(self, script: pathlib.Path):
+        self.script = script
+        self.kubeconfig = self._run("kubeconfig").strip()
+        view = json.loads(self._run("kubectl", "config", "view", "--raw", "--output=json"))
+        server = view["clusters"][0]["cluster"]
+        self.address = server["server"]
+        authority = base64.b64decode(server["certificate-authority-data"]).decode()
+        self._tls = ssl.create_default_context(cadata=authority)
+        self._token = view["users"][0]["user"]["token"]
+
+    def _run(self, *arguments, document=None) -> str:
+        result = subprocess.run(
+            [self.script, *map(str, arguments)],
+            input=None if document is None else json.dumps(document),
+            capture_output=True,
+            text=True,
+        )
+        if result.returncode != 0:
+            raise Refused(result.stderr.strip())
+        return result.stdout
+
+    def kubectl(self, *arguments, document=None) -> str:
+        return self._run("kubectl", *arguments, document=document)
+
+    def request(self, method: str, path: str, body=None, kind="application/json") -> dict:
+        """One request, without kubectl: for what happens often."""
+        request = urllib.request.Request(
+            self.address + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": kind},
+        )
+        try:
+            with urllib.request.urlopen(request, context=self._tls, timeout=30) as response:
+                return json.loads(response.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            raise Refused(f"{error.code} {error.read().decode(errors='replace')}") from None
+
+    def audit_log(self) -> list[dict]:
+        """Every request that the API server has answered, in order."""
+        lines = pathlib.Path(self._run("audit-log").strip()).read_text().split("\n")
+        return [json.loads(line) for line in lines[:-1]]  # the last may be half written
+
+
+class Namespace:
+    """A fresh namespace."""
+
+    def __init__(self, plane: ControlPlane, labels=None):
+        self.plane = plane
+        self.name = f"test-{uuid.uuid4().hex[:10]}"
+        plane.kubectl(
+            "create",
+            "--filename=-",
+            document={
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": self.name, "labels": labels or {}},
+            },
+        )
+
+    def kubectl(self, *arguments, document=None) -> str:
+        return self.plane.kubectl(f"--namespace={self.name}", *arguments, document=document)
+
+    def get(self, *arguments) -> dict:
+        return json.loads(self.kubectl("get", "--output=json", *arguments))
+
+    def apply(self, document: dict):
+        self.kubectl("apply", "--server-side", "--filename=-", document=document)
+
+    def names(self, kind: str) -> set[str]:
+        """Names of everything of a kind that the operator made here."""
+        found = self.get(kind, "--selector=app.kubernetes.io/managed-by=sluice-operator")
+        return {item["metadata"]["name"] for item in found["items"]}
+
+    def condition(self, pipeline: str, type_: str) -> dict:
+        status = self.get("streampipeline", pipeline).get("status", {})
+        return next((found for found in status.get("conditions", []) if found["type"] == type_), {})
+
+    def until_ready(self, pipeline: str, status: str, reason: str, patience: float = PATIENCE) -> dict:
+        """Waits until `Ready` says this; gives the condition."""
+
+        def says():
+            found = self.condition(pipeline, "Ready")
+            return found if (found.get("status"), found.get("reason")) == (status, reason) else None
+
+        return self.until(f"Ready={status} reason={reason}", says, patience)
+
+    def until(self, what: str, check, patience: float = PATIENCE):
+        """Repeats `check` until it gives something true; an object that is not there yet is not there yet."""
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                last = check()
+            except Refused as refused:
+                result, last = None, refused
+            else:
+                result = last
+            if result:
+                return result
+            assert time.monotonic() < deadline, f"no {what} after {patience} s: {last}\n{self.describe()}"
+            time.sleep(0.3)
+
+    def describe(self) -> str:
+        """What a person would look at."""
+        conditions = [
+            f"{item['metadata']['name']}: {json.dumps(item.get('status', {}).get('conditions'), indent=1)}"
+            for item in self.get("streampipelines")["items"]
+        ]
+        return "\n".join([*conditions, self.kubectl("get", "deployments,jobs,pods,events", "--output=wide")])
+
+    def events(self, reason: str) -> list[dict]:
+        return [event for event in self.get("events.events.k8s.io")["items"] if event.get("reason") == reason]
+
+    def delete(self):
+        self.kubectl("delete", "streampipelines", "--all", "--wait=false")
+        self.plane.kubectl("delete", "namespace", self.name, "--wait=false")
+
+
+def cluster_script(root: pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(os.environ.get("SLUICE_TEST_CLUSTER") or root / "dev/cluster")
