@@ -5,7 +5,7 @@ import random
 import threading
 import time
 
-from conftest import ROOT, Operator
+from operator_program import ROOT, Operator
 from pipelines_of_tests import payments
 
 CHILDREN = "serviceaccounts,configmaps,services,poddisruptionbudgets,networkpolicies,deployments,jobs"
