@@ -23,7 +23,7 @@ pub enum ListenerState {
     NoListener(Vec<String>),
     /// The listener is declared and has no address yet.
     NotReady,
-    /// Clients authenticate in a way that workers cannot.
+    /// It asks for an authentication that workers do not have.
     UnknownAuthentication(String),
     /// It can be used.
     Ready(StrimziListener),

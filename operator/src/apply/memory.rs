@@ -17,10 +17,13 @@ struct Applied {
     resource_version: Option<String>,
 }
 
+/// The children of one owner, by kind and name.
+type Children = HashMap<(String, String), Applied>;
+
 /// What was applied last: by owner (`namespace/name`), then by the child's kind and name.
 #[derive(Debug, Default)]
 pub struct AppliedMemory {
-    owners: Mutex<HashMap<String, HashMap<(String, String), Applied>>>,
+    owners: Mutex<HashMap<String, Children>>,
 }
 
 impl AppliedMemory {

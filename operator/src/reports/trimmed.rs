@@ -18,7 +18,7 @@ pub(super) fn trimmed(mut report: Report) -> Report {
     for problem in &mut report.problems {
         problem.message = cut(&problem.message, LONGEST_MESSAGE);
         if !is_word(&problem.reason) {
-            problem.reason = "Unknown".to_owned();
+            "Unknown".clone_into(&mut problem.reason);
         }
     }
     report.tables.truncate(MOST_TABLES);

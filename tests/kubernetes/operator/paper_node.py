@@ -107,7 +107,13 @@ def status_of(pod: dict, behaviour) -> dict | None:
     once = pod["spec"]["restartPolicy"] == "Never"
     if behaviour == READY:
         container["state"] = {"running": {}}
-        return {"phase": "Running", "podIP": "127.9.9.9", "conditions": ready("True"), "containerStatuses": [container]}
+        shard = int(pod["metadata"]["labels"].get("sluice.dev/shard", 0))
+        return {
+            "phase": "Running",
+            "podIP": address_of_shard(shard),
+            "conditions": ready("True"),
+            "containerStatuses": [container],
+        }
     if behaviour == PASS:
         container["state"] = {"terminated": {"exitCode": 0}}
         return {"phase": "Succeeded", "conditions": ready("False"), "containerStatuses": [container]}
@@ -120,6 +126,11 @@ def status_of(pod: dict, behaviour) -> dict | None:
     else:
         container["state"] = {"waiting": behaviour}
     return {"phase": "Pending", "conditions": ready("False"), "containerStatuses": [container]}
+
+
+def address_of_shard(shard: int) -> str:
+    """An address of this machine for each shard; a test may answer there as a worker would."""
+    return f"127.9.9.{10 + shard}"
 
 
 def ready(status: str) -> list[dict]:

@@ -5,7 +5,7 @@ import random
 import threading
 import time
 
-from conftest import ROOT, Operator
+from operator_program import ROOT, Operator
 from pipelines_of_tests import payments
 
 CHILDREN = "serviceaccounts,configmaps,services,poddisruptionbudgets,networkpolicies,deployments,jobs"
@@ -121,10 +121,11 @@ def test_a_missing_definition_is_waited_for_and_named(plane, node, tmp_path):
         operator.until("what it waits for", lambda: "streampipelines.sluice.dev" in operator.fetch("/readyz")[1])
         assert operator.fetch("/readyz")[0] == 503
         assert operator.fetch("/healthz") == (200, "ok\n")
-    finally:
         plane.kubectl("apply", "--server-side", f"--filename={ROOT / 'crds'}")
-    operator.until_ready()
-    operator.kill()
+        operator.until_ready()
+    finally:
+        operator.kill()
+        plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
 
 
 def test_metrics_and_logs_are_for_machines(operator, namespace):

@@ -46,7 +46,7 @@ fn build_template(resolved: &ResolvedPipeline, config_map: &str, site: &Site) ->
     spec.termination_grace_period_seconds = Some(5);
     for container in &mut spec.containers {
         let config_directory = site.config_directory(&pipeline.namespace, &pipeline.name);
-        container.name = CHECK.to_owned();
+        CHECK.clone_into(&mut container.name);
         container.args =
             Some(vec![CHECK.to_owned(), "--config".to_owned(), format!("{config_directory}/{CONFIG_KEY}")]);
         // Its last words are its findings, and nothing else.

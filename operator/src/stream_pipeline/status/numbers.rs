@@ -48,7 +48,9 @@ fn of_reports(reports: &[&Report]) -> StreamPipelineStatus {
     let committed = reports.iter().filter_map(|report| report.committed_at_ms).max();
     let tables = newest_tables(reports);
     let mut counts = Counts::default();
-    reports.iter().for_each(|report| counts.add(&report.counts));
+    for report in reports {
+        counts.add(&report.counts);
+    }
     StreamPipelineStatus {
         lag: lags.map(|lags| two_digits(lags.iter().fold(0, |sum, lag| sum.saturating_add(*lag)))),
         freshness: freshness.map(span),

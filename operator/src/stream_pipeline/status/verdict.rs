@@ -100,14 +100,13 @@ fn checking(inputs: &Inputs<'_>, check: &Check) -> Vec<Statement> {
         }
         Check::Failed { findings, .. } => pending(workers, &Why::new(reasons::CHECK_FAILED, findings)),
         Check::Hindered(trouble) => pending(workers, &Why::new(trouble.reason, trouble.message.clone())),
-        Check::Passed | Check::Running => match repeated_failure(inputs) {
-            Some(failure) => pending(workers, &Why::new(&failure.reason, failure.message.clone())),
-            None => {
-                let why = Why::new(reasons::CHECKING, "the configuration is being checked");
-                [vec![ready_as(workers, &why)], vec![statement(types::RECONCILING, Truth::True, &why)]]
-                    .concat()
+        Check::Passed | Check::Running => {
+            if let Some(failure) = repeated_failure(inputs) {
+                return pending(workers, &Why::new(&failure.reason, failure.message.clone()));
             }
-        },
+            let why = Why::new(reasons::CHECKING, "the configuration is being checked");
+            vec![ready_as(workers, &why), statement(types::RECONCILING, Truth::True, &why)]
+        }
     }
 }
 
