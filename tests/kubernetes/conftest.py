@@ -41,7 +41,6 @@ def busybox(cluster, tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("busybox")
     (folder / "bin").mkdir()
     shutil.copy(program, folder / "bin/busybox")
-    (folder / "bin/wget").symlink_to("busybox")  # what `helm test` calls
     return cluster.load("localhost/busybox:test", folder, entrypoint="/bin/busybox")
 
 
@@ -58,11 +57,11 @@ def kafka_for_pods(cluster):
 
 
 @pytest.fixture(scope="session")
-def release(cluster, worker_program, busybox):
+def release(cluster, worker_program):
     """The CRDs and the operator, installed by Helm; removed at the end."""
     for name in ("operator", "worker"):
         cluster.load_program(name, worker_program.parent)
-    release = Release(cluster, test_image=busybox)
+    release = Release(cluster)
     release.install()
     yield release
     release.uninstall()
