@@ -1,6 +1,6 @@
 # The tasks of the project. `make demo` shows what Sluice does, `make test` says whether a change may land.
 SHELL := /bin/bash
-.PHONY: help build demo test check charts generate prove bench images kind kind-down services services-down clean
+.PHONY: help build demo test test-kubernetes check charts generate prove bench images kind kind-down services services-down clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -15,6 +15,9 @@ demo: build ## a Kafka topic flows into bronze, silver and quarantine Delta tabl
 
 test: ## everything that a change must pass, on real services
 	@dev/test
+
+test-kubernetes: build ## the operator on a real control plane and on a node, without Docker; needs root
+	@dev/test-kubernetes
 
 check: ## formatting, lints and generated files, without running a test
 	@dev/check
@@ -41,10 +44,9 @@ kind: ## the example on a kind cluster, with Strimzi; for machines with Docker
 kind-down: ## delete that cluster
 	@dev/kind down
 
-services: ## start the services that tests need (Kafka, Kubernetes) and print where they are
+services: ## start the Kafka that tests need and print where it is
 	@dev/install tests
 	@dev/services/kafka up
-	@dev/cluster up
 
 services-down: ## stop them
 	@dev/services/kafka down
