@@ -50,23 +50,19 @@ impl Store {
     pub(crate) async fn open(uri: &str) -> Result<Self, LakeError> {
         let invalid = |reason: String| InvalidUriSnafu { uri, reason }.build();
         let url = address::parse(uri).map_err(invalid)?;
-        let (whole, prefix): (Arc<dyn ObjectStore>, Path) = match url.scheme() {
-            "file" => {
-                let root =
-                    url.to_file_path().map_err(|()| invalid("it is not an absolute path".to_owned()))?;
-                let local = DurableLocal::create(root.clone())
-                    .await
-                    .map_err(|source| LakeError::from_store("create", root.display().to_string(), source))?;
-                let prefix = Path::from_absolute_path(&root).map_err(|error| invalid(error.to_string()))?;
-                (Arc::new(local), prefix)
-            }
-            _ => {
-                let options = credentials(std::env::vars());
-                let (store, prefix) = object_store::parse_url_opts(&url, options).map_err(|source| {
-                    LakeError::InvalidStoreVariables { uri: uri.to_owned(), source: Box::new(source) }
-                })?;
-                (Arc::from(store), prefix)
-            }
+        let (whole, prefix): (Arc<dyn ObjectStore>, Path) = if url.scheme() == "file" {
+            let root = url.to_file_path().map_err(|()| invalid("it is not an absolute path".to_owned()))?;
+            let local = DurableLocal::create(root.clone())
+                .await
+                .map_err(|source| LakeError::from_store("create", root.display().to_string(), source))?;
+            let prefix = Path::from_absolute_path(&root).map_err(|error| invalid(error.to_string()))?;
+            (Arc::new(local), prefix)
+        } else {
+            let options = credentials(std::env::vars());
+            let (store, prefix) = object_store::parse_url_opts(&url, options).map_err(|source| {
+                LakeError::InvalidStoreVariables { uri: uri.to_owned(), source: Box::new(source) }
+            })?;
+            (Arc::from(store), prefix)
         };
         let store = Self::with(whole, prefix, url);
         probe::create_if_absent(&store).await?;
