@@ -5,7 +5,7 @@
 //! e-commerce example's bronze and silver tables. Times are CPU times of one
 //! thread, the best of six rounds.
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
