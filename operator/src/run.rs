@@ -116,6 +116,9 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
 
 /// A client that tells the API server's audit log who it is.
 async fn connect() -> Result<Client, RunError> {
+    // Dependencies bring two, between which rustls does not choose by itself; it matters where a cluster is
+    // trusted like any web site. An error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut configuration = kube::Config::infer().await.context(ConfigurationSnafu)?;
     let name = HeaderValue::from_static(concat!("sluice-operator/", env!("CARGO_PKG_VERSION")));
     configuration.headers.push((USER_AGENT, name));

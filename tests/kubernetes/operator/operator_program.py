@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -72,6 +73,18 @@ class Operator:
             assert self.process.poll() is None, f"the operator has ended:\n{self.output()[-4000:]}"
             assert time.monotonic() < deadline, f"no {what} after {patience} s:\n{self.output()[-4000:]}"
             time.sleep(0.2)
+
+    def peak_memory(self) -> int:
+        """The most that it has held in memory, in bytes."""
+        (line,) = re.findall(r"VmHWM:\s+(\d+) kB", self._proc("status"))
+        return int(line) * 1024
+
+    def cpu_seconds(self) -> float:
+        user, system = self._proc("stat").rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def _proc(self, file: str) -> str:
+        return pathlib.Path(f"/proc/{self.process.pid}/{file}").read_text()
 
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)
