@@ -1,15 +1,13 @@
 """What tests on Kubernetes need: the node of dev/cluster, namespaces that enforce `restricted`, a Kafka for pods,
 and the operator as its chart installs it."""
 
-import os
-import pathlib
 import shutil
-import subprocess
 import uuid
 
 import pytest
 
 from cluster import ROOT, Cluster, Namespace
+from kafka_for_pods import KafkaForPods
 from release import Release
 
 
@@ -46,14 +44,11 @@ def busybox(cluster, tmp_path_factory) -> str:
 
 @pytest.fixture(scope="session")
 def kafka_for_pods(cluster):
-    """The address of a real Apache Kafka that pods of the node reach, and this machine too."""
-    script = ROOT / "dev/services/kafka"
-    services = pathlib.Path(os.environ.get("SLUICE_SERVICES") or ROOT / ".services") / "for-pods"
-    environment = {**os.environ, "SLUICE_SERVICES": str(services), "SLUICE_KAFKA_HOST": cluster.machine_address()}
-    subprocess.run([script, "up"], env=environment, check=True)
-    address = subprocess.run([script, "address"], env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    yield address.stdout.strip()
-    subprocess.run([script, "down"], env=environment, check=True)
+    """A real Apache Kafka that pods of the node reach, and this machine too."""
+    kafka = KafkaForPods(cluster)
+    kafka.run("up")
+    yield kafka
+    kafka.run("down")
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,10 @@
 """The charts, installed as a user would: with Helm, into a namespace that enforces `restricted`."""
 
 import os
-import pathlib
 import subprocess
 
-import pytest
-
 from cluster import Cluster, Refused
+from helm import helm_program
 
 NAMESPACE = "sluice-system"
 
@@ -16,11 +14,7 @@ class Release:
 
     def __init__(self, cluster: Cluster):
         self.cluster = cluster
-        cache = pathlib.Path(os.environ.get("SLUICE_CACHE") or pathlib.Path.home() / ".cache/sluice")
-        programs = sorted(cache.glob("helm-*/helm"))
-        if not programs:
-            pytest.fail(f"no helm in {cache}: run `dev/charts install`")
-        self.program = programs[-1]
+        self.program = helm_program()
 
     def helm(self, *arguments) -> str:
         """What helm printed."""

@@ -21,7 +21,7 @@ OWNED = "--selector=sluice.dev/pipeline=ecommerce"
 @pytest.fixture
 def topic(kafka_for_pods, worker_program, seed, tmp_path):
     """A topic of generated traffic with everything that is rare in it."""
-    topic = Topic(kafka_for_pods, f"test-{uuid.uuid4().hex[:12]}", partitions=8)
+    topic = Topic(kafka_for_pods.address(), f"test-{uuid.uuid4().hex[:12]}", partitions=8)
     arguments = ("--bootstrap-servers", topic.servers, "--topic", topic.name, "--partitions", topic.partitions)
     traffic = ("--start-time", "2026-01-02T23:30:00Z", "--event-rate", "50", "--rate", "0")
     shares = ("--duplicates", "0.02", "--late", "0.02", "--malformed", "0.01", "--odd", "0.01")

@@ -6,6 +6,7 @@
 //! | is ours (by uid) and as the last apply left it | nothing |
 //! | is ours and differs | server-side apply with force, and with its uid, so that no successor is touched |
 //! | is somebody else's | nothing is written; the outcome says whose it is |
+//! | is refused by the API server | the outcome says why; it is tried again with the next pass |
 //! | is ours and not wanted any more | it is deleted, if it is still the one that was seen |
 
 pub mod child;
@@ -69,6 +70,37 @@ pub struct NameTaken {
     pub owner: String,
 }
 
+/// A child that the API server does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Kind of the object.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What the API server says.
+    pub message: String,
+    /// Whether it is invalid, so that only another spec helps; a quota, a policy or a right may change.
+    pub is_lasting: bool,
+}
+
+impl Refused {
+    /// What the API server's answer says of a child, if it is a refusal.
+    fn of(child: &Child, error: &kube::Error) -> Option<Self> {
+        let kube::Error::Api(status) = error else { return None };
+        let is_lasting = match status.code {
+            422 => true,
+            403 => false,
+            _ => return None,
+        };
+        Some(Self {
+            kind: child.resource.kind.clone(),
+            name: child.name.clone(),
+            message: status.message.clone(),
+            is_lasting,
+        })
+    }
+}
+
 /// What became of one child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -77,6 +109,7 @@ enum Outcome {
     /// It is being deleted; when it is gone, the next pass makes it anew.
     Leaving,
     Taken(NameTaken),
+    Refused(Refused),
 }
 
 /// What an apply did.
@@ -90,6 +123,15 @@ pub struct Applied {
     pub leaving: usize,
     /// Children whose names belong to somebody else.
     pub taken: Vec<NameTaken>,
+    /// Children that the API server does not take.
+    pub refused: Vec<Refused>,
+}
+
+impl Applied {
+    /// Whether every child is there, or on its way.
+    pub fn is_complete(&self) -> bool {
+        self.taken.is_empty() && self.refused.is_empty()
+    }
 }
 
 /// Writes children.
@@ -107,7 +149,7 @@ pub struct Applier<'a> {
 
 impl Applier<'_> {
     /// Writes what differs, in the order of `wanted`; then deletes what `unwanted` holds. Nothing is deleted
-    /// where a name is taken: the new state is not complete.
+    /// where a name is taken or a child refused: the new state is not complete.
     pub async fn apply(
         &self,
         owner: &Owner,
@@ -125,9 +167,10 @@ impl Applier<'_> {
                 Outcome::Written => applied.written += 1,
                 Outcome::Leaving => applied.leaving += 1,
                 Outcome::Taken(taken) => applied.taken.push(taken),
+                Outcome::Refused(refused) => applied.refused.push(refused),
             }
         }
-        if applied.taken.is_empty() {
+        if applied.is_complete() {
             for owned in unwanted {
                 applied.deleted += usize::from(self.delete(owner, owned).await?);
             }
@@ -169,11 +212,7 @@ impl Applier<'_> {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 Ok(self.adopt(owner, child).await?.unwrap_or(Outcome::Leaving))
             }
-            Err(error) => Err(error).context(RequestSnafu {
-                action: "create",
-                kind: child.resource.kind.clone(),
-                name: child.name.clone(),
-            }),
+            Err(error) => refusal(child, "create", error),
         }
     }
 
@@ -204,11 +243,10 @@ impl Applier<'_> {
         document.metadata.uid = uid;
         self.metrics.api_write(Verb::Patch);
         let parameters = PatchParams::apply(self.field_manager).force();
-        let made =
-            self.api(owner, child).patch(&child.name, &parameters, &Patch::Apply(&document)).await.context(
-                RequestSnafu { action: "apply", kind: child.resource.kind.clone(), name: child.name.clone() },
-            )?;
-        self.finish(owner, child, made.metadata).await
+        match self.api(owner, child).patch(&child.name, &parameters, &Patch::Apply(&document)).await {
+            Ok(made) => self.finish(owner, child, made.metadata).await,
+            Err(error) => refusal(child, "apply", error),
+        }
     }
 
     /// Ends a write: fields that the create set must be ours by apply, or no later apply could remove them.
@@ -276,5 +314,17 @@ impl Applier<'_> {
 
     fn post_parameters(&self) -> PostParams {
         PostParams { field_manager: Some(self.field_manager.to_owned()), ..PostParams::default() }
+    }
+}
+
+/// A refusal is an outcome; what else goes wrong is a failure.
+fn refusal(child: &Child, action: &'static str, error: kube::Error) -> Result<Outcome, ApplyError> {
+    match Refused::of(child, &error) {
+        Some(refused) => Ok(Outcome::Refused(refused)),
+        None => Err(error).context(RequestSnafu {
+            action,
+            kind: child.resource.kind.clone(),
+            name: child.name.clone(),
+        }),
     }
 }

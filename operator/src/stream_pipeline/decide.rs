@@ -101,8 +101,8 @@ impl Search<'_> {
         }
         match connection {
             KafkaConnection::Direct { bootstrap_servers, security } => {
-                for key in security.secret_keys() {
-                    self.secret_key("spec.source.kafka.security", key);
+                for (field, key) in security.secret_fields() {
+                    self.secret_key(&format!("spec.source.kafka.security.{field}"), key);
                 }
                 Some((bootstrap_servers.clone(), security.clone()))
             }

@@ -11,10 +11,11 @@ use crate::requeue::Pace;
 /// |---|---|
 /// | is invalid | only a change of it helps |
 /// | waits | what it refers to is not watched |
+/// | lacks an object | a name may come free, a quota may be raised |
 /// | is being checked, or rolls | a slot may come free, a time may be over |
 /// | runs, or cannot go on | its workers' reports, and its Secrets |
 pub fn pace(plan: &Plan, applied: &Applied) -> Pace {
-    if !applied.taken.is_empty() {
+    if !applied.is_complete() {
         return Pace::Seconds(30);
     }
     if applied.leaving > 0 {

@@ -177,18 +177,22 @@ pub struct Pods {
 impl KafkaSecurity {
     /// All keys of Secrets that the connection needs.
     pub fn secret_keys(&self) -> BTreeSet<&SecretKey> {
-        let mut keys = BTreeSet::new();
+        self.secret_fields().into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// The same keys, each with the field below `security` that refers to its Secret.
+    pub fn secret_fields(&self) -> Vec<(&'static str, &SecretKey)> {
+        let mut keys = Vec::new();
         if let Some(tls) = &self.tls {
-            keys.extend(&tls.authorities);
-            if let Some((certificate, private_key)) = &tls.client {
-                keys.extend([certificate, private_key]);
-            }
+            keys.extend(tls.authorities.iter().map(|key| ("tls.caSecretRef", key)));
+            let client = tls.client.iter().flat_map(|(certificate, private_key)| [certificate, private_key]);
+            keys.extend(client.map(|key| ("mtls.secretRef", key)));
         }
         if let Some(sasl) = &self.sasl {
-            keys.insert(&sasl.password);
             if let UserName::Secret(username) = &sasl.username {
-                keys.insert(username);
+                keys.push(("sasl.secretRef", username));
             }
+            keys.push(("sasl.secretRef", &sasl.password));
         }
         keys
     }

@@ -21,8 +21,9 @@ PROGRAMS = pathlib.Path.home() / ".cache/sluice/target/debug"
 class Operator:
     """The real operator, as a child process."""
 
-    def __init__(self, plane: ControlPlane, folder: pathlib.Path):
+    def __init__(self, plane: ControlPlane, folder: pathlib.Path, environment: dict[str, str] | None = None):
         self.plane = plane
+        self.environment = environment or {}
         self.folder = folder
         self.process = None
         self.starts = 0
@@ -39,7 +40,7 @@ class Operator:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "KUBECONFIG": self.plane.kubeconfig},
+                env={**os.environ, **self.environment, "KUBECONFIG": self.plane.kubeconfig},
             )
         return self
 

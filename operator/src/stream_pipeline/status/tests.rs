@@ -7,7 +7,7 @@ use sluice_crds::StreamPipelineStatus;
 use sluice_crds::conditions::types;
 
 use super::{Inputs, Outcome, paused, status, unreadable};
-use crate::apply::{Applied, NameTaken};
+use crate::apply::{Applied, NameTaken, Refused};
 use crate::conditions::find;
 use crate::pod_trouble::Trouble;
 use crate::problem::{Invalid, Missing};
@@ -164,6 +164,29 @@ fn workers_with(phase: Phase, reason: &str) -> Workers {
     workers(&[with_problem(phase, reason), with_problem(phase, reason)])
 }
 
+fn applied_with(taken: Option<NameTaken>, refused: Option<Refused>) -> Applied {
+    Applied {
+        taken: taken.into_iter().collect(),
+        refused: refused.into_iter().collect(),
+        ..Applied::default()
+    }
+}
+
+fn say_applied(applied: &Applied) -> StreamPipelineStatus {
+    let previous = StreamPipelineStatus::default();
+    let outcome = status(&Inputs {
+        name: "shop",
+        generation: Some(1),
+        previous: &previous,
+        plan: &plan(running()),
+        applied,
+        workers: &Workers::default(),
+        numbers_written: None,
+        now: START,
+    });
+    outcome.status
+}
+
 #[test]
 fn a_taken_name_stalls_and_says_whose_it_is() {
     let taken = NameTaken {
@@ -171,20 +194,39 @@ fn a_taken_name_stalls_and_says_whose_it_is() {
         name: "shop-stpl-ingest".to_owned(),
         owner: "nobody".to_owned(),
     };
-    let previous = StreamPipelineStatus::default();
-    let outcome = status(&Inputs {
-        name: "shop",
-        generation: Some(1),
-        previous: &previous,
-        plan: &plan(running()),
-        applied: &Applied { taken: vec![taken], ..Applied::default() },
-        workers: &Workers::default(),
-        numbers_written: None,
-        now: START,
-    });
-    assert_eq!(verdict(&outcome.status), "Ready=False/NameTaken Stalled=True/NameTaken");
-    let ready = find(&outcome.status.conditions, types::READY).expect("said");
+    let said = say_applied(&applied_with(Some(taken), None));
+    assert_eq!(verdict(&said), "Ready=False/NameTaken Stalled=True/NameTaken");
+    let ready = find(&said.conditions, types::READY).expect("said");
     assert!(ready.message.contains("Service 'shop-stpl-ingest' belongs to nobody"), "{}", ready.message);
+}
+
+#[test]
+fn an_object_that_is_invalid_stalls_and_one_that_is_forbidden_is_waited_for() {
+    for (message, is_lasting, expected) in [
+        (
+            "spec.template.spec.tolerations[0].value: must be empty",
+            true,
+            "Ready=False/ObjectRefused Stalled=True/ObjectRefused",
+        ),
+        ("exceeded quota: small", false, "Ready=False/QuotaExceeded Reconciling=True/QuotaExceeded"),
+        (
+            "admission webhook \"policy\" denied the request",
+            false,
+            "Ready=False/ObjectRefused Reconciling=True/ObjectRefused",
+        ),
+    ] {
+        let refused = Refused {
+            kind: "Deployment".to_owned(),
+            name: "shop-stpl-ingest-0".to_owned(),
+            message: message.to_owned(),
+            is_lasting,
+        };
+        let said = say_applied(&applied_with(None, Some(refused)));
+        assert_eq!(verdict(&said), expected);
+        let ready = find(&said.conditions, types::READY).expect("said");
+        let start = format!("Deployment 'shop-stpl-ingest-0': {message}; ");
+        assert!(ready.message.starts_with(&start), "{}", ready.message);
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! |---|---|---|---|
 //! | is invalid | False | | True |
 //! | needs a name that somebody else has | False | | True |
+//! | needs an object that the API server calls invalid | False | | True |
+//! | needs an object that a quota or a policy forbids | as its workers | True | |
 //! | asks for other shards than its lake has | False | | True |
 //! | has a configuration that the check refused | False | | True |
 //! | waits for a reference, or for a check to pass | as its workers | True | |
@@ -20,7 +22,9 @@ use sluice_contract::report::{Phase, Problem};
 use sluice_crds::conditions::{reasons, types};
 
 use super::Inputs;
+use crate::apply::Refused;
 use crate::conditions::{Statement, Truth, find};
+use crate::pod_trouble;
 use crate::stream_pipeline::plan::Stage;
 use crate::stream_pipeline::preflight::Check;
 use crate::stream_pipeline::workers::Workers;
@@ -71,6 +75,9 @@ pub(super) fn statements(inputs: &Inputs<'_>) -> Vec<Statement> {
             format!("{names}; remove it, or give the pipeline another name"),
         ));
     }
+    if !applied.refused.is_empty() {
+        return refused(&applied.refused, workers);
+    }
     match &plan.stage {
         Stage::Refused(faults) => stalled(&Why::new(reasons::INVALID_SPEC, lines(faults))),
         Stage::ShardsFixed { lake, wanted } => stalled(&Why::new(
@@ -85,6 +92,18 @@ pub(super) fn statements(inputs: &Inputs<'_>) -> Vec<Statement> {
         Stage::Checking(check) => checking(inputs, check),
         Stage::Running { rolling } => running(workers, plan.shards.unwrap_or(0), *rolling),
     }
+}
+
+fn refused(refused: &[Refused], workers: &Workers) -> Vec<Statement> {
+    let said = |one: &Refused| format!("{} '{}': {}", one.kind, one.name, one.message);
+    if let Some(invalid) = refused.iter().find(|one| one.is_lasting) {
+        let message = format!("{}; correct what it names, most likely in spec.podTemplate", said(invalid));
+        return stalled(&Why::new(reasons::OBJECT_REFUSED, message));
+    }
+    let trouble = pod_trouble::of_refusal(&refused.iter().map(said).collect::<Vec<_>>().join(", "));
+    let reason =
+        if trouble.reason == reasons::POD_REFUSED { reasons::OBJECT_REFUSED } else { trouble.reason };
+    pending(workers, &Why::new(reason, trouble.message))
 }
 
 fn checking(inputs: &Inputs<'_>, check: &Check) -> Vec<Statement> {

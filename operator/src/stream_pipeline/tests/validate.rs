@@ -323,6 +323,25 @@ fn the_pod_template_is_checked_as_far_as_it_goes() {
         (template(json!({"resources": {"requests": {"cpu": "-1"}}})), "resources.requests.cpu", "'-1'"),
         (template(json!({"affinity": {"podAffinity": []}})), "affinity", "not an affinity"),
         (
+            template(json!({"affinity": {"podAffinity": {"requiredDuringScheduling": []}}})),
+            "affinity.podAffinity.requiredDuringScheduling",
+            "no such field",
+        ),
+        (template(json!({"labels": {"team": "two words"}})), "labels.team", "not a value of a label"),
+        (template(json!({"annotations": {"a b": "x"}})), "annotations.a b", "not a key"),
+        (template(json!({"nodeSelector": {"disk": "a b"}})), "nodeSelector.disk", "not a value of a label"),
+        (template(json!({"tolerations": [{"key": "a b"}]})), "tolerations[0].key", "not a key"),
+        (
+            template(json!({"tolerations": [{"key": "a", "value": "b c"}]})),
+            "tolerations[0].value",
+            "not a value",
+        ),
+        (
+            template(json!({"serviceAccountAnnotations": {"/": "x"}})),
+            "serviceAccountAnnotations./",
+            "not a key",
+        ),
+        (
             template(json!({"serviceAccountName": "a", "serviceAccountAnnotations": {"b": "c"}})),
             "serviceAccountAnnotations",
             "does not touch a ServiceAccount",

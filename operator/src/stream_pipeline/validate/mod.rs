@@ -16,6 +16,7 @@ mod pods;
 mod silver;
 mod source;
 mod storage;
+mod syntax;
 
 use kube::ResourceExt;
 use sluice_crds::StreamPipeline;

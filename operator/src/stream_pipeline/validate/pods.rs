@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Affinity, LocalObjectReference, ResourceRequirements, Toleration};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::Value;
 use sluice_crds::pod_template::{PodTemplate, Resources, TaintEffect, TolerationOperator};
 
+use super::syntax::{validate_annotations, validate_key, validate_label_value, validate_labels};
 use crate::labels;
 use crate::problem::Faults;
 use crate::stream_pipeline::validated::Pods;
@@ -16,6 +18,12 @@ pub(super) fn validate_pods(template: Option<&PodTemplate>, faults: &mut Faults)
     let reserved = [labels::PREFIX, "app.kubernetes.io/"];
     refuse_reserved("spec.podTemplate.labels", &template.labels, &reserved, faults);
     refuse_reserved("spec.podTemplate.annotations", &template.annotations, &reserved[..1], faults);
+    validate_labels("spec.podTemplate.labels", &template.labels, faults);
+    validate_annotations("spec.podTemplate.annotations", &template.annotations, faults);
+    validate_labels("spec.podTemplate.nodeSelector", &template.node_selector, faults);
+    validate_tolerations(&template.tolerations, faults);
+    let account_annotations = &template.service_account_annotations;
+    validate_annotations("spec.podTemplate.serviceAccountAnnotations", account_annotations, faults);
     if template.service_account_name.is_some() && !template.service_account_annotations.is_empty() {
         faults.add(
             "spec.podTemplate.serviceAccountAnnotations",
@@ -121,16 +129,52 @@ fn toleration(toleration: &sluice_crds::pod_template::Toleration) -> Toleration 
     }
 }
 
-fn validate_affinity(affinity: serde_json::Value, faults: &mut Faults) -> Option<Affinity> {
-    match serde_json::from_value(affinity) {
-        Ok(affinity) => Some(affinity),
-        Err(error) => {
-            faults.add(
-                "spec.podTemplate.affinity",
-                format!("not an affinity: {error}"),
-                "write it as in a pod's spec.affinity",
-            );
-            None
+fn validate_tolerations(tolerations: &[sluice_crds::pod_template::Toleration], faults: &mut Faults) {
+    for (index, toleration) in tolerations.iter().enumerate() {
+        let field = |name: &str| format!("spec.podTemplate.tolerations[{index}].{name}");
+        if let Some(key) = toleration.key.as_deref().filter(|key| !key.is_empty()) {
+            validate_key(&field("key"), key, faults);
         }
+        if let Some(value) = &toleration.value {
+            validate_label_value(&field("value"), value, faults);
+        }
+    }
+}
+
+fn validate_affinity(affinity: Value, faults: &mut Faults) -> Option<Affinity> {
+    const FIELD: &str = "spec.podTemplate.affinity";
+    const FIX: &str = "write it as in a pod's spec.affinity";
+    let read: Affinity = match serde_json::from_value(affinity.clone()) {
+        Ok(read) => read,
+        Err(error) => {
+            faults.add(FIELD, format!("not an affinity: {error}"), FIX);
+            return None;
+        }
+    };
+    // What Kubernetes does not know it would leave out without a word.
+    let understood = serde_json::to_value(&read).unwrap_or_default();
+    if let Some(unknown) = unknown_field(&affinity, &understood) {
+        faults.add(format!("{FIELD}{unknown}"), "an affinity has no such field", FIX);
+    }
+    Some(read)
+}
+
+/// Path of the first field that is written and not understood: `.nodeAffinitty`.
+fn unknown_field(written: &Value, understood: &Value) -> Option<String> {
+    match (written, understood) {
+        (Value::Object(written), Value::Object(understood)) => written.iter().find_map(|(name, value)| {
+            if value.is_null() {
+                return None;
+            }
+            let inner = understood.get(name).map_or(Some(String::new()), |known| unknown_field(value, known));
+            inner.map(|inner| format!(".{name}{inner}"))
+        }),
+        (Value::Array(written), Value::Array(understood)) => {
+            let mut pairs = written.iter().zip(understood).enumerate();
+            pairs.find_map(|(index, (written, understood))| {
+                unknown_field(written, understood).map(|inner| format!("[{index}]{inner}"))
+            })
+        }
+        _ => None,
     }
 }
