@@ -28,7 +28,8 @@ charts: ## what the judges and the tests say of the charts, and of what is rende
 generate: ## write the generated files (CRDs, snapshots are reviewed with cargo-insta)
 	@source dev/environment && cargo build --workspace && "$$SLUICE_BIN/crdgen"
 
-prove: ## the long fault and comparison matrices; hours
+prove: build ## the long fault and comparison matrices; hours, and needs root
+	@dev/test-kubernetes prove
 	@SLUICE_KILLS=$${SLUICE_KILLS:-200} SLUICE_SEEDS=$${SLUICE_SEEDS:-50} dev/test
 
 bench: build ## the figures of bench/RESULTS.md, on this machine

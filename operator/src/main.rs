@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use sluice_operator::settings::Settings;
 use sluice_operator::{run, telemetry};
+use tikv_jemallocator::Jemalloc;
+
+/// Thousands of objects come and go; the system's allocator keeps what they leave.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, stream};
-use kube::Client;
 use kube::api::Api;
 use kube::core::error_boundary::DeserializeGuard;
 use kube::runtime::controller::{Action, ReconcileRequest, applier, trigger_self};
@@ -14,6 +13,7 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, reflector};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{Config, WatchStreamExt, controller};
+use kube::{Client, Resource};
 use sluice_crds::StreamPipeline;
 use snafu::Snafu;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +58,10 @@ pub async fn run(
     };
     let writer = Writer::<Guarded>::new(());
     let store = writer.as_reader();
-    let pipelines = reflector(writer, watcher(api, watcher::Config::default()).default_backoff());
+    // Who manages which field is more than half of a pipeline, and nothing that the operator asks.
+    let events = watcher(api, watcher::Config::default())
+        .modify(|pipeline| pipeline.meta_mut().managed_fields = None);
+    let pipelines = reflector(writer, events.default_backoff());
     let own = trigger_self(pipelines.touched_objects(), ());
     // Until everything that was made earlier is known, it would look as if nothing were there.
     if stop.run_until_cancelled(context.watched.ready()).await.is_none() {
@@ -95,7 +98,7 @@ fn children(
 
 /// One pass, on a task of its own.
 fn pass(resource: Arc<Guarded>, context: Arc<Context>) -> BoxFuture<'static, Result<Action, PassError>> {
-    let metadata = kube::Resource::meta(resource.as_ref()).clone();
+    let metadata = Resource::meta(resource.as_ref()).clone();
     let namespace = metadata.namespace.unwrap_or_default();
     let name = metadata.name.unwrap_or_default();
     let span = tracing::info_span!("reconcile", kind = "StreamPipeline", namespace, object = name);
@@ -123,7 +126,7 @@ fn pass(resource: Arc<Guarded>, context: Arc<Context>) -> BoxFuture<'static, Res
 }
 
 fn after_failure(resource: Arc<Guarded>, _: &PassError, context: Arc<Context>) -> Action {
-    let metadata = kube::Resource::meta(resource.as_ref());
+    let metadata = Resource::meta(resource.as_ref());
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
     let key = format!("{namespace}/{}", metadata.name.as_deref().unwrap_or_default());
     Action::requeue(requeue::backoff(context.passes.fail(&key)))

@@ -29,9 +29,9 @@ def node(plane):
 
 
 @pytest.fixture
-def operator(plane, node, tmp_path):
-    """An operator that runs; killed after the test, whose log is then printed if it failed."""
-    operator = Operator(plane, tmp_path).start().until_ready()
+def operator(plane, node, namespace, tmp_path):
+    """An operator of the namespace; killed after the test, whose log is then printed if it failed."""
+    operator = Operator(plane, tmp_path).start(f"--watch-namespaces={namespace.name}").until_ready()
     yield operator
     operator.kill()
     for log in sorted(tmp_path.glob("operator-*.log")):
@@ -45,3 +45,7 @@ def namespace(plane):
     namespace.apply(LAKE_SECRET)
     yield namespace
     namespace.delete()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: needs the whole control plane, so no other test may run beside it")

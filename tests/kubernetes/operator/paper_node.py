@@ -8,7 +8,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from control_plane import ControlPlane, Refused
+from control_plane import PREFIX, PROCESS, ControlPlane, Refused
 
 NAME = "paper-node"
 PASS, READY, HANG = "pass", "ready", "hang"
@@ -69,6 +69,8 @@ class PaperNode(threading.Thread):
         pods = self.plane.request("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={NAME}")["items"]
         for pod in pods:
             metadata = pod["metadata"]
+            if not metadata["namespace"].startswith(PREFIX):
+                continue  # another process plays this one
             path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
             try:
                 if "deletionTimestamp" in metadata:
@@ -130,7 +132,7 @@ def status_of(pod: dict, behaviour) -> dict | None:
 
 def address_of_shard(shard: int) -> str:
     """An address of this machine for each shard; a test may answer there as a worker would."""
-    return f"127.9.9.{10 + shard}"
+    return f"127.9.{PROCESS.removeprefix('gw')}.{10 + shard}"
 
 
 def ready(status: str) -> list[dict]:

@@ -19,8 +19,8 @@ from pipelines_of_tests import LAKE_SECRET, payments, requiring
 SAMPLE = 60
 LIVES_AT_ONCE = 4
 KINDS = "serviceaccounts,configmaps,services,poddisruptionbudgets,networkpolicies,deployments,jobs"
-OURS = "--selector=app.kubernetes.io/managed-by=sluice-operator"
-NEIGHBOURS = "configmap/payments-stpl-ingest-0,secret/lake,service/payments"
+OURS = "app.kubernetes.io/managed-by=sluice-operator"
+NEIGHBOURS = [("ConfigMap", "payments-stpl-ingest-0"), ("Secret", "lake"), ("Service", "payments")]
 # What a pipeline goes through; `None` deletes it.
 CHAPTERS = {
     "create": payments(),
@@ -39,9 +39,8 @@ class Life:
         folder.mkdir()
         self.plane = plane
         self.namespace = Namespace(plane, {"pod-security.kubernetes.io/enforce": "restricted"})
-        self.namespace.apply(LAKE_SECRET)
-        for kind, name in (("ConfigMap", "payments-stpl-ingest-0"), ("Service", "payments")):
-            self.namespace.apply(of_a_neighbour(kind, name))
+        for kind, name in NEIGHBOURS:
+            self.namespace.apply(LAKE_SECRET if kind == "Secret" else of_a_neighbour(kind, name))
         self.neighbours = self.versions_of_neighbours()
         self.gate = Gate(plane, folder)
         self.operator = Operator(self.gate, folder)
@@ -89,7 +88,7 @@ class Life:
     def is_at_peace(self, document: dict | None) -> bool:
         found = self.namespace.get("streampipelines")["items"]
         if document is None:
-            return found == [] and self.namespace.get(KINDS, OURS)["items"] == []
+            return found == [] and self.namespace.get(KINDS, selector=OURS)["items"] == []
         (pipeline,) = found
         status = pipeline.get("status", {})
         conditions = {one["type"]: one["status"] for one in status.get("conditions", [])}
@@ -115,7 +114,7 @@ class Life:
 
     def state(self) -> dict:
         """What there is of ours, without what is different in each life."""
-        items = self.namespace.get(KINDS, OURS)["items"]
+        items = self.namespace.get(KINDS, selector=OURS)["items"]
         return {self.generalise(f"{item['kind']} {item['metadata']['name']}", item): self.lasting(item) for item in items}
 
     def generalise(self, text: str, item: dict) -> str:
@@ -139,8 +138,7 @@ class Life:
         return lasting
 
     def versions_of_neighbours(self) -> dict:
-        found = self.namespace.get(*NEIGHBOURS.split(","))["items"]
-        return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in found}
+        return {kind: self.namespace.get(kind, name)["metadata"]["resourceVersion"] for kind, name in NEIGHBOURS}
 
 
 def of_a_neighbour(kind: str, name: str) -> dict:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from control_plane import Refused
 from paper_node import HANG, READY, fail, waits
 from pipelines_of_tests import LAKE_SECRET, payments, requiring
 
@@ -153,6 +154,26 @@ def test_a_secret_that_changes_restarts_the_workers_and_is_nowhere_to_be_read(ru
         "get", "deployments,configmaps,services,jobs,pods,events,streampipelines", "--output=yaml"
     )
     assert "canary" not in everything + operator.output()
+
+
+def test_a_secret_that_disappears_stops_no_worker_and_its_return_is_seen(running):
+    pods = {pod["metadata"]["uid"] for pod in running.get("pods")["items"]}
+    running.kubectl("delete", "secret", "lake")
+    waiting = running.until("look at the Secret", lambda: running.condition("payments", "Reconciling"))
+    assert "Secret 'lake' is not there" in waiting["message"]
+    assert running.condition("payments", "Ready")["status"] == "True", "the workers have what they need"
+    running.apply(LAKE_SECRET)
+    running.until("return of the Secret", lambda: not reconciling(running))
+    running.until_ready("payments", "True", "Running")
+    assert {pod["metadata"]["uid"] for pod in running.get("pods")["items"]} >= pods
+
+
+def test_the_longest_name_that_is_allowed_has_room_for_everything(operator, namespace):
+    name = "a" * 40
+    namespace.apply(payments(name))
+    namespace.until_ready(name, "True", "Running")
+    with pytest.raises(Refused, match="at most 40 characters"):
+        namespace.apply(payments(name + "a"))
 
 
 def test_strimzi_that_is_not_there_is_waited_for_with_the_fix(operator, namespace):

@@ -79,6 +79,8 @@ def strimzi(plane):
     folder = subprocess.run([script, "definitions"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     plane.kubectl("apply", "--server-side", f"--filename={folder}")
     plane.kubectl("wait", "--for=condition=Established", "crd/kafkas.kafka.strimzi.io", "crd/kafkausers.kafka.strimzi.io")
+    yield
+    plane.kubectl("delete", f"--filename={folder}")
 
 
 @pytest.fixture
@@ -88,12 +90,13 @@ def system(plane):
     system.delete()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("scope", ["Cluster", "Namespaced"])
 def test_the_charts_rights_are_those_that_a_whole_life_needs(plane, node, namespace, system, strimzi, tmp_path, scope):
     watched = (f"watchNamespaces={{{namespace.name}}}",) if scope == "Namespaced" else ()
     installation = Installation(plane, system, tmp_path, f"scope={scope}", *watched)
     try:
-        installation.operator.start("--listen=127.0.0.1:0").until_ready()
+        installation.operator.start().until_ready()
         live(namespace)
         assert installation.operator.terminate() == 0
     finally:
@@ -136,6 +139,15 @@ def wait_for_what_is_missing(namespace: Namespace):
     kafka = {"strimziRef": {"name": "demo", "listener": "tls", "user": "sluice"}, "topic": "payments"}
     namespace.apply(payments("strimzi", source={**payments()["spec"]["source"], "kafka": kafka}))
     namespace.until_ready("strimzi", "False", "ReferenceMissing")
+    listener = {"name": "tls", "port": 9093, "type": "internal", "tls": True, "authentication": {"type": "tls"}}
+    namespace.apply({
+        "apiVersion": "kafka.strimzi.io/v1", "kind": "Kafka", "metadata": {"name": "demo"},
+        "spec": {"kafka": {"listeners": [listener]}},
+    })  # fmt: skip
+    status = {"status": {"listeners": [{"name": "tls", "bootstrapServers": "demo-kafka-bootstrap:9093"}]}}
+    namespace.kubectl("patch", "kafka/demo", "--subresource=status", "--type=merge", f"--patch={json.dumps(status)}")
+    user = lambda: "KafkaUser 'sluice'" in namespace.condition("strimzi", "Ready")["message"]  # noqa: E731
+    namespace.until("look for the user", user)
 
 
 def what_events_tell(namespace: Namespace):

@@ -5,17 +5,21 @@ import random
 import threading
 import time
 
+import pytest
+
 from operator_program import ROOT, Operator
 from pipelines_of_tests import payments
 
 CHILDREN = "serviceaccounts,configmaps,services,poddisruptionbudgets,networkpolicies,deployments,jobs"
-OURS = "--selector=app.kubernetes.io/managed-by=sluice-operator"
+OURS = "app.kubernetes.io/managed-by=sluice-operator"
 
 
-def writes(plane, since: float) -> list[str]:
-    """Mutating requests of the operator since a time, by the audit log."""
+def writes(namespace, since: float) -> list[str]:
+    """Mutating requests of the operator in a namespace since a time, by the audit log."""
     found = []
-    for request in plane.audit_log():
+    for request in namespace.plane.audit_log():
+        if request.get("objectRef", {}).get("namespace") != namespace.name:
+            continue
         stamp = time.mktime(time.strptime(request["requestReceivedTimestamp"][:19], "%Y-%m-%dT%H:%M:%S"))
         is_ours = request.get("userAgent", "").startswith("sluice-operator/")
         is_write = request["verb"] in ("create", "update", "patch", "delete", "deletecollection")
@@ -24,7 +28,7 @@ def writes(plane, since: float) -> list[str]:
     return found
 
 
-def test_at_rest_nothing_is_written(operator, namespace, plane):
+def test_at_rest_nothing_is_written(operator, namespace):
     for name in ("payments", "refunds"):
         namespace.apply(payments(name))
     namespace.apply(payments("waiting", storage={"uri": "s3://lake/waiting", "secretRef": {"name": "absent"}}))
@@ -33,9 +37,9 @@ def test_at_rest_nothing_is_written(operator, namespace, plane):
     namespace.until_ready("waiting", "False", "ReferenceMissing")
     time.sleep(15)
     since = time.time()
-    assert writes(plane, 0), "the log knows the operator"
+    assert writes(namespace, 0), "the log knows the operator"
     time.sleep(60)
-    assert writes(plane, since) == []
+    assert writes(namespace, since) == []
 
 
 def test_a_restart_of_the_operator_changes_nothing(operator, namespace):
@@ -45,7 +49,7 @@ def test_a_restart_of_the_operator_changes_nothing(operator, namespace):
     time.sleep(3)
     before = state(namespace)
     assert operator.terminate() == 0
-    operator.start().until_ready()
+    operator.start(f"--watch-namespaces={namespace.name}").until_ready()
     time.sleep(10)
     assert state(namespace) == before
 
@@ -55,11 +59,12 @@ def test_an_operator_that_is_killed_at_any_moment_ends_where_another_would(plane
     print(f"SLUICE_SEED={seed}")
     chance = random.Random(seed)
     operator = Operator(plane, tmp_path)
+    flag = f"--watch-namespaces={namespace.name}"
     done = threading.Event()
 
     def torment():
         while not done.is_set():
-            operator.start()
+            operator.start(flag)
             time.sleep(chance.uniform(0.2, 2.5))
             operator.kill()
 
@@ -74,7 +79,7 @@ def test_an_operator_that_is_killed_at_any_moment_ends_where_another_would(plane
     done.set()
     thread.join()
     try:
-        operator.start().until_ready()
+        operator.start(flag).until_ready()
         namespace.until_ready("payments", "True", "Running")
         expected = {"payments-stpl-ingest-0", "payments-stpl-ingest-1"}
         namespace.until("two workers", lambda: namespace.names("deployments") == expected)
@@ -113,6 +118,7 @@ def test_of_two_operators_one_acts_and_the_other_takes_over_at_once(plane, node,
         second.kill()
 
 
+@pytest.mark.alone
 def test_a_missing_definition_is_waited_for_and_named(plane, node, tmp_path):
     operator = Operator(plane, tmp_path)
     plane.kubectl("delete", "crd", "streampipelines.sluice.dev", "--wait=true")
@@ -148,7 +154,7 @@ def leads(operator) -> bool:
 
 def state(namespace) -> dict:
     """Every child with its version: what has changed if anything has."""
-    found = namespace.get(CHILDREN + ",pods", OURS)["items"]
+    found = namespace.get(CHILDREN + ",pods", selector=OURS)["items"]
     return {
         (item["kind"], item["metadata"]["name"]): (item["metadata"]["uid"], item["metadata"].get("generation"))
         for item in found
