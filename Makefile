@@ -13,7 +13,7 @@ build: ## compile everything
 demo: build ## a Kafka topic flows into bronze, silver and quarantine Delta tables, until Ctrl-C
 	@dev/demo
 
-test: ## everything that a change must pass, on real services
+test: ## everything that a change must pass, on real services; needs root for a node of Kubernetes
 	@dev/test
 
 test-kubernetes: build ## the operator on a real control plane and on a node, without Docker; needs root
@@ -28,9 +28,8 @@ charts: ## what the judges and the tests say of the charts, and of what is rende
 generate: ## write the generated files (CRDs, snapshots are reviewed with cargo-insta)
 	@source dev/environment && cargo build --workspace && "$$SLUICE_BIN/crdgen"
 
-prove: build ## the long fault and comparison matrices; hours, and needs root
-	@dev/test-kubernetes prove
-	@SLUICE_KILLS=$${SLUICE_KILLS:-200} SLUICE_SEEDS=$${SLUICE_SEEDS:-50} dev/test
+prove: ## the long fault and comparison matrices; hours
+	@SLUICE_PROVE=1 SLUICE_KILLS=$${SLUICE_KILLS:-200} SLUICE_SEEDS=$${SLUICE_SEEDS:-50} dev/test
 
 bench: build ## the figures of bench/RESULTS.md, on this machine
 	@dev/install tests

@@ -74,6 +74,8 @@ pub mod reasons {
     pub const REFERENCE_MISSING: &str = "ReferenceMissing";
     /// An object of a name that is needed belongs to somebody else.
     pub const NAME_TAKEN: &str = "NameTaken";
+    /// This release defines the kind and does not act on it.
+    pub const NOT_SUPPORTED: &str = "NotSupported";
     /// The API server does not take an object that is needed.
     pub const OBJECT_REFUSED: &str = "ObjectRefused";
     /// The lake belongs to another pipeline.

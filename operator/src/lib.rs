@@ -23,6 +23,7 @@
 //! | [`watched`], [`mirror`], [`references`], [`strimzi`], [`reports`] | what is read |
 //! | [`pod_trouble`] | why pods do not run |
 //! | [`restarts`], [`requeue`], [`context`] | slots, times, memory |
+//! | [`unattended`] | kinds that this release does not act on yet |
 //! | [`run`], [`leadership`], [`http`], [`settings`], [`telemetry`], [`metrics`] | the process |
 //!
 //! Addresses, ports, paths, images and secret material come from the [`site`] alone. Kubernetes is one site;
@@ -57,4 +58,5 @@ pub mod stream_pipeline;
 pub mod strimzi;
 pub mod telemetry;
 pub mod transitions;
+pub mod unattended;
 pub mod watched;

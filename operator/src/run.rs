@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use axum::http::header::USER_AGENT;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ListParams};
 use kube::core::{ApiResource, DynamicObject};
@@ -27,6 +27,7 @@ use crate::restarts::Restarts;
 use crate::settings::Settings;
 use crate::site::{KubernetesSite, Site};
 use crate::stream_pipeline::controller;
+use crate::unattended;
 use crate::watched::Watched;
 
 /// Time between two looks for something that the operator waits for.
@@ -199,6 +200,7 @@ fn look_after(
     let reporters = Reporters::new().context(ReportsSnafu)?;
     let controllers = settings.scopes().into_iter().map(|namespace| {
         let (sender, receiver) = controller::channel();
+        let others = unattended::run(client.clone(), namespace.clone(), metrics.clone(), stop.clone());
         let context = Context {
             watched: Watched::start(client, namespace.as_deref(), &sender, stop),
             client: client.clone(),
@@ -214,7 +216,8 @@ fn look_after(
             check_pods: Mirror::default(),
             passes: Passes::default(),
         };
-        controller::run(Arc::new(context), namespace, receiver, stop.clone())
+        let pipelines = controller::run(Arc::new(context), namespace, receiver, stop.clone());
+        join(pipelines, others)
     });
     let controllers = join_all(controllers.collect::<Vec<_>>());
     Ok(async move {

@@ -87,7 +87,7 @@ def test_the_example_fills_the_lake_with_the_oracles_rows(namespace, pipeline, t
 
     shown = printed(namespace)
     assert (shown["NAME"], shown["READY"], shown["REPLICAS"], shown["LAG"]) == ("ecommerce", "True", "2/2", "0")
-    assert shown["FRESHNESS"] and shown["LAYERS"] == "b✓ s✓"
+    assert shown["FRESHNESS"] and shown["LAYERS"] == "b✓ s✓ g-"
 
 
 def test_what_is_deleted_by_hand_is_back_within_30_seconds(namespace, pipeline):

@@ -4,10 +4,10 @@
 */}}
 {{- define "sluice.rules" -}}
 - apiGroups: [sluice.dev]
-  resources: [streampipelines]
+  resources: [streampipelines, fraudscorers, modeldeployments]
   verbs: [list, watch]
 - apiGroups: [sluice.dev]
-  resources: [streampipelines/status]
+  resources: [streampipelines/status, fraudscorers/status, modeldeployments/status]
   verbs: [patch]
 {{- if .Values.rbac.ownerReferencesPermissionEnforcement }}
 - apiGroups: [sluice.dev]

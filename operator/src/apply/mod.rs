@@ -241,12 +241,34 @@ impl Applier<'_> {
         let mut document = child.document.clone();
         // With its uid, the request cannot hit an object of the same name that was made meanwhile.
         document.metadata.uid = uid;
-        self.metrics.api_write(Verb::Patch);
-        let parameters = PatchParams::apply(self.field_manager).force();
-        match self.api(owner, child).patch(&child.name, &parameters, &Patch::Apply(&document)).await {
+        let mut applied = self.send(owner, child, &Patch::Apply(&document)).await;
+        if applied.as_ref().is_err_and(is_invalid) {
+            // Where somebody has edited the key of an item of a list, an apply takes that item for theirs and adds
+            // ours beside it: two ports of one name, say. A merge replaces whole lists.
+            applied = match self.send(owner, child, &Patch::Merge(&document)).await {
+                Ok(_) => self.send(owner, child, &Patch::Apply(&document)).await,
+                Err(error) => Err(error),
+            };
+        }
+        match applied {
             Ok(made) => self.finish(owner, child, made.metadata).await,
             Err(error) => refusal(child, "apply", error),
         }
+    }
+
+    async fn send(
+        &self,
+        owner: &Owner,
+        child: &Child,
+        patch: &Patch<&DynamicObject>,
+    ) -> Result<DynamicObject, kube::Error> {
+        self.metrics.api_write(Verb::Patch);
+        let parameters = PatchParams {
+            field_manager: Some(self.field_manager.to_owned()),
+            force: matches!(patch, Patch::Apply(_)),
+            ..PatchParams::default()
+        };
+        self.api(owner, child).patch(&child.name, &parameters, patch).await
     }
 
     /// Ends a write: fields that the create set must be ours by apply, or no later apply could remove them.
@@ -315,6 +337,10 @@ impl Applier<'_> {
     fn post_parameters(&self) -> PostParams {
         PostParams { field_manager: Some(self.field_manager.to_owned()), ..PostParams::default() }
     }
+}
+
+fn is_invalid(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 422)
 }
 
 /// A refusal is an outcome; what else goes wrong is a failure.

@@ -59,8 +59,8 @@ pub async fn run(
     let writer = Writer::<Guarded>::new(());
     let store = writer.as_reader();
     // Who manages which field is more than half of a pipeline, and nothing that the operator asks.
-    let events = watcher(api, watcher::Config::default())
-        .modify(|pipeline| pipeline.meta_mut().managed_fields = None);
+    let events =
+        watcher(api, watcher::Config::default()).modify(|pipeline| pipeline.meta_mut().managed_fields = None);
     let pipelines = reflector(writer, events.default_backoff());
     let own = trigger_self(pipelines.touched_objects(), ());
     // Until everything that was made earlier is known, it would look as if nothing were there.

@@ -14,6 +14,8 @@ _KINDS = [
     ("Job", "jobs", "batch/v1"),
     ("NetworkPolicy", "networkpolicies", "networking.k8s.io/v1"),
     ("PodDisruptionBudget", "poddisruptionbudgets", "policy/v1"),
+    ("FraudScorer", "fraudscorers", "sluice.dev/v1alpha1"),
+    ("ModelDeployment", "modeldeployments", "sluice.dev/v1alpha1"),
     ("StreamPipeline", "streampipelines", "sluice.dev/v1alpha1"),
 ]
 _BY_NAME = {name: entry for entry in _KINDS for name in (entry[0].lower(), entry[1])}

@@ -75,6 +75,17 @@ def test_a_child_that_is_edited_is_put_right_within_half_a_minute(running, kind,
     running.until(f"old {field}", lambda: value(running.get(kind, name)) == before, patience=30)
 
 
+def test_an_item_of_a_list_whose_key_is_edited_is_put_right_within_half_a_minute(running):
+    def ports():
+        return [(port["name"], port["port"]) for port in running.get("service", "payments-stpl-ingest")["spec"]["ports"]]
+
+    before = ports()
+    edit = [{"op": "replace", "path": "/spec/ports/0/port", "value": 1}]
+    running.kubectl("patch", "service", "payments-stpl-ingest", "--type=json", f"--patch={json.dumps(edit)}")
+    running.until("old port", lambda: ports() == before, patience=30)
+    running.until_ready("payments", "True", "Running")
+
+
 def test_fields_and_labels_of_others_are_left_alone(running):
     running.kubectl("annotate", "deployment", "payments-stpl-ingest-0", "example.com/note=mine")
     running.kubectl("label", "service", "payments-stpl-ingest", "example.com/team=blue")

@@ -128,6 +128,11 @@ def live(namespace: Namespace):
     namespace.until("end of the account", lambda: namespace.names("serviceaccounts") == set())
     namespace.apply(payments(suspend=True))
     namespace.until_ready("payments", "True", "Suspended")
+    for manifest in sorted((ROOT / "manifests/examples/ecommerce/scoring").glob("*.yaml")):
+        document = yaml.safe_load(manifest.read_text())
+        namespace.apply(document)
+        name = document["metadata"]["name"]
+        namespace.until("status", lambda: namespace.get(document["kind"], name)["status"].get("conditions"))
     wait_for_what_is_missing(namespace)
     what_events_tell(namespace)
 

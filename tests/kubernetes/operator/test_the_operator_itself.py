@@ -6,7 +6,9 @@ import threading
 import time
 
 import pytest
+import yaml
 
+import judges
 from operator_program import ROOT, Operator
 from pipelines_of_tests import payments
 
@@ -132,6 +134,21 @@ def test_a_missing_definition_is_waited_for_and_named(plane, node, tmp_path):
     finally:
         operator.kill()
         plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
+
+
+@pytest.mark.parametrize(("kind", "manifest"), [("FraudScorer", "scorer"), ("ModelDeployment", "model")])
+def test_a_kind_that_nobody_acts_on_yet_says_so(operator, namespace, kind, manifest):
+    document = yaml.safe_load((ROOT / f"manifests/examples/ecommerce/scoring/{manifest}.yaml").read_text())
+    namespace.apply(document)
+    seen = namespace.until("status", lambda: told(namespace.get(kind, document["metadata"]["name"])))
+    assert judges.kstatus(seen) == "Failed"
+    (ready,) = [one for one in seen["status"]["conditions"] if one["type"] == "Ready"]
+    assert (ready["status"], ready["reason"]) == ("False", "NotSupported")
+
+
+def told(resource: dict) -> dict | None:
+    observed = resource.get("status", {}).get("observedGeneration")
+    return resource if observed == resource["metadata"]["generation"] else None
 
 
 def test_metrics_and_logs_are_for_machines(operator, namespace):
