@@ -51,9 +51,7 @@ class Cluster:
 
     def ask(self, *arguments) -> str:
         """A line that `dev/cluster` answers."""
-        result = subprocess.run(
-            [self.root / "dev/cluster", *arguments], stdout=subprocess.PIPE, text=True, check=True
-        )
+        result = subprocess.run([self.root / "dev/cluster", *arguments], stdout=subprocess.PIPE, text=True, check=True)
         return result.stdout.strip()
 
     def machine_address(self) -> str:
@@ -80,9 +78,7 @@ class Cluster:
         with tempfile.TemporaryDirectory() as temporary:
             archive = pathlib.Path(temporary) / "image.tar"
             writer = [sys.executable, self.root / "dev/services/image_archive.py"]
-            subprocess.run(
-                [*writer, "--tag", tag, "--output", archive, "--entrypoint", entrypoint, folder], check=True
-            )
+            subprocess.run([*writer, "--tag", tag, "--output", archive, "--entrypoint", entrypoint, folder], check=True)
             subprocess.run([self.root / "dev/cluster", "load", archive], check=True)
         return tag
 

@@ -26,7 +26,9 @@ def strimzi(cluster):
     script = cluster.root / "dev/services/strimzi"
     folder = subprocess.run([script, "definitions"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     cluster.kubectl("apply", "--server-side", f"--filename={folder}")
-    cluster.kubectl("wait", "--for=condition=Established", "crd/kafkas.kafka.strimzi.io", "crd/kafkausers.kafka.strimzi.io")
+    cluster.kubectl(
+        "wait", "--for=condition=Established", "crd/kafkas.kafka.strimzi.io", "crd/kafkausers.kafka.strimzi.io"
+    )
     yield
     cluster.kubectl("delete", f"--filename={folder}", "--wait=true")
 

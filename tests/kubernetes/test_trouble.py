@@ -94,7 +94,9 @@ def unpartition(spec):
     ("change", "field"),
     [(misspell, "silver.columns[3].expr"), (retype, "silver.columns[3]"), (unpartition, "silver.partitionBy")],
 )
-def test_a_configuration_that_cannot_work_is_refused_with_its_field_and_the_workers_go_on(running, example, change, field):
+def test_a_configuration_that_cannot_work_is_refused_with_its_field_and_the_workers_go_on(
+    running, example, change, field
+):
     (before,) = running.get("pods", "--selector=sluice.dev/role=ingest")["items"]
     apply(running, changed(example, change))
     message = trouble(running, "Stalled", "ConfigurationRefused")

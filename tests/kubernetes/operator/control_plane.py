@@ -55,6 +55,18 @@ class ControlPlane:
 
     def request(self, method: str, path: str, body=None, kind="application/json") -> dict:
         """One request, without kubectl: for what happens often."""
+        with self._open(method, path, body, kind) as response:
+            return json.loads(response.read() or b"{}")
+
+    def watch(self, path: str):
+        """The objects of a path as they are, and again whenever one changes, for as long as the API server likes."""
+        with self._open("GET", f"{path}?watch=true") as response:
+            for line in response:
+                event = json.loads(line)
+                if event["type"] in ("ADDED", "MODIFIED"):
+                    yield event["object"]
+
+    def _open(self, method: str, path: str, body=None, kind="application/json"):
         request = urllib.request.Request(
             self.address + path,
             method=method,
@@ -62,8 +74,7 @@ class ControlPlane:
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": kind},
         )
         try:
-            with urllib.request.urlopen(request, context=self.tls, timeout=30) as response:
-                return json.loads(response.read() or b"{}")
+            return urllib.request.urlopen(request, context=self.tls, timeout=30)
         except urllib.error.HTTPError as error:
             raise Refused(f"{error.code} {error.read().decode(errors='replace')}") from None
 

@@ -20,9 +20,7 @@ def _kstatus() -> pathlib.Path:
 
 def kstatus(resource: dict) -> str:
     """`Current`, `InProgress`, `Failed` or `Terminating`, by the library itself."""
-    answer = subprocess.run(
-        [_kstatus()], input=json.dumps(resource), check=True, stdout=subprocess.PIPE, text=True
-    )
+    answer = subprocess.run([_kstatus()], input=json.dumps(resource), check=True, stdout=subprocess.PIPE, text=True)
     return answer.stdout.split("\t")[0]
 
 

@@ -22,7 +22,13 @@ PAYMENTS = {
         "shards": 2,
         "silver": {
             "require": [{"reason": "NonPositiveAmount", "expr": "amount > 0"}],
-            "columns": [{"name": "id"}, {"name": "amount"}, {"name": "topic"}, {"name": "partition"}, {"name": "offset"}],
+            "columns": [
+                {"name": "id"},
+                {"name": "amount"},
+                {"name": "topic"},
+                {"name": "partition"},
+                {"name": "offset"},
+            ],
         },
     },
 }

@@ -6,7 +6,6 @@ of Jobs and Deployments, since no pods shall run.
 
 import concurrent.futures
 import datetime
-import pathlib
 import random
 import re
 import threading
@@ -18,6 +17,7 @@ import pytest
 from control_plane import Namespace, Refused
 from operator_program import Operator
 from pipelines_of_tests import LAKE_SECRET, payments, requiring
+from resources import path_of
 
 PIPELINES = 1_000
 CHANGES, CHANGES_A_SECOND = 300, 3
@@ -26,47 +26,40 @@ PATH = "/apis/sluice.dev/v1alpha1/namespaces/{namespace}/streampipelines"
 MUTATING = ("create", "update", "patch", "delete", "deletecollection")
 
 
-class PaperControllers(threading.Thread):
-    """Says of each new Job that it is complete, and of each Deployment that its pod is ready."""
+class PaperController(threading.Thread):
+    """Says of each new Job that it is complete, or of each Deployment that its pod is ready."""
 
-    def __init__(self, namespace: Namespace):
+    def __init__(self, namespace: Namespace, kind: str):
         super().__init__(daemon=True)
-        self.plane, self.name_of_namespace = namespace.plane, namespace.name
-        self.stopped = threading.Event()
+        self.plane, self.path = namespace.plane, path_of(kind, namespace.name)
+        self.stopped = False
 
     def run(self):
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            while not self.stopped.wait(0.5):
-                try:
-                    list(pool.map(self.say, [*self.unfinished("batch", "jobs"), *self.unfinished("apps", "deployments")]))
-                except (Refused, OSError):
-                    continue  # the next round sees what is there then
+        while not self.stopped:
+            try:
+                for item in self.plane.watch(self.path):
+                    self.say(item)
+            except (Refused, OSError):
+                continue  # the next watch begins with what is there then
 
-    def unfinished(self, group: str, plural: str):
-        path = f"/apis/{group}/v1/namespaces/{self.name_of_namespace}/{plural}"
-        for item in self.plane.request("GET", path)["items"]:
-            status, generation = item.get("status", {}), item["metadata"]["generation"]
-            wanted = complete() if plural == "jobs" else ready(generation)
-            is_settled = "completionTime" in status or status.get("observedGeneration") == generation
-            if not is_settled:
-                yield f"{path}/{item['metadata']['name']}/status", wanted
-
-    def say(self, what: tuple[str, dict]):
-        path, status = what
+    def say(self, item: dict):
+        found, generation = item.get("status", {}), item["metadata"]["generation"]
+        wanted = complete() if item["kind"] == "Job" else ready(generation)
+        if "completionTime" in found or found.get("observedGeneration") == generation:
+            return
+        path = f"{self.path}/{item['metadata']['name']}/status"
         try:
-            self.plane.request("PATCH", path, {"status": status}, "application/merge-patch+json")
+            self.plane.request("PATCH", path, {"status": wanted}, "application/merge-patch+json")
         except Refused as refused:
             if not re.match("404|409", str(refused)):
                 raise
 
-    def stop(self):
-        self.stopped.set()
-        self.join(30)
-
 
 def complete() -> dict:
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    conditions = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in ("SuccessCriteriaMet", "Complete")]
+    conditions = [
+        {"type": kind, "status": "True", "lastTransitionTime": now} for kind in ("SuccessCriteriaMet", "Complete")
+    ]
     return {"startTime": now, "completionTime": now, "succeeded": 1, "conditions": conditions}
 
 
@@ -79,10 +72,12 @@ def ready(generation: int) -> dict:
 def namespace(plane):
     namespace = Namespace(plane)
     namespace.apply(LAKE_SECRET)
-    controllers = PaperControllers(namespace)
-    controllers.start()
+    controllers = [PaperController(namespace, kind) for kind in ("jobs", "deployments")]
+    for controller in controllers:
+        controller.start()
     yield namespace
-    controllers.stop()
+    for controller in controllers:
+        controller.stopped = True
     namespace.delete()
 
 
@@ -101,7 +96,9 @@ def test_a_thousand_pipelines(plane, namespace, operator, seed):
         list(pool.map(lambda name: plane.request("POST", path, payments(name, shards=1)), names))
     applied = time.monotonic() - started
     namespace.until("thousand pipelines that work", lambda: working(plane, path) == PIPELINES, patience=900)
-    print(f"{PIPELINES} pipelines applied in {applied:.0f} s, all of them work after {time.monotonic() - started:.0f} s")
+    print(
+        f"{PIPELINES} pipelines applied in {applied:.0f} s, all of them work after {time.monotonic() - started:.0f} s"
+    )
 
     time.sleep(45)
     since = time.time()

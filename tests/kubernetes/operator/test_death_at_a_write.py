@@ -77,7 +77,7 @@ class Life:
             self.namespace.kubectl("delete", "streampipeline", "payments", "--wait=false")
 
     def operator_lives_on(self, shall_die: bool, chapter: str):
-        """Waits for the death, and starts the next operator. A chapter that needs fewer writes this time has no death."""
+        """Waits for the death, and starts the next operator. A chapter may need fewer writes this time, and no death."""
         if not shall_die:
             return
         document = CHAPTERS[chapter]
@@ -115,7 +115,9 @@ class Life:
     def state(self) -> dict:
         """What there is of ours, without what is different in each life."""
         items = self.namespace.get(KINDS, selector=OURS)["items"]
-        return {self.generalise(f"{item['kind']} {item['metadata']['name']}", item): self.lasting(item) for item in items}
+        return {
+            self.generalise(f"{item['kind']} {item['metadata']['name']}", item): self.lasting(item) for item in items
+        }
 
     def generalise(self, text: str, item: dict) -> str:
         """Without what names this one life. A configuration names its owner, so its digest does too."""
@@ -174,17 +176,13 @@ def test_an_operator_that_dies_at_a_write_leaves_nothing_that_the_next_does_not_
     if not os.environ.get("SLUICE_PROVE"):
         points = random.Random(seed).sample(points, min(SAMPLE, len(points)))
     lives = deal(points)
+
+    def died(number: int) -> int:
+        life = Life(plane, tmp_path / f"life-{number}")
+        life.live(lives[number], states)
+        return life.operator.starts - 1
+
     with concurrent.futures.ThreadPoolExecutor(LIVES_AT_ONCE) as pool:
-        ended = [
-            pool.submit(lambda deaths, number: died(Life(plane, tmp_path / f"life-{number}"), deaths, states), deaths, number)
-            for number, deaths in enumerate(lives)
-        ]
-        deaths = sum(future.result() for future in ended)
+        deaths = sum(pool.map(died, range(len(lives))))
     print(f"{deaths} deaths at {len(points)} points, in {len(lives)} lives")
     assert deaths >= 0.8 * len(points), "most of the writes that were counted come again"
-
-
-def died(life: Life, deaths: Deaths, states: dict[str, dict]) -> int:
-    """Lives a life; gives how often the operator was killed in it."""
-    life.live(deaths, states)
-    return life.operator.starts - 1

@@ -77,7 +77,9 @@ def test_a_child_that_is_edited_is_put_right_within_half_a_minute(running, kind,
 
 def test_an_item_of_a_list_whose_key_is_edited_is_put_right_within_half_a_minute(running):
     def ports():
-        return [(port["name"], port["port"]) for port in running.get("service", "payments-stpl-ingest")["spec"]["ports"]]
+        return [
+            (port["name"], port["port"]) for port in running.get("service", "payments-stpl-ingest")["spec"]["ports"]
+        ]
 
     before = ports()
     edit = [{"op": "replace", "path": "/spec/ports/0/port", "value": 1}]
@@ -89,7 +91,9 @@ def test_an_item_of_a_list_whose_key_is_edited_is_put_right_within_half_a_minute
 def test_fields_and_labels_of_others_are_left_alone(running):
     running.kubectl("annotate", "deployment", "payments-stpl-ingest-0", "example.com/note=mine")
     running.kubectl("label", "service", "payments-stpl-ingest", "example.com/team=blue")
-    running.kubectl("patch", "streampipeline", "payments", "--type=merge", '--patch={"spec": {"commit": {"every": "3s"}}}')
+    running.kubectl(
+        "patch", "streampipeline", "payments", "--type=merge", '--patch={"spec": {"commit": {"every": "3s"}}}'
+    )
     running.until("second generation", lambda: observed(running) == 2 and not reconciling(running))
     annotations = running.get("deployment", "payments-stpl-ingest-0")["metadata"]["annotations"]
     assert annotations["example.com/note"] == "mine"
@@ -188,7 +192,10 @@ def test_the_longest_name_that_is_allowed_has_room_for_everything(operator, name
 
 
 def test_strimzi_that_is_not_there_is_waited_for_with_the_fix(operator, namespace):
-    source = {**payments()["spec"]["source"], "kafka": {"strimziRef": {"name": "demo", "listener": "tls"}, "topic": "t"}}
+    source = {
+        **payments()["spec"]["source"],
+        "kafka": {"strimziRef": {"name": "demo", "listener": "tls"}, "topic": "t"},
+    }
     namespace.apply(payments(source=source))
     ready = namespace.until_ready("payments", "False", "ReferenceMissing")
     assert "install Strimzi" in ready["message"]

@@ -14,7 +14,7 @@ from operator_program import ROOT, Operator
 from pipelines_of_tests import LAKE_SECRET, PAYMENTS
 
 PATH = "/apis/sluice.dev/v1alpha1/namespaces/{namespace}/streampipelines"
-LONG_AGO, FOREVER = ["0s"], ["9999d"]
+NEVER, FOREVER = ["0s"], ["9999d"]
 NO_DURATION = ["soon", "5", "-1s"]
 NO_NAME = ["Upper", "with blank", "-dash"]
 NO_COLUMN = ["two words", "1st", "sel;ect"]
@@ -33,7 +33,7 @@ NONSENSE = {
     "gold[0].groupBy[0]": ["nowhere"],
     "gold[0].measures[0].name": NO_COLUMN,
     "gold[0].name": [*NO_NAME, "x" * 41],
-    "gold[0].window.size": [*NO_DURATION, *LONG_AGO],
+    "gold[0].window.size": [*NO_DURATION, *NEVER],
     "gold[0].window.slide": [*NO_DURATION, "7m", "20m"],
     "maintenance.retention": [*NO_DURATION, "12h"],
     "maintenance.schedule": NO_CRON,
@@ -54,11 +54,11 @@ NONSENSE = {
     "shards": [0, 129],
     "silver.columns[0].name": NO_COLUMN,
     "silver.deduplicate.by[0]": ["nowhere"],
-    "silver.deduplicate.within": [*NO_DURATION, *LONG_AGO],
+    "silver.deduplicate.within": [*NO_DURATION, *NEVER],
     "silver.partitionBy[0]": ["nowhere"],
     "silver.require[0].reason": ["two words", "1st"],
     "source.eventTime.column": ["nowhere", "amount"],
-    "source.eventTime.idleAfter": [*NO_DURATION, *LONG_AGO],
+    "source.eventTime.idleAfter": [*NO_DURATION, *NEVER],
     "source.eventTime.maxOutOfOrderness": [*NO_DURATION, *FOREVER],
     "source.eventTime.refuseFutureBeyond": [*NO_DURATION, *FOREVER],
     "source.eventTime.timeZone": ["Mars/Olympus"],
@@ -103,8 +103,20 @@ ANY_TEXT = {
 }
 # What a field needs beside it, to be misused alone.
 COMPANIONS = {
-    "gold": [{"name": "totals", "window": {"size": "10m"}, "groupBy": ["id"], "measures": [{"name": "n", "expr": "count(*)"}]}],
-    "warehouse": {"schedule": "0 * * * *", "timeZone": "UTC", "tables": ["silver"], "postgres": {"secretRef": {"name": "lake"}}},
+    "gold": [
+        {
+            "name": "totals",
+            "window": {"size": "10m"},
+            "groupBy": ["id"],
+            "measures": [{"name": "n", "expr": "count(*)"}],
+        }
+    ],
+    "warehouse": {
+        "schedule": "0 * * * *",
+        "timeZone": "UTC",
+        "tables": ["silver"],
+        "postgres": {"secretRef": {"name": "lake"}},
+    },
     "autoscaling": {"min": 1, "max": 4},
     "podTemplate.tolerations": [{"key": "a", "operator": "Equal", "value": "b"}],
     "podTemplate.imagePullSecrets": [{"name": "registry"}],
@@ -198,7 +210,11 @@ def refusal(namespace: Namespace, document: dict) -> str | None:
 
 
 def test_no_field_is_forgotten():
-    assert set(FIELDS) == set(NONSENSE) | ANY_TEXT | {"bronze.keepValue", "suspend", "podTemplate.tolerations[0].tolerationSeconds"}
+    assert set(FIELDS) == set(NONSENSE) | ANY_TEXT | {
+        "bronze.keepValue",
+        "suspend",
+        "podTemplate.tolerations[0].tolerationSeconds",
+    }
 
 
 def test_a_value_of_another_type_is_refused_with_the_field(running):
@@ -234,9 +250,7 @@ def test_nonsense_is_refused_or_told_with_the_field_and_reverting_mends_it(runni
     assert name in told["message"], told
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("storage.uri", "s3://lake/other"), ("source.kafka.topic", "refunds")]
-)
+@pytest.mark.parametrize(("field", "value"), [("storage.uri", "s3://lake/other"), ("source.kafka.topic", "refunds")])
 def test_where_the_lake_is_and_what_it_holds_cannot_be_changed(running, field, value):
     with pytest.raises(Refused, match=f"{field}.*cannot be changed: make another StreamPipeline"):
         replace_spec(running, with_field(field, value))

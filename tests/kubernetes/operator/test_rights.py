@@ -11,7 +11,7 @@ import yaml
 from control_plane import Namespace
 from helm import helm_program
 from operator_program import ROOT, Operator
-from pipelines_of_tests import LAKE_SECRET, payments, requiring
+from pipelines_of_tests import payments, requiring
 
 RBAC = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 CHILDREN = ("serviceaccount", "configmap", "service", "poddisruptionbudget", "networkpolicy", "deployment")
@@ -19,7 +19,13 @@ CHILDREN = ("serviceaccount", "configmap", "service", "poddisruptionbudget", "ne
 
 def rendered(system: str, *values: str) -> list[dict]:
     """What the chart makes of values."""
-    arguments = ["template", "sluice", ROOT / "helm/sluice", f"--namespace={system}", *(f"--set={one}" for one in values)]
+    arguments = [
+        "template",
+        "sluice",
+        ROOT / "helm/sluice",
+        f"--namespace={system}",
+        *(f"--set={one}" for one in values),
+    ]
     text = subprocess.run([helm_program(), *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
     return [document for document in yaml.safe_load_all(text) if document]
 
@@ -78,7 +84,9 @@ def strimzi(plane):
     script = ROOT / "dev/services/strimzi"
     folder = subprocess.run([script, "definitions"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     plane.kubectl("apply", "--server-side", f"--filename={folder}")
-    plane.kubectl("wait", "--for=condition=Established", "crd/kafkas.kafka.strimzi.io", "crd/kafkausers.kafka.strimzi.io")
+    plane.kubectl(
+        "wait", "--for=condition=Established", "crd/kafkas.kafka.strimzi.io", "crd/kafkausers.kafka.strimzi.io"
+    )
     yield
     plane.kubectl("delete", f"--filename={folder}")
 

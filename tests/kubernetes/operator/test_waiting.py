@@ -21,7 +21,16 @@ def install(namespace, tmp_path):
         (tmp_path / "Chart.yaml").write_text(json.dumps({"apiVersion": "v2", "name": "payments", "version": "1.0.0"}))
         (tmp_path / "templates/pipeline.yaml").write_text(json.dumps(document))
         return subprocess.run(
-            [helm_program(), "upgrade", "--install", "payments", tmp_path, "--wait", "--timeout=2m", f"--namespace={namespace.name}"],
+            [
+                helm_program(),
+                "upgrade",
+                "--install",
+                "payments",
+                tmp_path,
+                "--wait",
+                "--timeout=2m",
+                f"--namespace={namespace.name}",
+            ],
             env={**os.environ, "KUBECONFIG": namespace.plane.kubeconfig},
             capture_output=True,
             text=True,

@@ -1,0 +1,42 @@
+"""The release itself: what Helm installs goes when Helm removes it."""
+
+import time
+
+from release import NAMESPACE
+
+KINDS = (
+    "deployments,replicasets,pods,services,endpointslices,configmaps,secrets,serviceaccounts,roles,rolebindings,"
+    "leases,networkpolicies,poddisruptionbudgets"
+)
+# What every namespace has.
+ALWAYS_THERE = {"ConfigMap/kube-root-ca.crt", "ServiceAccount/default"}
+
+
+def left_behind(cluster) -> set[str]:
+    """What is in the operator's namespace, but for Helm's own book of the release of the definitions."""
+    objects = cluster.get(f"--namespace={NAMESPACE}", KINDS)["items"]
+    found = {f"{one['kind']}/{one['metadata']['name']}" for one in objects}
+    return {one for one in found - ALWAYS_THERE if not one.startswith("Secret/sh.helm.release.v1.sluice-crds.")}
+
+
+def ours(cluster, kinds: str) -> list[str]:
+    return [one["metadata"]["name"] for one in cluster.get(kinds)["items"] if "sluice" in one["metadata"]["name"]]
+
+
+def test_an_operator_that_is_removed_leaves_the_definitions_and_nothing_else(cluster, release):
+    assert "Lease/sluice" in left_behind(cluster), "it led"
+    release.uninstall()
+    try:
+        await_nothing(cluster)
+        assert ours(cluster, "clusterroles,clusterrolebindings") == []
+        assert len(ours(cluster, "customresourcedefinitions")) == 3
+    finally:
+        release.install()
+
+
+def await_nothing(cluster):
+    """Pods, and what follows from Services, go a little later."""
+    deadline = time.monotonic() + 60
+    while left := left_behind(cluster):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.5)
