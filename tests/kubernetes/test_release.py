@@ -28,7 +28,7 @@ def test_an_operator_that_is_removed_leaves_the_definitions_and_nothing_else(clu
     release.uninstall()
     try:
         await_nothing(cluster)
-        assert ours(cluster, "clusterroles,clusterrolebindings") == []
+        assert ours(cluster, "clusterroles,clusterrolebindings") == ["sluice-edit", "sluice-view"], "of the definitions"
         assert len(ours(cluster, "customresourcedefinitions")) == 3
     finally:
         release.install()
