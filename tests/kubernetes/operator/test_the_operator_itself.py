@@ -1,5 +1,6 @@
 """The process: silence at rest, sudden death, election, what it serves."""
 
+import http.server
 import json
 import random
 import threading
@@ -163,6 +164,41 @@ def test_metrics_and_logs_are_for_machines(operator, namespace):
     assert "\x1b" not in operator.output()
     for line in operator.output().splitlines():
         assert "level" in json.loads(line)
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    """Takes what OpenTelemetry's protocol sends over HTTP."""
+
+    received: list[tuple[str, bytes]] = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.received.append((self.path, body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_traces_go_where_the_flag_says(plane, node, namespace, tmp_path):
+    collector = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"
+    operator = Operator(plane, tmp_path)
+    try:
+        operator.start(f"--watch-namespaces={namespace.name}", f"--otlp-endpoint={endpoint}").until_ready()
+        namespace.apply(payments())
+        namespace.until_ready("payments", "True", "Running")
+        assert operator.terminate() == 0, "what is left is sent at the end"
+    finally:
+        operator.kill()
+        collector.shutdown()
+    paths = {path for path, _ in Collector.received}
+    spans = b"".join(body for _, body in Collector.received)
+    assert paths == {"/v1/traces"}
+    assert b"reconcile" in spans and b"payments" in spans and namespace.name.encode() in spans
 
 
 def leads(operator) -> bool:
