@@ -7,16 +7,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
+
+from waiting import PATIENCE, Refused, until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-
-# Generous: the machine may be compiling something else.
-PATIENCE = 120
-
-
-class Refused(Exception):
-    """kubectl ended with an error; holds what it wrote."""
 
 
 class Cluster:
@@ -139,19 +133,7 @@ class Namespace:
         return pathlib.Path(self.cluster.get("persistentvolume", volume)["spec"]["local"]["path"])
 
     def until(self, what: str, check, patience: float = PATIENCE):
-        """Repeats `check` until it gives something true; an object that is not there yet is not there yet."""
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                result = check()
-            except Refused as refused:
-                result, last = None, refused
-            else:
-                last = result
-            if result:
-                return result
-            assert time.monotonic() < deadline, f"no {what} after {patience} s: {last}\n{self.describe()}"
-            time.sleep(0.3)
+        return until(what, check, self.describe, patience)
 
     def describe(self) -> str:
         """What a person would look at: pods and events."""

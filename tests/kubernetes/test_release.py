@@ -1,8 +1,7 @@
 """The release itself: what Helm installs goes when Helm removes it."""
 
-import time
-
 from release import NAMESPACE
+from waiting import until
 
 KINDS = (
     "deployments,replicasets,pods,services,endpointslices,configmaps,secrets,serviceaccounts,roles,rolebindings,"
@@ -27,16 +26,9 @@ def test_an_operator_that_is_removed_leaves_the_definitions_and_nothing_else(clu
     assert "Lease/sluice" in left_behind(cluster), "it led"
     release.uninstall()
     try:
-        await_nothing(cluster)
+        # Pods, and what follows from Services, go a little later.
+        until("empty namespace", lambda: not left_behind(cluster), lambda: left_behind(cluster), patience=60)
         assert ours(cluster, "clusterroles,clusterrolebindings") == ["sluice-edit", "sluice-view"], "of the definitions"
         assert len(ours(cluster, "customresourcedefinitions")) == 3
     finally:
         release.install()
-
-
-def await_nothing(cluster):
-    """Pods, and what follows from Services, go a little later."""
-    deadline = time.monotonic() + 60
-    while left := left_behind(cluster):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.5)

@@ -6,7 +6,6 @@ import os
 import pathlib
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,16 +13,11 @@ import uuid
 
 import judges
 from resources import kind_of, path_of
+from waiting import PATIENCE, Refused, until
 
-# Generous: the machine may be compiling something else.
-PATIENCE = 120
 # Tests may run in several processes at once; each has namespaces of its own.
 PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 PREFIX = f"test-{PROCESS}-"
-
-
-class Refused(Exception):
-    """kubectl, or the API server, said no; holds what it said."""
 
 
 class ControlPlane:
@@ -135,19 +129,7 @@ class Namespace:
         return next(one for one in conditions_of(resource) if one["type"] == "Ready")
 
     def until(self, what: str, check, patience: float = PATIENCE):
-        """Repeats `check` until it gives something true; an object that is not there yet is not there yet."""
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                last = check()
-            except Refused as refused:
-                result, last = None, refused
-            else:
-                result = last
-            if result:
-                return result
-            assert time.monotonic() < deadline, f"no {what} after {patience} s: {last}\n{self.describe()}"
-            time.sleep(0.3)
+        return until(what, check, self.describe, patience)
 
     def describe(self) -> str:
         """What a person would look at."""
