@@ -11,7 +11,7 @@ import pathlib
 import threading
 import urllib.parse
 
-from control_plane import ControlPlane
+from control_plane import PATIENCE, ControlPlane
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 # Headers that belong to one connection.
@@ -68,14 +68,24 @@ class Gate:
         with self.lock:
             self.writes: list[str] = []
             self.fatal, self.forwarded, self.strike = fatal, forwarded, strike
-            self.struck = False
+            self.chosen = False
+            self.struck = threading.Event()
+
+    def disarm(self) -> bool:
+        """Strikes no more. Whether it has struck; a blow that has begun is waited for."""
+        with self.lock:
+            self.fatal = None
+            chosen = self.chosen
+        return chosen and self.struck.wait(PATIENCE)
 
     def _is_fatal(self, method: str, path: str) -> bool:
         if method not in WRITES:
             return False
         with self.lock:
             self.writes.append(f"{method} {path}")
-            return len(self.writes) == self.fatal
+            is_fatal = len(self.writes) == self.fatal
+            self.chosen |= is_fatal
+            return is_fatal
 
     def _pass(self, handler: http.server.BaseHTTPRequestHandler):
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
@@ -97,7 +107,7 @@ class Gate:
 
     def _strike(self, handler: http.server.BaseHTTPRequestHandler):
         self.strike()
-        self.struck = True
+        self.struck.set()
         handler.close_connection = True
 
     def close(self):

@@ -81,8 +81,8 @@ class Life:
         if not shall_die:
             return
         document = CHAPTERS[chapter]
-        self.namespace.until("death or peace", lambda: self.gate.struck or self.is_at_peace(document))
-        if self.gate.struck:
+        self.namespace.until("death or peace", lambda: self.gate.struck.is_set() or self.is_at_peace(document))
+        if self.gate.disarm():  # the last writes, events say, come when there is peace already
             self.operator.start(*self.flags).until_ready()
 
     def is_at_peace(self, document: dict | None) -> bool:
