@@ -279,6 +279,18 @@ pub enum LakeError {
         /// What delta-rs says.
         source: Box<DeltaTableError>,
     },
+    /// A live data file is not what the log says it is.
+    #[snafu(display(
+        "failed to read '{path}' of table '{table}': {reason}; restore the file from a copy of the lake"
+    ))]
+    DataFileDamaged {
+        /// The table.
+        table: String,
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Rows do not have the table's columns.
     #[snafu(display("failed to encode rows of table '{table}': {reason}"))]
     RowsMismatch {
@@ -322,7 +334,9 @@ impl LakeError {
             Self::NoCreateIfAbsent { .. } => "NoCreateIfAbsent",
             Self::Storage { .. } => "StorageUnreachable",
             Self::FileMissing { .. } | Self::StateLost { .. } => "StateLost",
-            Self::Unreadable { .. } | Self::LogEntryTorn { .. } => "LakeCorrupt",
+            Self::Unreadable { .. } | Self::LogEntryTorn { .. } | Self::DataFileDamaged { .. } => {
+                "LakeCorrupt"
+            }
             Self::FormatVersion { .. } => "FormatTooNew",
             Self::LakeOwned { .. } => "LakeOwned",
             Self::TopicRecreated { .. } => "TopicRecreated",

@@ -8,7 +8,7 @@ use rustix::process::{Signal, getpid, kill_process};
 /// The variable that arms a failpoint: `NAME`, or `NAME=N` for its N-th hit.
 pub const VARIABLE: &str = "SLUICE_FAILPOINT";
 
-/// Every failpoint, in the order in which an epoch meets them.
+/// Every failpoint of an epoch, in the order in which it meets them.
 ///
 /// | name | the crash comes |
 /// |---|---|
@@ -43,6 +43,29 @@ pub const ALL: &[&str] = &[
     "after_all_commits",
     "before_checkpoint",
     "after_checkpoint",
+];
+
+/// Every failpoint of maintenance, in the order in which a run meets them.
+///
+/// | name | the crash comes |
+/// |---|---|
+/// | `before_compaction` | when the larger files are durable, before the log entry that puts them in |
+/// | `after_compaction` | when that log entry is durable |
+/// | `before_expiry` | when the checkpoint is durable, before old log entries are deleted |
+/// | `before_vacuum` | when it is known which files nobody needs, before the first is deleted |
+/// | `after_vacuum` | when they are deleted |
+/// | `before_prune` | when it is known which manifests nobody needs, before the first is deleted |
+/// | `during_prune` | between deleted manifests |
+/// | `after_prune` | when manifests and state files are deleted |
+pub const OF_MAINTENANCE: &[&str] = &[
+    "before_compaction",
+    "after_compaction",
+    "before_expiry",
+    "before_vacuum",
+    "after_vacuum",
+    "before_prune",
+    "during_prune",
+    "after_prune",
 ];
 
 /// Kills this process, with no chance to clean up, if the failpoint is armed and this is the hit.

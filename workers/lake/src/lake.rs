@@ -53,8 +53,7 @@ impl Lake {
         Self { store }
     }
 
-    /// The files, for tests that look behind the scenes.
-    #[cfg(test)]
+    /// The files.
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }

@@ -25,7 +25,8 @@
 //!
 //! # Reading order
 //! `store` (what "durable" means), `chain` (names, claims, appends), `table` (the Delta log),
-//! `data_file` (Parquet), then [`failpoint`] (where tests kill the process).
+//! `data_file` (Parquet), `maintenance` (what keeps all of that small), then [`failpoint`] (where tests kill
+//! the process).
 
 mod chain;
 mod data_file;
@@ -36,6 +37,7 @@ mod fixtures;
 mod generation;
 mod identity;
 mod lake;
+mod maintenance;
 mod store;
 mod table;
 
@@ -47,6 +49,7 @@ pub use error::LakeError;
 pub use generation::Generation;
 pub use identity::{Identity, TopicIdentity};
 pub use lake::{Expected, Lake};
+pub use maintenance::{Compacted, MaintenancePolicy, Pruned, Refusal, TableMaintained, Vacuumed};
 pub use table::{Checkpoint, Recovered, RolledForward, Table, TableSpec, TableStatistics};
 
 /// The wall clock, for timestamps in files. Nothing is decided by it.

@@ -1,5 +1,6 @@
 //! Parquet files of a table: encoding, statistics, partition values. No I/O.
 
+mod merged;
 mod partition;
 mod properties;
 mod statistics;
@@ -9,6 +10,7 @@ mod writer;
 use bytes::Bytes;
 use sluice_contract::manifest::AddedFile;
 
+pub(crate) use merged::MergedFile;
 pub use writer::TableWriter;
 
 /// A Parquet file in memory, complete.

@@ -84,8 +84,7 @@ pub(super) fn writer_properties(schema: &Schema, dictionaries: &Dictionaries) ->
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
-        .set_dictionary_enabled(false)
-        .set_max_row_group_row_count(None);
+        .set_dictionary_enabled(false);
     for (field, dictionary) in schema.fields().iter().zip(&dictionaries.0) {
         let column = ColumnPath::from(field.name().as_str());
         if let Some(encoding) = encoding(field.data_type()) {

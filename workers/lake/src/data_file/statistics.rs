@@ -80,7 +80,7 @@ struct DeltaStatistics<'a> {
     null_count: BTreeMap<&'a str, u64>,
 }
 
-/// The statistics of a file with one row group, as the text of a Delta `add` action.
+/// The statistics of a file, as the text of a Delta `add` action.
 pub(super) fn delta_statistics(
     schema: &Schema,
     file: &ParquetMetaData,
@@ -92,13 +92,8 @@ pub(super) fn delta_statistics(
         max_values: BTreeMap::new(),
         null_count: BTreeMap::new(),
     };
-    debug_assert!(file.num_row_groups() <= 1, "an epoch's file has one row group");
     let mut complete = true;
-    let counted = file.row_groups().iter().flat_map(RowGroupMetaData::columns).filter_map(|chunk| {
-        let [column] = chunk.column_path().parts() else { return None };
-        Some((column.as_str(), chunk.statistics()?))
-    });
-    let counted: BTreeMap<&str, &Statistics> = counted.collect();
+    let counted = counted_by_encoder(file);
     for (field, summary) in schema.fields().iter().zip(summaries).take(INDEXED_COLUMNS) {
         if field.data_type().is_nested() {
             continue;
@@ -107,7 +102,7 @@ pub(super) fn delta_statistics(
         if is_binary(field.data_type()) || summary.nulls as i64 == statistics.num_records {
             continue;
         }
-        match bounds(field, counted.get(field.name().as_str()).copied(), summary) {
+        match bounds(field, counted.get(field.name().as_str()).map_or(&[], Vec::as_slice), summary) {
             Some((smallest, largest)) => {
                 statistics.min_values.insert(field.name(), smallest);
                 statistics.max_values.insert(field.name(), largest);
@@ -120,6 +115,21 @@ pub(super) fn delta_statistics(
         statistics.max_values.clear();
     }
     serde_json::to_string(&statistics).expect("statistics have string keys only")
+}
+
+/// What the encoder has counted of each column, for each row group in which the column has a value; `None`
+/// for a row group that it did not count.
+fn counted_by_encoder(file: &ParquetMetaData) -> BTreeMap<&str, Vec<Option<&Statistics>>> {
+    let mut counted: BTreeMap<&str, Vec<Option<&Statistics>>> = BTreeMap::new();
+    for chunk in file.row_groups().iter().flat_map(RowGroupMetaData::columns) {
+        let [column] = chunk.column_path().parts() else { continue };
+        let statistics = chunk.statistics();
+        let nulls = statistics.and_then(Statistics::null_count_opt);
+        if nulls.is_none_or(|nulls| nulls as i64 != chunk.num_values()) {
+            counted.entry(column.as_str()).or_default().push(statistics);
+        }
+    }
+    counted
 }
 
 fn is_binary(data_type: &DataType) -> bool {
@@ -142,7 +152,7 @@ fn is_text(data_type: &DataType) -> bool {
 /// The smallest and the largest value of a column, in JSON; `None` if they have no place there.
 fn bounds(
     field: &Field,
-    counted: Option<&Statistics>,
+    counted: &[Option<&Statistics>],
     summary: &ColumnSummary,
 ) -> Option<(Box<RawValue>, Box<RawValue>)> {
     let (smallest, largest) = match field.data_type() {
@@ -158,7 +168,7 @@ fn bounds(
             let (smallest, largest) = with_signed_zeros(summary.floats?);
             (finite(smallest as f32)?, finite(largest as f32)?)
         }
-        data_type => counted_bounds(data_type, counted?)?,
+        data_type => counted_bounds(data_type, counted)?,
     };
     Some((RawValue::from_string(smallest).ok()?, RawValue::from_string(largest).ok()?))
 }
@@ -169,30 +179,58 @@ fn with_signed_zeros((smallest, largest): (f64, f64)) -> (f64, f64) {
 }
 
 /// The bounds that the encoder has found, in JSON.
-fn counted_bounds(data_type: &DataType, counted: &Statistics) -> Option<(String, String)> {
-    let bounds = match (data_type, counted) {
-        (DataType::Boolean, Statistics::Boolean(flags)) => {
-            (flags.min_opt()?.to_string(), flags.max_opt()?.to_string())
+fn counted_bounds(data_type: &DataType, counted: &[Option<&Statistics>]) -> Option<(String, String)> {
+    let bounds = match data_type {
+        DataType::Boolean => {
+            let (smallest, largest) = span(counted, |group| match group {
+                Statistics::Boolean(flags) => Some((*flags.min_opt()?, *flags.max_opt()?)),
+                _ => None,
+            })?;
+            (smallest.to_string(), largest.to_string())
         }
-        (DataType::Int8 | DataType::Int16 | DataType::Int32, Statistics::Int32(ints)) => {
-            (ints.min_opt()?.to_string(), ints.max_opt()?.to_string())
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
+            let (smallest, largest) = integers(counted)?;
+            (smallest.to_string(), largest.to_string())
         }
-        (DataType::Int64, Statistics::Int64(ints)) => {
-            (ints.min_opt()?.to_string(), ints.max_opt()?.to_string())
+        DataType::Date32 => {
+            let (smallest, largest) = integers(counted)?;
+            (date(smallest)?, date(largest)?)
         }
-        (DataType::Date32, Statistics::Int32(days)) => (date(*days.min_opt()?)?, date(*days.max_opt()?)?),
-        (DataType::Timestamp(..), Statistics::Int64(micros)) => {
-            let largest = micros.max_opt()?;
+        DataType::Timestamp(..) => {
+            let (smallest, largest) = integers(counted)?;
             let rounded_up = largest.div_euclid(1000) + i64::from(largest.rem_euclid(1000) > 0);
-            (timestamp(micros.min_opt()?.div_euclid(1000))?, timestamp(rounded_up)?)
+            (timestamp(smallest.div_euclid(1000))?, timestamp(rounded_up)?)
         }
-        (DataType::Decimal128(_, scale), counted) => (
-            decimal(counted.min_bytes_opt()?, counted, *scale)?,
-            decimal(counted.max_bytes_opt()?, counted, *scale)?,
-        ),
+        DataType::Decimal128(_, scale) => {
+            let (smallest, largest) = span(counted, |group| {
+                Some((unscaled(group.min_bytes_opt()?, group)?, unscaled(group.max_bytes_opt()?, group)?))
+            })?;
+            (decimal(smallest, *scale)?, decimal(largest, *scale)?)
+        }
         _ => return None,
     };
     Some(bounds)
+}
+
+/// The bounds over all row groups; `None` unless each of them has some.
+fn span<T: Ord>(
+    counted: &[Option<&Statistics>],
+    bounds: impl Fn(&Statistics) -> Option<(T, T)>,
+) -> Option<(T, T)> {
+    let mut groups = counted.iter().map(|group| bounds((*group)?));
+    let first = groups.next()??;
+    groups.try_fold(first, |(smallest, largest), group| {
+        let (small, large) = group?;
+        Some((smallest.min(small), largest.max(large)))
+    })
+}
+
+fn integers(counted: &[Option<&Statistics>]) -> Option<(i64, i64)> {
+    span(counted, |group| match group {
+        Statistics::Int32(ints) => Some(((*ints.min_opt()?).into(), (*ints.max_opt()?).into())),
+        Statistics::Int64(ints) => Some((*ints.min_opt()?, *ints.max_opt()?)),
+        _ => None,
+    })
 }
 
 /// A number, if JSON can write it.
@@ -200,8 +238,8 @@ fn finite<F: Into<f64> + Serialize + Copy>(value: F) -> Option<String> {
     if value.into().is_finite() { serde_json::to_string(&value).ok() } else { None }
 }
 
-fn date(days: i32) -> Option<String> {
-    let midnight = four_digit_year(i64::from(days) * MILLISECONDS_PER_DAY)?;
+fn date(days: i64) -> Option<String> {
+    let midnight = four_digit_year(days * MILLISECONDS_PER_DAY)?;
     Some(format!("\"{}\"", midnight.strftime("%Y-%m-%d")))
 }
 
@@ -215,9 +253,9 @@ fn four_digit_year(millis: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(millis).ok().filter(|_| millis >= YEAR_1)
 }
 
-/// A decimal, from its unscaled value: little-endian in an integer column, big-endian in a byte column.
-fn decimal(bytes: &[u8], counted: &Statistics, scale: i8) -> Option<String> {
-    let unscaled = match counted {
+/// The unscaled value of a decimal: little-endian in an integer column, big-endian in a byte column.
+fn unscaled(bytes: &[u8], counted: &Statistics) -> Option<i128> {
+    let value = match counted {
         Statistics::Int32(_) => i128::from(i32::from_le_bytes(bytes.try_into().ok()?)),
         Statistics::Int64(_) => i128::from(i64::from_le_bytes(bytes.try_into().ok()?)),
         Statistics::FixedLenByteArray(_) | Statistics::ByteArray(_) => {
@@ -226,6 +264,10 @@ fn decimal(bytes: &[u8], counted: &Statistics, scale: i8) -> Option<String> {
         }
         _ => return None,
     };
+    Some(value)
+}
+
+fn decimal(unscaled: i128, scale: i8) -> Option<String> {
     let scale = usize::try_from(scale).ok()?;
     let digits = format!("{:0width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);

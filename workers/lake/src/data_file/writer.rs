@@ -37,7 +37,8 @@ pub struct TableWriter {
     dictionaries: Option<Dictionaries>,
 }
 
-struct OpenFile {
+/// A file whose rows are still coming.
+pub(super) struct OpenFile {
     writer: ArrowWriter<Vec<u8>>,
     rows: u64,
     summaries: Vec<ColumnSummary>,
@@ -146,7 +147,7 @@ impl TableWriter {
             Entry::Occupied(file) => Ok(file.into_mut()),
             Entry::Vacant(place) => {
                 let dictionaries = self.dictionaries.as_ref().expect("chosen with the epoch's first rows");
-                let file = OpenFile::new(&self.stored, dictionaries);
+                let file = OpenFile::new(&self.stored, dictionaries, None);
                 Ok(place.insert(file.context(EncodeSnafu { table: &self.table })?))
             }
         }
@@ -154,17 +155,25 @@ impl TableWriter {
 }
 
 impl OpenFile {
-    fn new(stored: &SchemaRef, dictionaries: &Dictionaries) -> Result<Self, ParquetError> {
+    /// A file without rows, of these columns. All its rows are one row group, unless they are more than
+    /// `row_group_rows`.
+    pub(super) fn new(
+        stored: &SchemaRef,
+        dictionaries: &Dictionaries,
+        row_group_rows: Option<usize>,
+    ) -> Result<Self, ParquetError> {
+        let properties = writer_properties(stored, dictionaries).into_builder();
         // The Arrow schema in the footer would cost a kilobyte a file; the Delta log has the schema.
         let options = ArrowWriterOptions::new()
-            .with_properties(writer_properties(stored, dictionaries))
+            .with_properties(properties.set_max_row_group_row_count(row_group_rows).build())
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(stored), options)?;
         let summaries = vec![ColumnSummary::default(); stored.fields().len()];
         Ok(Self { writer, rows: 0, summaries })
     }
 
-    fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
+    /// Adds rows that have the file's columns.
+    pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
         for (summary, column) in self.summaries.iter_mut().zip(rows.columns()) {
             summary.include(column.as_ref());
         }
@@ -172,7 +181,8 @@ impl OpenFile {
         self.writer.write(rows)
     }
 
-    fn finish(
+    /// Ends the file.
+    pub(super) fn finish(
         mut self,
         stored: &Schema,
         partition_by: &[String],

@@ -1,15 +1,17 @@
 //! [`Store`]: the files of a lake, by path relative to its root, with errors that name them.
 
+mod abandoned;
 mod address;
 mod durable_local;
 mod probe;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use deltalake::logstore::{LogStore, StorageConfig, default_logstore};
-use futures::TryStreamExt;
+use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
@@ -25,6 +27,17 @@ pub(crate) enum Created {
     Created,
     /// Somebody has the name, perhaps an earlier try of ours whose answer was lost.
     AlreadyExists,
+}
+
+/// A file, as the storage lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredFile {
+    /// Path relative to the lake's root.
+    pub(crate) path: String,
+    /// Size.
+    pub(crate) bytes: u64,
+    /// When it was stored, by the storage's clock.
+    pub(crate) stored_at_ms: i64,
 }
 
 /// The files of a lake. Every write is durable when it returns. Cheap to clone.
@@ -145,6 +158,66 @@ impl Store {
             .try_collect()
             .await
             .map_err(|source| LakeError::from_store("list", self.name(directory), source))
+    }
+
+    /// All files below `directory`, however deep, in no order.
+    pub(crate) fn walk<'a>(
+        &'a self,
+        directory: &'a str,
+    ) -> Result<impl Stream<Item = Result<StoredFile, LakeError>> + Send + 'a, LakeError> {
+        let prefix = self.location("list", directory)?;
+        let files = self.0.lake.list(Some(&prefix)).map(move |found| match found {
+            Ok(found) => Ok(StoredFile {
+                stored_at_ms: found.last_modified.timestamp_millis(),
+                bytes: found.size,
+                path: found.location.into(),
+            }),
+            Err(source) => Err(LakeError::from_store("list", self.name(directory), source)),
+        });
+        Ok(files)
+    }
+
+    /// The names of the directories directly in `directory`, sorted; none if there is no such directory.
+    pub(crate) async fn directories(&self, directory: &str) -> Result<Vec<String>, LakeError> {
+        let prefix = self.location("list", directory)?;
+        let listing = self.0.lake.list_with_delimiter(Some(&prefix)).await;
+        let listing =
+            listing.map_err(|source| LakeError::from_store("list", self.name(directory), source))?;
+        let names = listing.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned));
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Deletes many files, in batches where the storage can, whether or not they exist.
+    pub(crate) async fn delete_all(&self, paths: &[String]) -> Result<(), LakeError> {
+        let locations: Vec<Path> =
+            paths.iter().map(|path| self.location("delete", path)).collect::<Result<_, _>>()?;
+        let locations = futures::stream::iter(locations.into_iter().map(Ok)).boxed();
+        let mut deleted = self.0.lake.delete_stream(locations);
+        while let Some(outcome) = deleted.next().await {
+            match outcome {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(source) => return Err(LakeError::from_store("delete", self.uri(), source)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes temporary files that were last written before a time, where the storage has such; how many.
+    pub(crate) async fn delete_abandoned(&self, before_ms: i64) -> Result<u64, LakeError> {
+        let url = Some(&self.0.url).filter(|url| url.scheme() == "file");
+        let Some(root) = url.and_then(|url| url.to_file_path().ok()) else { return Ok(0) };
+        let before = UNIX_EPOCH + Duration::from_millis(u64::try_from(before_ms).unwrap_or_default());
+        let deleted = tokio::task::spawn_blocking(move || abandoned::delete_abandoned(&root, before)).await;
+        let deleted =
+            deleted.map_err(|source| object_store::Error::JoinError { source }).and_then(|deleted| {
+                deleted.map_err(|source| object_store::Error::Generic {
+                    store: "DurableLocal",
+                    source: Box::new(source),
+                })
+            });
+        deleted.map_err(|source| LakeError::from_store("clean", self.uri(), source))
     }
 
     /// Deletes a file, whether or not it exists.

@@ -8,17 +8,17 @@ use crate::store::Store;
 
 /// The end of a table's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(crate) struct Head {
     /// The newest version that has a log entry or a checkpoint.
-    pub(super) version: u64,
+    pub(crate) version: u64,
     /// Whether the newest entry is torn.
-    pub(super) torn: bool,
+    pub(crate) torn: bool,
     /// The newest checkpoint, as far as the log tells.
-    pub(super) checkpoint: Option<u64>,
+    pub(crate) checkpoint: Option<u64>,
 }
 
 /// The log entry of a version.
-pub(super) fn entry_path(table: &str, version: u64) -> String {
+pub(crate) fn entry_path(table: &str, version: u64) -> String {
     format!("{}/{}", directory(table), entry_file(version))
 }
 
@@ -37,7 +37,7 @@ fn version_of(file_name: &str) -> Option<u64> {
 }
 
 /// Finds the end of a table's log; `None` if there is no table.
-pub(super) async fn find(store: &Store, table: &str) -> Result<Option<Head>, LakeError> {
+pub(crate) async fn find(store: &Store, table: &str) -> Result<Option<Head>, LakeError> {
     let checkpoint = last_checkpoint(store, table).await?;
     let after = checkpoint.map(entry_file);
     let files = store.list_after(&directory(table), after.as_deref()).await?;

@@ -13,30 +13,30 @@ use uuid::Uuid;
 use super::TableSpec;
 
 /// Who writes, for the history of a table.
-const ENGINE: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
+pub(crate) const ENGINE: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
 
 /// The action that defines a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct MetadataAction {
-    pub(super) id: String,
+pub(crate) struct MetadataAction {
+    pub(crate) id: String,
     #[serde(default)]
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     #[serde(default)]
-    pub(super) description: Option<String>,
-    pub(super) format: Value,
-    pub(super) schema_string: String,
-    pub(super) partition_columns: Vec<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) format: Value,
+    pub(crate) schema_string: String,
+    pub(crate) partition_columns: Vec<String>,
     #[serde(default)]
-    pub(super) configuration: BTreeMap<String, Option<String>>,
+    pub(crate) configuration: BTreeMap<String, Option<String>>,
     #[serde(default)]
-    pub(super) created_time: Option<i64>,
+    pub(crate) created_time: Option<i64>,
 }
 
 /// The action that says what a reader and a writer must know.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ProtocolAction {
+pub(crate) struct ProtocolAction {
     pub(super) min_reader_version: i32,
     pub(super) min_writer_version: i32,
     #[serde(default)]
@@ -310,7 +310,8 @@ fn schema_text(schema: &StructType) -> String {
     serde_json::to_string(schema).expect("a Delta schema has string keys only")
 }
 
-fn lines(actions: &[Value]) -> String {
+/// The text of an entry with these actions.
+pub(crate) fn lines(actions: &[Value]) -> String {
     let mut text = String::new();
     for action in actions {
         text.push_str(&action.to_string());

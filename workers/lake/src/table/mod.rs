@@ -5,10 +5,10 @@
 //! replay it each time.
 
 mod checkpoint;
-mod head;
+pub(crate) mod head;
 mod landed;
-mod log_entry;
-mod open;
+pub(crate) mod log_entry;
+pub(crate) mod open;
 mod recover;
 mod roll_forward;
 mod schema;
@@ -16,6 +16,7 @@ mod schema;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
 use deltalake::DeltaTable;
@@ -77,6 +78,8 @@ pub struct Table {
     checkpointed: u64,
     /// Whether `version` is this process's own commit.
     committed_last: bool,
+    /// When `version` was the newest, for all we know.
+    seen: Instant,
 }
 
 impl fmt::Debug for Table {
@@ -100,6 +103,7 @@ impl Table {
     /// Takes note of the entry after the last one known.
     fn absorb(&mut self, entry: &LogEntry, ours: bool) {
         self.version += 1;
+        self.seen = Instant::now();
         self.loaded = None;
         self.committed_last = ours;
         for (application, version) in &entry.transactions {
@@ -109,6 +113,12 @@ impl Table {
         size.rows = size.rows.saturating_add_signed(entry.change.rows);
         size.files = size.files.saturating_add_signed(entry.change.files);
         size.bytes = size.bytes.saturating_add_signed(entry.change.bytes);
+    }
+
+    /// Lets a test believe that nothing was seen of the log since then.
+    #[cfg(test)]
+    pub(crate) fn pretend_silence(&mut self, since: Instant) {
+        self.seen = since;
     }
 
     /// The newest epoch of an application that the table has.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use deltalake::DeltaTable;
 use deltalake::kernel::StructType;
@@ -44,7 +45,7 @@ impl Existing {
         let loaded = load(&log, &spec.name, version).await?;
         let failed = |source| LakeError::from_delta("read", &spec.name, source);
         let state = loaded.snapshot().map_err(failed)?;
-        check_protocol(spec, &restated(store, &spec.name, state.protocol())?)?;
+        check_protocol(&spec.name, &restated(store, &spec.name, state.protocol())?)?;
         let metadata: MetadataAction = restated(store, &spec.name, state.metadata())?;
         let found = state.schema().as_ref().clone();
         let fit = schema::compare(spec, wanted, &found, &metadata.partition_columns)?;
@@ -133,6 +134,7 @@ impl Table {
             size,
             checkpointed: head.checkpoint.unwrap_or_default(),
             committed_last: false,
+            seen: Instant::now(),
         }))
     }
 
@@ -150,7 +152,7 @@ impl Table {
         path: &str,
     ) -> Result<(), LakeError> {
         if let Some(protocol) = protocol {
-            check_protocol(&self.spec, protocol)?;
+            check_protocol(&self.spec.name, protocol)?;
         }
         let Some(metadata) = metadata else { return Ok(()) };
         let found: StructType = serde_json::from_str(&metadata.schema_string)
@@ -169,7 +171,7 @@ impl Table {
 }
 
 /// Reads a table's log up to a version.
-pub(super) async fn load(
+pub(crate) async fn load(
     log: &Arc<dyn LogStore>,
     table: &str,
     version: u64,
@@ -181,7 +183,7 @@ pub(super) async fn load(
 }
 
 /// delta-rs's form of an action in ours: both are the protocol's JSON.
-fn restated<T: serde::de::DeserializeOwned>(
+pub(crate) fn restated<T: serde::de::DeserializeOwned>(
     store: &Store,
     table: &str,
     action: &impl serde::Serialize,
@@ -190,11 +192,12 @@ fn restated<T: serde::de::DeserializeOwned>(
     value.context(UnreadableSnafu { path: store.name(&format!("{table}/_delta_log")) })
 }
 
-fn check_protocol(spec: &TableSpec, protocol: &ProtocolAction) -> Result<(), LakeError> {
+/// Fails for a table that this build cannot write as the protocol demands.
+pub(crate) fn check_protocol(table: &str, protocol: &ProtocolAction) -> Result<(), LakeError> {
     ensure!(
         protocol.is_supported(),
         ProtocolUnsupportedSnafu {
-            table: &spec.name,
+            table,
             reader: protocol.min_reader_version,
             writer: protocol.min_writer_version,
             features: protocol.features(),

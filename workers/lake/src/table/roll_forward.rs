@@ -28,6 +28,9 @@ const LOOK_AHEAD_AFTER: u32 = 8;
 /// A table that is further ahead than this is read again, instead of entry by entry.
 const FAR_BEHIND: u64 = 32;
 
+/// After a longer silence entries may have expired: look where the log ends before creating one.
+const TRUSTED_SILENCE: Duration = Duration::from_mins(1);
+
 /// How far back the entry of an epoch is searched that the table says it has.
 const SEARCHED: usize = 256;
 
@@ -54,6 +57,9 @@ impl Table {
         let Some(progress) = actions_for(manifest, &self.spec.name) else {
             return Ok(RolledForward::Nothing);
         };
+        if self.seen.elapsed() > TRUSTED_SILENCE && self.is_behind(0).await? {
+            self.reload().await?;
+        }
         let application = manifest.chain.to_string();
         if let Some(known) = self.transaction(&application).await?
             && known >= manifest.epoch as i64
@@ -74,7 +80,7 @@ impl Table {
             if self.take_landed(manifest, version).await? == Landed::Ours {
                 return Ok(RolledForward::AlreadyThere { version: Some(version) });
             }
-            if attempt == LOOK_AHEAD_AFTER && self.is_far_behind().await? {
+            if attempt == LOOK_AHEAD_AFTER && self.is_behind(FAR_BEHIND).await? {
                 self.reload().await?;
                 if let Some(known) = self.transaction(&application).await?
                     && known >= manifest.epoch as i64
@@ -153,9 +159,10 @@ impl Table {
         }
     }
 
-    async fn is_far_behind(&self) -> Result<bool, LakeError> {
+    /// Whether the log goes on for more than so many versions.
+    async fn is_behind(&self, versions: u64) -> Result<bool, LakeError> {
         let head = head::find(&self.store, &self.spec.name).await?;
-        Ok(head.is_some_and(|head| head.version > self.version + FAR_BEHIND))
+        Ok(head.is_some_and(|head| head.version > self.version + versions))
     }
 
     fn foreign_writer<T>(&self, manifest: &Manifest, version: u64, found: i64) -> Result<T, LakeError> {

@@ -1,0 +1,106 @@
+//! Upkeep of a lake, beside the processes that fill it and the engines that read it.
+//!
+//! | step | what it does | what it never does |
+//! |---|---|---|
+//! | [`compact`] | puts larger files in the place of many small ones | touch a file that another writer made |
+//! | [`history`] | a checkpoint; log entries older than the retention go | delete an entry that a writer may still count on |
+//! | [`vacuum`] | deletes data files that no reader and no writer needs | guess: where a chain lags it refuses |
+//! | [`prune`] | deletes manifests and state files that no restart needs, and what dead processes left | touch the newest thousand |
+//!
+//! Nothing here takes a lock. Writers go on meanwhile: each step commits like any other writer of a table,
+//! or deletes what no writer can name any more. A run that dies leaves files that a later one removes.
+
+mod chains;
+mod change;
+mod commit;
+mod compact;
+mod history;
+mod landed;
+mod opened;
+mod prune;
+mod vacuum;
+
+use std::time::Duration;
+
+use sluice_contract::config::Owner;
+
+pub use compact::Compacted;
+pub use prune::Pruned;
+pub use vacuum::{Refusal, Vacuumed};
+
+use crate::error::LakeError;
+use crate::identity::{self, TopicIdentity};
+use crate::lake::Lake;
+use opened::Opened;
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaintenancePolicy {
+    /// The wall clock at the start of the run, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// How long old versions of a table can be read.
+    pub retention: Duration,
+    /// Files younger than this are not compacted: their partition is still being written.
+    pub settled_after: Duration,
+}
+
+impl MaintenancePolicy {
+    /// The moment that lies so far back.
+    fn before_ms(&self, duration: Duration) -> i64 {
+        self.now_ms.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// What was done for a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableMaintained {
+    /// Small files put into larger ones.
+    pub compacted: Compacted,
+    /// Version of the checkpoint that was written; `None` where the newest version had one.
+    pub checkpoint: Option<u64>,
+    /// Log entries and checkpoints deleted.
+    pub log_entries_expired: u64,
+    /// Data files deleted.
+    pub vacuumed: Vacuumed,
+}
+
+impl Lake {
+    /// Fails, and changes nothing, if the lake belongs to another owner or was filled from another topic.
+    pub async fn check_owner(
+        &self,
+        owner: &Owner,
+        topic: &TopicIdentity,
+        adopt: Option<&str>,
+    ) -> Result<(), LakeError> {
+        identity::check(self.store(), owner, topic, adopt).await
+    }
+
+    /// Maintains one append-only table; `None` if it does not exist.
+    pub async fn maintain_table(
+        &self,
+        table: &str,
+        policy: &MaintenancePolicy,
+    ) -> Result<Option<TableMaintained>, LakeError> {
+        let store = self.store();
+        let Some(mut opened) = Opened::open(store, table).await? else { return Ok(None) };
+        if history::declare_retention(store, &opened, policy).await? {
+            opened = opened.again(store).await?;
+        }
+        let compacted = compact::run(store, &opened, policy).await?;
+        if compacted.into > 0 {
+            opened = opened.again(store).await?;
+        }
+        let checkpoint = history::checkpoint(&opened).await?;
+        let log_entries_expired = history::expire(&opened, policy).await?;
+        let vacuumed = vacuum::run(store, &opened, policy).await?;
+        Ok(Some(TableMaintained { compacted, checkpoint, log_entries_expired, vacuumed }))
+    }
+
+    /// Deletes manifests and state files that no restart needs any more.
+    pub async fn prune(&self, policy: &MaintenancePolicy) -> Result<Pruned, LakeError> {
+        prune::run(self.store(), policy).await
+    }
+}
+
+#[cfg(test)]
+mod tests;
