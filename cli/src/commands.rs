@@ -18,6 +18,7 @@ use crate::manifest::ManifestError;
 use crate::secrets::SecretsError;
 use crate::snapshot::SnapshotError;
 use crate::state_directory::StateError;
+use crate::upkeep::ScheduleError;
 use crate::worker_program::WorkerProgramError;
 
 /// Why a command failed.
@@ -65,6 +66,8 @@ pub(crate) enum CommandError {
     Broker { message: String },
     #[snafu(display("failed to create the topic '{topic}': {message}"))]
     CreateTopic { topic: String, message: String },
+    #[snafu(transparent)]
+    Schedule { source: ScheduleError },
     #[snafu(transparent)]
     SchemaRegistry { source: sluice_registry::RegistryError },
 }

@@ -18,6 +18,7 @@ mod snapshot;
 mod state_directory;
 mod supervise;
 mod terminal;
+mod upkeep;
 mod worker_program;
 
 use std::process::ExitCode;

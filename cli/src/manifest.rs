@@ -206,7 +206,6 @@ fn parts_not_acted_on(pipeline: &StreamPipeline) -> Vec<String> {
     let spec = &pipeline.spec;
     let parts = [
         ("spec.gold", !spec.gold.is_empty()),
-        ("spec.maintenance", spec.maintenance.is_some()),
         ("spec.warehouse", spec.warehouse.is_some()),
         ("spec.autoscaling", spec.autoscaling.is_some()),
     ];

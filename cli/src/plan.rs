@@ -33,6 +33,15 @@ pub(crate) struct PlannedWorker {
     pub(crate) directories: Vec<PathBuf>,
 }
 
+/// The upkeep of a pipeline's tables: a process that runs from time to time.
+pub(crate) struct PlannedUpkeep {
+    pub(crate) process: ProcessSpec,
+    /// Five cron fields.
+    pub(crate) schedule: String,
+    /// Their time zone, by its name in the time zone database.
+    pub(crate) time_zone: String,
+}
+
 /// A service as a process.
 pub(crate) struct PlannedService {
     pub(crate) process: ProcessSpec,
@@ -84,6 +93,29 @@ fn plan_worker(
         environment: variables,
     };
     Some(PlannedWorker { process, shard, address, files, directories })
+}
+
+/// The upkeep of a pipeline: its CronJob's container. It finds the files of the first worker.
+pub(crate) fn plan_upkeep(resolved: &Resolved, secrets: &SecretStore) -> Option<PlannedUpkeep> {
+    let namespace = &resolved.pipeline.pipeline.namespace;
+    let cron_job = resolved.children.cron_job.as_ref()?;
+    let name = cron_job.metadata.name.clone()?;
+    let spec = cron_job.spec.as_ref()?;
+    let pod = spec.job_template.spec.as_ref()?.template.spec.as_ref()?;
+    let container = pod.containers.first()?;
+    let environment = variables(container, namespace, &name, secrets);
+    let words = container.command.iter().chain(&container.args).flatten();
+    let mut words = words.map(|word| expand(word, &environment));
+    let program = PathBuf::from(words.next()?);
+    let process = ProcessSpec {
+        name: process_name(namespace, &name),
+        role: Role::Upkeep,
+        program,
+        arguments: words.collect(),
+        environment,
+    };
+    let time_zone = spec.time_zone.clone().unwrap_or_else(|| "UTC".to_owned());
+    Some(PlannedUpkeep { process, schedule: spec.schedule.clone(), time_zone })
 }
 
 /// Deployments of one name may be in several namespaces.

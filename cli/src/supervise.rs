@@ -91,7 +91,10 @@ impl Supervisor {
     }
 
     /// Starts a process and keeps it running by its policy. Its output goes to the log file.
+    ///
+    /// A process of the same name that has ended makes room for it.
     pub(crate) fn start(&mut self, spec: ProcessSpec, policy: RestartPolicy, log: PathBuf) {
+        self.children.retain(|child| child.name != spec.name || !child.state.borrow().is_final());
         let (state_sender, state) = watch::channel(ChildState::Starting);
         let (stop, stop_receiver) = watch::channel(StopRequest::None);
         let (name, role) = (spec.name.clone(), spec.role);

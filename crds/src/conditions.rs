@@ -96,6 +96,8 @@ pub mod reasons {
     pub const CONFIGURATION_REFUSED: &str = "ConfigurationRefused";
     /// The check found something missing that may come; it is repeated.
     pub const CHECK_FAILED: &str = "CheckFailed";
+    /// The last maintenance of the tables failed; the next one is tried by the schedule.
+    pub const MAINTENANCE_FAILED: &str = "MaintenanceFailed";
     /// Workers of an earlier configuration are replaced, one after the other.
     pub const ROLLING_OUT: &str = "RollingOut";
     /// Workers are stopping.

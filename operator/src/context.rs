@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::runtime::events::Recorder;
@@ -44,6 +44,8 @@ pub struct Context {
     pub checks: Mirror<Job>,
     /// Pods of checks, as last read.
     pub check_pods: Mirror<Pod>,
+    /// CronJobs that maintain tables, as last read.
+    pub upkeep: Mirror<CronJob>,
     /// What is remembered of earlier passes.
     pub passes: Passes,
 }
@@ -56,6 +58,7 @@ impl Context {
         self.pods.forget(resource);
         self.checks.forget(resource);
         self.check_pods.forget(resource);
+        self.upkeep.forget(resource);
         self.passes.forget(resource);
     }
 }

@@ -214,6 +214,7 @@ fn look_after(
             pods: Mirror::default(),
             checks: Mirror::default(),
             check_pods: Mirror::default(),
+            upkeep: Mirror::default(),
             passes: Passes::default(),
         };
         let pipelines = controller::run(Arc::new(context), namespace, receiver, stop.clone());

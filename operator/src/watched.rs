@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedSender;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -27,7 +27,7 @@ use crate::apply::child::{Metadata, Owned, Ownership, ownership};
 use crate::labels;
 
 /// The kinds that the operator makes, and the pods that follow from them.
-fn kinds() -> [ApiResource; 8] {
+fn kinds() -> [ApiResource; 9] {
     [
         ApiResource::erase::<ServiceAccount>(&()),
         ApiResource::erase::<ConfigMap>(&()),
@@ -35,6 +35,7 @@ fn kinds() -> [ApiResource; 8] {
         ApiResource::erase::<PodDisruptionBudget>(&()),
         ApiResource::erase::<NetworkPolicy>(&()),
         ApiResource::erase::<Job>(&()),
+        ApiResource::erase::<CronJob>(&()),
         ApiResource::erase::<Deployment>(&()),
         ApiResource::erase::<Pod>(&()),
     ]

@@ -52,11 +52,13 @@ fn documents_of_several_kinds_are_sorted_by_what_is_done_with_them() {
 
 #[test]
 fn parts_of_a_pipeline_that_are_not_acted_on_are_named() {
-    let manifests = read_text(&format!("{PIPELINE}  maintenance: {{schedule: \"17 * * * *\"}}\n"));
+    let manifests = read_text(&format!(
+        "{PIPELINE}  autoscaling: {{min: 1, max: 2}}\n  maintenance: {{schedule: \"17 * * * *\"}}\n"
+    ));
     assert_eq!(manifests.problems, []);
     assert_eq!(
         manifests.remarks,
-        ["StreamPipeline default/readings: spec.maintenance is accepted but not acted on in this version"]
+        ["StreamPipeline default/readings: spec.autoscaling is accepted but not acted on in this version"]
     );
 }
 

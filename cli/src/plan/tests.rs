@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{PlannedWorker, plan_broker, plan_generator, plan_workers, takes_generated_messages};
+use super::{
+    PlannedWorker, plan_broker, plan_generator, plan_upkeep, plan_workers, takes_generated_messages,
+};
 use crate::fixtures::{WITH_SECRETS, read};
 use crate::site::{Resolution, Resolved, resolve};
 use crate::supervise::Role;
@@ -111,4 +113,20 @@ fn the_embedded_broker_makes_the_topics() {
         broker.process.arguments.join(" "),
         "broker --exit-with-parent --data /state/services/broker --listen 127.0.0.1:9092 --create-topic sales"
     );
+}
+
+#[test]
+fn an_upkeep_is_the_container_of_the_cron_job_with_its_schedule() {
+    let (resolved, machine) = resolved(WITH_SECRETS);
+    let upkeep = plan_upkeep(&resolved, &machine.secrets).expect("a running pipeline is maintained");
+    assert_eq!((upkeep.schedule.as_str(), upkeep.time_zone.as_str()), ("17 * * * *", "Etc/UTC"));
+    assert_eq!(upkeep.process.name, "shop.sales-stpl-upkeep");
+    assert_eq!(upkeep.process.role, Role::Upkeep);
+    assert_eq!(upkeep.process.program, Path::new("/bin/sluice-worker"));
+    let words = ["maintain", "--config", "/state/shop/config/sales/config.json", "--retention", "30d"];
+    assert_eq!(upkeep.process.arguments, words);
+    let worker = plan_workers(&resolved, &machine.secrets, false).remove(0);
+    for (name, value) in &upkeep.process.environment {
+        assert_eq!(worker.process.environment.get(name), Some(value), "what the workers have: {name}");
+    }
 }

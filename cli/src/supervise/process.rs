@@ -9,7 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
-/// What a process is for. Stopping goes by role: workers, then generators, then services.
+/// What a process is for. Stopping goes by role: upkeep, workers, generators, then services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
     /// A broker or registry: the others need it.
@@ -18,6 +18,8 @@ pub(crate) enum Role {
     Generator,
     /// What the pipelines are run by.
     Worker,
+    /// What tends their tables from time to time.
+    Upkeep,
 }
 
 /// What is run.

@@ -21,6 +21,8 @@ pub(crate) enum RestartPolicy {
     /// When it fails; success means that it did what it was for, and some quick failures in a row that it
     /// never will.
     UntilSuccess,
+    /// Never: it has its turn, however that ends.
+    Once,
 }
 
 /// What follows on the end of a process.
@@ -38,16 +40,16 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
-    /// | exit | `Always` | `UntilSuccess` |
-    /// |---|---|---|
-    /// | success | restart | finished |
-    /// | unusable configuration | give up | give up |
-    /// | failure | restart | restart; the fifth quick one in a row: give up |
+    /// | exit | `Always` | `UntilSuccess` | `Once` |
+    /// |---|---|---|---|
+    /// | success | restart | finished | finished |
+    /// | unusable configuration | give up | give up | give up |
+    /// | failure | restart | restart; the fifth quick one in a row: give up | give up |
     pub(super) fn next(&mut self, policy: RestartPolicy, exit: &Exit, lived: Duration) -> Next {
-        if *exit == Exit::Success && policy == RestartPolicy::UntilSuccess {
+        if *exit == Exit::Success && policy != RestartPolicy::Always {
             return Next::Finished;
         }
-        if *exit == Exit::Code(UNUSABLE) {
+        if *exit == Exit::Code(UNUSABLE) || policy == RestartPolicy::Once {
             return Next::GiveUp;
         }
         self.quick_crashes = if lived < QUICK { self.quick_crashes + 1 } else { 1 };
@@ -103,6 +105,13 @@ mod tests {
         let mut restarts = Restarts::default();
         assert_eq!(restarts.next(RestartPolicy::UntilSuccess, &Exit::Success, SOON), Next::Finished);
         assert!(matches!(restarts.next(RestartPolicy::Always, &Exit::Success, SOON), Next::RestartAfter(_)));
+    }
+
+    #[test]
+    fn what_has_its_turn_once_is_not_started_again() {
+        let next = |exit: Exit| Restarts::default().next(RestartPolicy::Once, &exit, SOON);
+        assert_eq!(next(Exit::Success), Next::Finished);
+        assert_eq!((next(Exit::Code(1)), next(Exit::Signal(9))), (Next::GiveUp, Next::GiveUp));
     }
 
     #[test]

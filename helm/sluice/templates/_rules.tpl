@@ -22,7 +22,7 @@
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [batch]
-  resources: [jobs]
+  resources: [cronjobs, jobs]
   verbs: [get, list, watch, create, patch, delete]
 # What goes with its owner only, which is Kubernetes' work.
 - apiGroups: [""]

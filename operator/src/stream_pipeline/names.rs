@@ -15,6 +15,11 @@ pub fn ingest(pipeline: &str) -> String {
     format!("{pipeline}-{SHORT}-ingest")
 }
 
+/// The CronJob of the upkeep: at most 52 characters, for its Jobs have eleven more.
+pub fn upkeep(pipeline: &str) -> String {
+    format!("{pipeline}-{SHORT}-upkeep")
+}
+
 /// The ServiceAccount of the workers.
 pub fn service_account(pipeline: &str) -> String {
     format!("{pipeline}-{SHORT}-worker")

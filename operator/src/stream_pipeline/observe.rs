@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams};
 use sluice_contract::report::Report;
@@ -60,6 +60,7 @@ pub(super) async fn observe(
     seen.observed.deployment_revision = u64::try_from(now.as_second()).unwrap_or_default();
     observe_workers(context, owner, &mut seen).await?;
     observe_checks(context, owner, &mut seen).await?;
+    observe_upkeep(context, owner, &mut seen).await?;
     seen.reports = ask_workers(context, &seen.pods).await;
     Ok(seen)
 }
@@ -165,6 +166,14 @@ async fn observe_checks(context: &Context, owner: &Owner, seen: &mut Seen) -> Re
         let name = job.metadata.name.clone().unwrap_or_default();
         seen.checks.insert(name, CheckSeen { job, pods, refusal });
     }
+    Ok(())
+}
+
+async fn observe_upkeep(context: &Context, owner: &Owner, seen: &mut Seen) -> Result<(), ObserveError> {
+    let known: Vec<Owned> = seen.children.iter().filter(|owned| owned.is_a::<CronJob>()).cloned().collect();
+    let api: Api<CronJob> = Api::namespaced(context.client.clone(), &owner.namespace);
+    let found = context.upkeep.read(&owner.key(), &api, &known).await;
+    seen.upkeep = found.context(ChildrenSnafu { what: "the upkeep" })?.into_iter().next();
     Ok(())
 }
 

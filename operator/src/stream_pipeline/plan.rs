@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
 use super::build::{Children, build_check, build_over, build_suspended};
@@ -185,13 +186,13 @@ fn plan_check(
     site: &Site,
     now: Timestamp,
 ) -> Plan {
-    let mut wanted = children(&Children { deployments: Vec::new(), ..all.clone() });
+    let mut wanted = children(&Children { cron_job: None, deployments: Vec::new(), ..all.clone() });
     if !check.is_to_be_repeated(now) {
         wanted.push(Child::of(&build_check(resolved, &config_map_name(all), site), Policy::CreateOnly));
     }
     let mut unwanted = unwanted(seen, &names(&wanted), &used_config_maps(seen));
-    // Workers of an earlier configuration go on until this one has passed.
-    unwanted.retain(|owned| !owned.is_a::<Deployment>());
+    // Workers of an earlier configuration go on until this one has passed, and so does their upkeep.
+    unwanted.retain(|owned| !owned.is_a::<Deployment>() && !owned.is_a::<CronJob>());
     Plan { unwanted, ..Plan::of(Stage::Checking(check), wanted) }
 }
 
@@ -228,11 +229,16 @@ fn used_config_maps(seen: &Seen) -> BTreeSet<String> {
     let check_pods = seen.checks.values().flat_map(|check| &check.pods);
     let pods = seen.pods.iter().chain(check_pods).filter_map(|pod: &std::sync::Arc<Pod>| pod.spec.as_ref());
     let templates = seen.deployments.values().filter_map(|deployment| pod_of(deployment));
-    pods.chain(templates).flat_map(config_maps_of).collect()
+    let upkeep = seen.upkeep.as_ref().and_then(|upkeep| pod_of_upkeep(upkeep));
+    pods.chain(templates).chain(upkeep).flat_map(config_maps_of).collect()
 }
 
 fn pod_of(deployment: &Deployment) -> Option<&PodSpec> {
     deployment.spec.as_ref()?.template.spec.as_ref()
+}
+
+fn pod_of_upkeep(upkeep: &CronJob) -> Option<&PodSpec> {
+    upkeep.spec.as_ref()?.job_template.spec.as_ref()?.template.spec.as_ref()
 }
 
 fn uses(pod: Option<&PodSpec>, config_map: &str) -> bool {
@@ -252,6 +258,7 @@ fn children(all: &Children) -> Vec<Child> {
     children.push(Child::of(&all.service, Policy::Keep));
     children.push(Child::of(&all.pod_disruption_budget, Policy::Keep));
     children.push(Child::of(&all.network_policy, Policy::Keep));
+    children.extend(all.cron_job.iter().map(|object| Child::of(object, Policy::Keep)));
     children.extend(all.deployments.iter().map(|object| Child::of(object, Policy::Keep)));
     children
 }

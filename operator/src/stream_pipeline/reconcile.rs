@@ -9,6 +9,7 @@ use snafu::{ResultExt, Snafu};
 use super::observe::{ObserveError, observe};
 use super::pace::pace;
 use super::plan::{Plan, plan};
+use super::seen::Seen;
 use super::status::{self, Inputs};
 use super::workers::Workers;
 use super::{decide, validate};
@@ -73,7 +74,7 @@ pub async fn reconcile(context: &Context, pipeline: &StreamPipeline) -> Result<P
         .apply(&owner, &plan.wanted, &seen.children, &plan.unwanted)
         .await
         .context(ApplySnafu)?;
-    tell(context, pipeline, &owner, &plan, &applied, &workers, now).await?;
+    tell(context, pipeline, &owner, &plan, &applied, &seen, now).await?;
     Ok(pace(&plan, &applied))
 }
 
@@ -145,7 +146,7 @@ async fn tell(
     owner: &Owner,
     plan: &Plan,
     applied: &Applied,
-    workers: &Workers,
+    seen: &Seen,
     now: Timestamp,
 ) -> Result<(), ReconcileError> {
     let before = pipeline.status.clone().unwrap_or_default();
@@ -155,7 +156,8 @@ async fn tell(
         previous: &before,
         plan,
         applied,
-        workers,
+        workers: &Workers::of(seen),
+        upkeep: seen.upkeep.as_deref(),
         numbers_written: context.passes.numbers_written(&owner.key()),
         now,
     });

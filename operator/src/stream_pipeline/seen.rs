@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
 use sluice_contract::report::Report;
 
@@ -29,6 +29,8 @@ pub struct Seen {
     pub pods: Vec<Arc<Pod>>,
     /// The checks, by the name of the Job.
     pub checks: BTreeMap<String, CheckSeen>,
+    /// The CronJob that maintains the tables.
+    pub upkeep: Option<Arc<CronJob>>,
     /// What each worker says, by pod; or why it says nothing.
     pub reports: BTreeMap<String, Result<Report, String>>,
 }

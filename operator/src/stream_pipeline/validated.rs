@@ -42,10 +42,21 @@ pub struct ValidatedPipeline {
     pub silver: config::Silver,
     /// The windowed tables.
     pub gold: Vec<config::GoldTable>,
+    /// Upkeep of the tables.
+    pub maintenance: Maintenance,
     /// What the user says about the pods.
     pub pods: Pods,
     /// Whether nothing shall run.
     pub suspended: bool,
+}
+
+/// Upkeep of the tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maintenance {
+    /// When it runs: five cron fields, in UTC.
+    pub schedule: String,
+    /// How long old versions of the tables can be read.
+    pub retention_ms: u64,
 }
 
 /// How Kafka is reached.

@@ -137,7 +137,7 @@ class Namespace:
             f"{item['metadata']['name']}: {json.dumps(item.get('status', {}).get('conditions'), indent=1)}"
             for item in self.get("streampipelines")["items"]
         ]
-        return "\n".join([*conditions, self.kubectl("get", "deployments,jobs,pods,events", "--output=wide")])
+        return "\n".join([*conditions, self.kubectl("get", "deployments,cronjobs,jobs,pods,events", "--output=wide")])
 
     def events(self, reason: str) -> list[dict]:
         return [event for event in self.get("events.events.k8s.io")["items"] if event.get("reason") == reason]

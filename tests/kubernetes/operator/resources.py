@@ -11,6 +11,7 @@ _KINDS = [
     ("Service", "services", "v1"),
     ("ServiceAccount", "serviceaccounts", "v1"),
     ("Deployment", "deployments", "apps/v1"),
+    ("CronJob", "cronjobs", "batch/v1"),
     ("Job", "jobs", "batch/v1"),
     ("NetworkPolicy", "networkpolicies", "networking.k8s.io/v1"),
     ("PodDisruptionBudget", "poddisruptionbudgets", "policy/v1"),

@@ -18,7 +18,7 @@ from pipelines_of_tests import LAKE_SECRET, payments, requiring
 
 SAMPLE = 60
 LIVES_AT_ONCE = 4
-KINDS = "serviceaccounts,configmaps,services,poddisruptionbudgets,networkpolicies,deployments,jobs"
+KINDS = "serviceaccounts,configmaps,services,poddisruptionbudgets,networkpolicies,deployments,cronjobs,jobs"
 OURS = "app.kubernetes.io/managed-by=sluice-operator"
 NEIGHBOURS = [("ConfigMap", "payments-stpl-ingest-0"), ("Secret", "lake"), ("Service", "payments")]
 # What a pipeline goes through; `None` deletes it.

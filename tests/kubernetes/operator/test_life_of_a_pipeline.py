@@ -13,6 +13,7 @@ EVERYTHING = {
     "services": {"payments-stpl-ingest"},
     "poddisruptionbudgets": {"payments-stpl-ingest"},
     "networkpolicies": {"payments-stpl-ingest"},
+    "cronjobs": {"payments-stpl-upkeep"},
     "deployments": {"payments-stpl-ingest-0", "payments-stpl-ingest-1"},
 }
 
@@ -39,7 +40,7 @@ def test_a_pipeline_becomes_ready_and_its_check_leaves_nothing_behind(running):
 
 
 @pytest.mark.parametrize(
-    "kind", ["serviceaccount", "configmap", "service", "poddisruptionbudget", "networkpolicy", "deployment"]
+    "kind", ["serviceaccount", "configmap", "service", "poddisruptionbudget", "networkpolicy", "cronjob", "deployment"]
 )
 def test_a_child_that_is_deleted_is_made_again_within_half_a_minute(running, kind):
     name = min(running.names(kind))
@@ -56,6 +57,7 @@ def test_a_child_that_is_deleted_is_made_again_within_half_a_minute(running, kin
         ("service", '{"spec": {"publishNotReadyAddresses": false}}', "spec"),
         ("poddisruptionbudget", '{"spec": {"maxUnavailable": 2}}', "spec"),
         ("networkpolicy", '{"spec": {"ingress": []}}', "spec"),
+        ("cronjob", '{"spec": {"concurrencyPolicy": "Allow"}}', "spec"),
         ("deployment", '{"spec": {"replicas": 3}}', "spec"),
         ("deployment", '{"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}}', "metadata.labels"),
         ("configmap", '{"metadata": {"labels": {"sluice.dev/pipeline": "x"}}}', "metadata.labels"),
@@ -166,7 +168,7 @@ def test_a_secret_that_changes_restarts_the_workers_and_is_nowhere_to_be_read(ru
     running.until("restart of both", lambda: revision(running, 0) > before and revision(running, 1) > before)
     assert len(running.names("configmaps")) == 1
     everything = running.kubectl(
-        "get", "deployments,configmaps,services,jobs,pods,events,streampipelines", "--output=yaml"
+        "get", "deployments,configmaps,services,cronjobs,jobs,pods,events,streampipelines", "--output=yaml"
     )
     assert "canary" not in everything + operator.output()
 
@@ -286,6 +288,30 @@ def test_a_quota_is_told(operator, namespace):
     assert "exceeded quota: small" in namespace.until_ready("payments", "False", "QuotaExceeded")["message"]
     namespace.kubectl("delete", "resourcequota", "small")
     namespace.until_ready("payments", "True", "Running", patience=300)
+
+
+def test_the_tables_are_maintained_by_the_schedule_and_a_run_that_fails_is_told(operator, namespace, node):
+    def healthy(status: str):
+        found = namespace.condition("payments", "MaintenanceHealthy")
+        return found.get("status") == status and found
+
+    namespace.apply(payments(maintenance={"schedule": "* * * * *", "retention": "7d"}))
+    namespace.until_ready("payments", "True", "Running")
+    upkeep = namespace.get("cronjob", "payments-stpl-upkeep")["spec"]
+    assert upkeep["concurrencyPolicy"] == "Forbid"
+    (container,) = upkeep["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"][-2:] == ["--retention", "7d"]
+    namespace.until("a run that succeeds", lambda: healthy("True"), patience=150)
+    node.says(namespace.name, "upkeep", fail("sluice-worker: failed to maintain table 'bronze'"))
+    message = namespace.until("a run that fails", lambda: healthy("False"), patience=150)["message"]
+    assert "kubectl logs --selector=sluice.dev/pipeline=payments,sluice.dev/role=upkeep" in message
+    namespace.until_ready("payments", "True", "Running")
+    node.says(namespace.name, "upkeep", "pass")
+    namespace.until("a run that succeeds again", lambda: healthy("True"), patience=150)
+    patch_spec(namespace, '{"suspend": true}')
+    namespace.until_ready("payments", "True", "Suspended")
+    namespace.until("end of the upkeep", lambda: namespace.names("cronjobs") == set())
+    namespace.until("silence about it", lambda: namespace.condition("payments", "MaintenanceHealthy") == {})
 
 
 def test_deletion_takes_everything_but_what_others_own(running):

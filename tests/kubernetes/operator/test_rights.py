@@ -14,7 +14,7 @@ from operator_program import ROOT, Operator
 from pipelines_of_tests import payments, requiring
 
 RBAC = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
-CHILDREN = ("serviceaccount", "configmap", "service", "poddisruptionbudget", "networkpolicy", "deployment")
+CHILDREN = ("serviceaccount", "configmap", "service", "poddisruptionbudget", "networkpolicy", "cronjob", "deployment")
 
 
 def rendered(system: str, *values: str) -> list[dict]:

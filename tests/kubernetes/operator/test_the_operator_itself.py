@@ -13,7 +13,7 @@ import judges
 from operator_program import ROOT, Operator
 from pipelines_of_tests import payments
 
-CHILDREN = "serviceaccounts,configmaps,services,poddisruptionbudgets,networkpolicies,deployments,jobs"
+CHILDREN = "serviceaccounts,configmaps,services,poddisruptionbudgets,networkpolicies,deployments,cronjobs,jobs"
 OURS = "app.kubernetes.io/managed-by=sluice-operator"
 
 

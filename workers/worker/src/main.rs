@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use sluice_worker::check::{self, CheckArguments};
 use sluice_worker::generate::{self, GenerateArguments};
 use sluice_worker::ingest::{self, IngestArguments, IngestError};
+use sluice_worker::maintain::{self, MaintainArguments};
 use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
 
@@ -39,6 +40,8 @@ enum Command {
     Ingest(IngestArguments),
     /// Say what is wrong with a configuration.
     Check(CheckArguments),
+    /// Compact the tables of a lake, and delete what nobody needs any more.
+    Maintain(MaintainArguments),
     /// Produce realistic e-commerce traffic.
     Generate(GenerateArguments),
 }
@@ -54,15 +57,17 @@ fn main() -> ExitCode {
         match arguments.command {
             Command::Ingest(arguments) => ended(Box::pin(ingest::run(arguments)).await),
             Command::Check(arguments) => Box::pin(check::run(arguments)).await,
-            Command::Generate(arguments) => match Box::pin(generate::run(arguments)).await {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failed(&error.to_string()),
-            },
+            Command::Maintain(arguments) => succeeded(Box::pin(maintain::run(arguments)).await),
+            Command::Generate(arguments) => succeeded(Box::pin(generate::run(arguments)).await),
         }
     });
     // A blocking call that hangs must not keep the process: everything that counts is durable.
     runtime.shutdown_background();
     code
+}
+
+fn succeeded<E: std::fmt::Display>(outcome: Result<(), E>) -> ExitCode {
+    outcome.map_or_else(|error| failed(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 
 fn ended(outcome: Result<(), IngestError>) -> ExitCode {

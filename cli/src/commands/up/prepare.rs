@@ -18,6 +18,7 @@ use crate::secrets::SecretStore;
 use crate::site::{Machine, Resolution, Resolved, resolve};
 use crate::state_directory::StateDirectory;
 use crate::supervise::ProcessSpec;
+use crate::upkeep::Upkeep;
 use crate::worker_program;
 
 /// Where clients look for a broker and a registry by themselves.
@@ -45,6 +46,8 @@ pub(super) struct PlannedPipeline {
     /// Path of the workers' configuration; `None` where the pipeline is suspended.
     pub(super) configuration: Option<PathBuf>,
     pub(super) workers: Vec<PlannedWorker>,
+    /// `None` where the pipeline is suspended, or ends when it has caught up.
+    pub(super) upkeep: Option<Upkeep>,
 }
 
 /// Makes the plan, or says everything that is in its way.
@@ -88,12 +91,8 @@ pub(super) fn prepare(arguments: &UpArguments, state: &StateDirectory) -> Result
     }
     prepared.services = services(broker, registry, &resolved, state)?;
     for (located, resolved) in resolved {
-        prepared.pipelines.push(plan_pipeline(
-            located,
-            resolved.as_deref(),
-            &machine,
-            arguments.until_caught_up,
-        ));
+        let pipeline = plan_pipeline(located, resolved.as_deref(), &machine, arguments.until_caught_up)?;
+        prepared.pipelines.push(pipeline);
     }
     Ok(prepared)
 }
@@ -189,10 +188,12 @@ fn plan_pipeline(
     resolved: Option<&Resolved>,
     machine: &Machine,
     until_caught_up: bool,
-) -> PlannedPipeline {
+) -> Result<PlannedPipeline, CommandError> {
     let spec = &located.resource.spec;
+    let tended = resolved.filter(|_| !until_caught_up);
+    let upkeep = tended.and_then(|resolved| plan::plan_upkeep(resolved, &machine.secrets));
     let workers = resolved.map(|resolved| plan::plan_workers(resolved, &machine.secrets, until_caught_up));
-    PlannedPipeline {
+    Ok(PlannedPipeline {
         origin: located.origin.clone(),
         resource: located.resource.clone(),
         lake: resolved
@@ -202,7 +203,8 @@ fn plan_pipeline(
             .unwrap_or_default(),
         configuration: resolved.map(Resolved::configuration_path),
         workers: workers.unwrap_or_default(),
-    }
+        upkeep: upkeep.map(|upkeep| Upkeep::new(upkeep, Timestamp::now())).transpose()?,
+    })
 }
 
 #[cfg(test)]

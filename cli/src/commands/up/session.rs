@@ -59,6 +59,23 @@ impl Session {
         self.supervisor.start(process, policy, log);
     }
 
+    /// Starts every upkeep whose turn has come, unless it is still at work.
+    pub(super) fn start_upkeep(&mut self) {
+        let now = Timestamp::now();
+        let upkeeps = self.prepared.pipelines.iter_mut().filter_map(|pipeline| pipeline.upkeep.as_mut());
+        let mut due = Vec::new();
+        for upkeep in upkeeps {
+            let state = self.supervisor.state(&upkeep.process.name);
+            let is_running = state.is_some_and(|state| !state.is_final());
+            if upkeep.takes_its_turn(now, is_running) {
+                due.push(upkeep.process.clone());
+            }
+        }
+        for process in due {
+            self.start(process, RestartPolicy::Once);
+        }
+    }
+
     /// Looks at all processes and asks the workers for their reports.
     pub(super) async fn look(&mut self) {
         self.note_states();
@@ -78,6 +95,8 @@ impl Session {
             printer.say(text)?;
             lines.iter().try_for_each(|line| printer.say(&format!("    {line}")))
         };
+        let upkeeps = self.prepared.pipelines.iter().filter_map(|pipeline| pipeline.upkeep.as_ref());
+        let is_upkeep = upkeeps.into_iter().any(|upkeep| upkeep.process.name == process);
         let printer = &mut self.printer;
         let said = match &kind {
             EventKind::Crashed { reason, restart_in, last_lines } => {
@@ -85,7 +104,9 @@ impl Session {
                 say(printer, &format!("{process} {reason}; it starts again in {pause}"), last_lines)
             }
             EventKind::Failed { reason, last_lines } => {
-                say(printer, &format!("{process} {reason}; it is not started again"), last_lines)
+                let again =
+                    if is_upkeep { "it has another turn by its schedule" } else { "it is not started again" };
+                say(printer, &format!("{process} {reason}; {again}"), last_lines)
             }
             EventKind::Killed => {
                 say(printer, &format!("{process} did not stop within 20 s and was killed"), &[])
@@ -114,9 +135,9 @@ impl Session {
         }
     }
 
-    /// Stops workers, traffic and services, in this order, and says so to `get` and `status`.
+    /// Stops upkeep, workers, traffic and services, in this order, and says so to `get` and `status`.
     pub(super) async fn stop(&mut self) -> Result<(), CommandError> {
-        for role in [Role::Worker, Role::Generator, Role::Service] {
+        for role in [Role::Upkeep, Role::Worker, Role::Generator, Role::Service] {
             self.supervisor.stop(role).await;
             for event in self.supervisor.pending_events() {
                 self.note(event)?;

@@ -39,6 +39,7 @@ pub(super) async fn watch(session: &mut Session, signals: &mut Signals) -> Resul
             }
             event = session.supervisor.next_event() => session.note(event)?,
             _ = looks.tick() => {
+                session.start_upkeep();
                 session.look().await;
                 let views = session.views();
                 session.printer.progress(&views).context(PrintSnafu)?;

@@ -2,6 +2,7 @@
 
 mod check;
 mod config_map;
+mod cron_job;
 mod deployment;
 mod metadata;
 mod network_policy;
@@ -11,6 +12,7 @@ mod service;
 mod service_account;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -24,6 +26,9 @@ use crate::site::Site;
 pub const INGEST: &str = "ingest";
 /// What the pod of a check Job does.
 pub const CHECK: &str = "check";
+
+/// What the pods of the CronJob do.
+pub const UPKEEP: &str = "upkeep";
 
 pub use check::build_check;
 
@@ -41,6 +46,8 @@ pub struct Children {
     pub pod_disruption_budget: PodDisruptionBudget,
     /// Who may talk to the workers.
     pub network_policy: NetworkPolicy,
+    /// Maintains the tables; `None` while suspended.
+    pub cron_job: Option<CronJob>,
     /// One for each shard; empty while suspended.
     pub deployments: Vec<Deployment>,
 }
@@ -57,10 +64,16 @@ pub fn build_over(resolved: &ResolvedPipeline, standing: &Standing, site: &Site)
     let deployments = (0..resolved.pipeline.shards)
         .map(|shard| deployment::build_deployment(resolved, shard, &config_map_name, standing, site))
         .collect();
-    Children { config_map: Some(config_map), deployments, ..build_suspended(&resolved.pipeline, site) }
+    let cron_job = cron_job::build_cron_job(resolved, &config_map_name, site);
+    Children {
+        config_map: Some(config_map),
+        cron_job: Some(cron_job),
+        deployments,
+        ..build_suspended(&resolved.pipeline, site)
+    }
 }
 
-/// Builds what stays of a pipeline while it is suspended: everything but its workers.
+/// Builds what stays of a pipeline while it is suspended: everything but its workers and its upkeep.
 pub fn build_suspended(pipeline: &ValidatedPipeline, site: &Site) -> Children {
     Children {
         service_account: service_account::build_service_account(pipeline),
@@ -68,6 +81,7 @@ pub fn build_suspended(pipeline: &ValidatedPipeline, site: &Site) -> Children {
         service: service::build_service(pipeline),
         pod_disruption_budget: pod_disruption_budget::build_pod_disruption_budget(pipeline),
         network_policy: network_policy::build_network_policy(pipeline, site),
+        cron_job: None,
         deployments: Vec::new(),
     }
 }

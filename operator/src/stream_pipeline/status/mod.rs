@@ -4,15 +4,18 @@
 //! |---|---|
 //! | [`verdict`] | `Ready`, `Reconciling`, `Stalled`, `Degraded` |
 //! | [`parts`] | what the workers say of Kafka, of storage, of the schema |
+//! | [`upkeep`] | whether the last maintenance of the tables succeeded |
 //! | [`numbers`] | lag, freshness, tables, quarantine: rounded, and not too often |
 //!
 //! The same inputs give the same document, so that an unchanged status writes nothing.
 
 pub mod numbers;
 pub mod parts;
+pub mod upkeep;
 pub mod verdict;
 
 use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sluice_crds::StreamPipelineStatus;
 use sluice_crds::conditions::{reasons, types};
@@ -39,6 +42,8 @@ pub struct Inputs<'a> {
     pub applied: &'a Applied,
     /// What was seen of the workers.
     pub workers: &'a Workers,
+    /// What was seen of the upkeep.
+    pub upkeep: Option<&'a CronJob>,
     /// When fast numbers were last written.
     pub numbers_written: Option<Timestamp>,
     /// Now.
@@ -60,6 +65,7 @@ pub fn status(inputs: &Inputs<'_>) -> Outcome {
     let mut statements = verdict::statements(inputs);
     statements.extend(check_statement(inputs));
     statements.extend(parts::statements(plan, workers));
+    statements.extend(inputs.upkeep.and_then(|upkeep| upkeep::statement(upkeep, &previous.conditions)));
     let (numbers, has_new_numbers) = numbers::numbers(inputs);
     let shards = plan.shards.or_else(|| previous.shards.and_then(|shards| u32::try_from(shards).ok()));
     let signed = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);

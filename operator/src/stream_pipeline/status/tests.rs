@@ -67,6 +67,7 @@ fn say_after(previous: &StreamPipelineStatus, stage: Stage, workers: &Workers, s
         plan: &plan(stage),
         applied: &Applied::default(),
         workers,
+        upkeep: None,
         numbers_written: (seconds > 0).then_some(START),
         now: START + SignedDuration::from_secs(seconds),
     })
@@ -181,6 +182,7 @@ fn say_applied(applied: &Applied) -> StreamPipelineStatus {
         plan: &plan(running()),
         applied,
         workers: &Workers::default(),
+        upkeep: None,
         numbers_written: None,
         now: START,
     });

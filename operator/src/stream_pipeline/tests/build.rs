@@ -27,6 +27,7 @@ fn yaml(children: &Children) -> String {
     documents.push(document(&children.service));
     documents.push(document(&children.pod_disruption_budget));
     documents.push(document(&children.network_policy));
+    documents.extend(children.cron_job.iter().map(document));
     documents.extend(children.deployments.iter().map(document));
     documents.join("---\n")
 }
@@ -82,10 +83,37 @@ fn a_check_is_the_pod_of_a_worker_that_ends_by_itself() {
 }
 
 #[test]
+fn the_upkeep_is_the_pod_of_a_worker_that_ends_by_itself_and_runs_when_the_spec_says() {
+    let site = kubernetes();
+    let upkeep_of = |maintenance: serde_json::Value| {
+        let pipeline = changed(&[("/spec/maintenance", maintenance)]);
+        let children = build(&resolved(&pipeline, &world(), &site), &site);
+        let spec = children.cron_job.and_then(|upkeep| upkeep.spec).expect("it is maintained");
+        let pod = spec.job_template.spec.clone().and_then(|job| job.template.spec).expect("a Job has a pod");
+        (spec, pod)
+    };
+    let (spec, pod) = upkeep_of(json!({"schedule": "5 2 * * *", "retention": "7d"}));
+    assert_eq!((spec.schedule.as_str(), spec.concurrency_policy.as_deref()), ("5 2 * * *", Some("Forbid")));
+    assert_eq!(pod.volumes, self::pod(&children("ecommerce").deployments[0]).volumes);
+    let container = &pod.containers[0];
+    let words = ["maintain", "--config", "/etc/sluice/config/config.json", "--retention", "7d"];
+    assert_eq!(container.args.as_ref().unwrap()[..], words);
+    assert!(container.liveness_probe.is_none() && container.ports.is_none());
+    let (spec, pod) = upkeep_of(serde_json::Value::Null);
+    assert_eq!(spec.schedule, "17 * * * *", "a pipeline that says nothing is maintained too");
+    assert!(pod.containers[0].args.as_ref().unwrap().ends_with(&["30d".to_owned()]));
+
+    let template = spec.job_template.spec.map(|job| job.template).unwrap();
+    let labels = template.metadata.and_then(|metadata| metadata.labels).unwrap();
+    let selected = children("ecommerce").service.spec.unwrap().selector.unwrap();
+    assert!(selected.iter().any(|(key, value)| labels.get(key) != Some(value)), "it is no worker");
+}
+
+#[test]
 fn a_suspended_pipeline_keeps_everything_but_its_workers() {
     let pipeline = validated(&changed(&[("/spec/suspend", json!(true))]));
     let children = build_suspended(&pipeline, &kubernetes());
-    assert!(children.deployments.is_empty() && children.config_map.is_none());
+    assert!(children.deployments.is_empty() && children.config_map.is_none() && children.cron_job.is_none());
     snapshot("ecommerce-suspended", &children);
 }
 
@@ -163,6 +191,7 @@ fn everything_belongs_to_the_resource_and_carries_none_of_its_labels() {
     let metadata = [&children.service.metadata, &children.pod_disruption_budget.metadata]
         .into_iter()
         .chain(children.config_map.iter().map(|child| &child.metadata))
+        .chain(children.cron_job.iter().map(|child| &child.metadata))
         .chain(children.deployments.iter().map(|child| &child.metadata));
     for metadata in metadata {
         let owners = metadata.owner_references.as_ref().expect("a child has an owner");

@@ -15,6 +15,7 @@ fn names(children: &Children) -> Vec<String> {
         .into_iter()
         .chain(children.config_map.iter().map(|child| &child.metadata))
         .chain(children.service_account.iter().map(|child| &child.metadata))
+        .chain(children.cron_job.iter().map(|child| &child.metadata))
         .chain(children.deployments.iter().map(|child| &child.metadata))
         .map(|metadata| metadata.name.clone().expect("a child has a name"))
         .collect()
@@ -27,7 +28,9 @@ fn the_longest_name_of_a_pipeline_makes_names_of_at_most_63_characters() {
     let site = kubernetes();
     let children = build(&resolved(&pipeline, &world(), &site), &site);
     let names = names(&children);
-    assert_eq!(names.len(), 133);
+    assert_eq!(names.len(), 134);
+    let upkeep = children.cron_job.expect("a running pipeline is maintained").metadata.name;
+    assert!(upkeep.is_some_and(|name| name.len() <= 52), "a CronJob adds eleven characters for each Job");
     for child in names {
         assert!(child.len() <= 63, "'{child}' has {} characters", child.len());
         assert!(child.starts_with(&format!("{name}-stpl-")), "'{child}' does not say whose it is");

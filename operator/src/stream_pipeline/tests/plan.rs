@@ -57,6 +57,11 @@ impl Cluster {
                 .checks
                 .insert(child.name.clone(), CheckSeen { job: Arc::new(job), ..CheckSeen::default() });
         }
+        if child.resource.kind == "CronJob" {
+            self.seen.upkeep = serde_json::from_value(serde_json::to_value(&child.document).expect("JSON"))
+                .ok()
+                .map(Arc::new);
+        }
         if child.resource.kind == "Deployment" {
             let mut deployment: Deployment =
                 serde_json::from_value(serde_json::to_value(&child.document).expect("JSON"))
@@ -130,7 +135,7 @@ fn a_new_pipeline_is_checked_before_it_gets_workers() {
     cluster.end_checks("Complete");
     let passed = cluster.plan();
     assert_eq!(passed.stage, Stage::Running { rolling: false });
-    assert_eq!(kinds(&passed.wanted), [&BASE[..], &["Deployment", "Deployment"]].concat());
+    assert_eq!(kinds(&passed.wanted), [&BASE[..], &["CronJob", "Deployment", "Deployment"]].concat());
     assert_eq!(passed.unwanted.iter().map(|owned| owned.resource.kind.as_str()).collect::<Vec<_>>(), ["Job"]);
     cluster.apply(&passed, true);
 
@@ -160,6 +165,7 @@ fn a_new_configuration_is_checked_and_then_rolls_one_shard_at_a_time() {
         (0, 0),
         "the old ones go on"
     );
+    assert_eq!(count(&checking.wanted, "CronJob"), 0, "and their upkeep by the configuration that it knows");
     cluster.apply(&checking, true);
     cluster.end_checks("Complete");
 
@@ -250,7 +256,7 @@ fn a_suspended_pipeline_loses_its_workers_and_keeps_what_its_pods_still_use() {
     assert_eq!(plan.stage, Stage::Suspended);
     let mut unwanted: Vec<_> = plan.unwanted.iter().map(|owned| owned.resource.kind.as_str()).collect();
     unwanted.sort_unstable();
-    assert_eq!(unwanted, ["ConfigMap", "Deployment"]);
+    assert_eq!(unwanted, ["ConfigMap", "CronJob", "Deployment"]);
     assert_eq!(plan.wanted.iter().filter(|child| child.policy == Policy::CreateOnly).count(), 0);
 }
 

@@ -97,3 +97,12 @@ fn the_pod_of_every_check_is_restricted() {
         assert_eq!(violations(&pod), Vec::<String>::new(), "{name}");
     }
 }
+
+#[test]
+fn the_pod_of_every_upkeep_is_restricted() {
+    for name in example_names() {
+        let job = children(&name).cron_job.and_then(|upkeep| upkeep.spec?.job_template.spec);
+        let pod = job.and_then(|job| job.template.spec).expect("an upkeep has a pod");
+        assert_eq!(violations(&pod), Vec::<String>::new(), "{name}");
+    }
+}

@@ -34,7 +34,6 @@ pub fn validate(pipeline: &StreamPipeline) -> Result<ValidatedPipeline, Vec<Inva
     source::validate_key_column(&spec.source.kafka, fields.as_ref(), &mut faults);
     let silver = silver::validate_silver(&spec.silver, fields.as_ref(), &mut faults);
     let gold = gold::validate_gold(&spec.gold, &silver, &mut faults);
-    operations::validate_maintenance(spec.maintenance.as_ref(), &mut faults);
     operations::validate_warehouse(spec.warehouse.as_ref(), &spec.gold, &mut faults);
     let validated = ValidatedPipeline {
         namespace: pipeline.namespace().unwrap_or_else(|| "default".to_owned()),
@@ -54,6 +53,7 @@ pub fn validate(pipeline: &StreamPipeline) -> Result<ValidatedPipeline, Vec<Inva
         bronze: sluice_contract::config::Bronze { keep_value },
         silver,
         gold,
+        maintenance: operations::validate_maintenance(spec.maintenance.as_ref(), &mut faults),
         pods: pods::validate_pods(spec.pod_template.as_ref(), &mut faults),
         suspended: spec.suspend.unwrap_or(false),
     };

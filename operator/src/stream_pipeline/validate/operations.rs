@@ -6,6 +6,10 @@ use super::columns::refuse_repeated;
 use super::cron;
 use super::measure::{DAY, HOUR, MINUTE, SECOND, TEN_YEARS, milliseconds};
 use crate::problem::Faults;
+use crate::stream_pipeline::validated::Maintenance;
+
+/// Once an hour, but not when everybody else's work begins.
+const DEFAULT_SCHEDULE: &str = "17 * * * *";
 
 /// The number of shards to start with.
 pub(super) fn validate_shards(
@@ -34,11 +38,24 @@ pub(super) fn validate_shards(
     1
 }
 
-pub(super) fn validate_maintenance(maintenance: Option<&crd::Maintenance>, faults: &mut Faults) {
-    let Some(maintenance) = maintenance else { return };
-    validate_schedule("spec.maintenance.schedule", maintenance.schedule.as_deref(), faults);
-    let retention = maintenance.retention.as_deref();
-    milliseconds("spec.maintenance.retention", retention, 30 * DAY, DAY..=TEN_YEARS, faults);
+/// A pipeline is maintained whether or not it says when.
+pub(super) fn validate_maintenance(
+    maintenance: Option<&crd::Maintenance>,
+    faults: &mut Faults,
+) -> Maintenance {
+    let schedule = maintenance.and_then(|maintenance| maintenance.schedule.as_deref());
+    validate_schedule("spec.maintenance.schedule", schedule, faults);
+    let retention = maintenance.and_then(|maintenance| maintenance.retention.as_deref());
+    Maintenance {
+        schedule: schedule.unwrap_or(DEFAULT_SCHEDULE).to_owned(),
+        retention_ms: milliseconds(
+            "spec.maintenance.retention",
+            retention,
+            30 * DAY,
+            DAY..=TEN_YEARS,
+            faults,
+        ),
+    }
 }
 
 pub(super) fn validate_warehouse(
