@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import threading
 import time
@@ -12,14 +11,12 @@ from deltalake import DeltaTable
 
 import lakes
 from conftest import ROOT
+from faults import COMMIT, TRAFFIC, failpoints
 from oracle import decode_json, run_pipeline
 from transactions import MONDAY_8_PM, json_message
 
 KAFKA_TIME = MONDAY_8_PM * 1000
 DAY = 86_400
-# Epochs so short that files and log entries come by the hundred.
-COMMIT = {"everyMs": 50, "maxBytes": 64 * 2**20}
-TRAFFIC = ("--rate", "1000", "--duplicates", "0.05", "--late", "0.02", "--malformed", "0.02", "--odd", "0.02")
 # What is written now takes part at once.
 AT_ONCE = ("--settled-after", "0s")
 
@@ -34,15 +31,6 @@ def maintain(tmp_path, worker_program, run):
         return run(worker_program, "maintain", "--config", file, *flags, environment=environment)
 
     return start
-
-
-def failpoints() -> list:
-    """The names in `sluice_lake::failpoint::OF_MAINTENANCE`, in order."""
-    source = (ROOT / "workers/lake/src/failpoint.rs").read_text()
-    listed = re.search(r"pub const OF_MAINTENANCE: &\[&str\] = &\[(.*?)\];", source, re.DOTALL)
-    names = re.findall(r'"(\w+)"', listed[1])
-    assert len(names) >= 8, names
-    return names
 
 
 def sound(first: int, count: int) -> list:
@@ -156,7 +144,7 @@ def test_a_thousand_small_files_become_few_and_a_death_at_any_step_loses_nothing
     newest = set(manifests(lake)[-2:])
     age([file for file in lake.rglob("*") if file.is_file() and file not in newest], 2 * DAY)
 
-    for name in failpoints():
+    for name in failpoints("OF_MAINTENANCE"):
         run = maintain(ecommerce, *AT_ONCE, environment={"SLUICE_FAILPOINT": name})
         code = run.wait()
         assert code == -signal.SIGKILL, f"{name} never fired; exit code {code}:\n{run.output()[-4000:]}"

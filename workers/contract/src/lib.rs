@@ -6,6 +6,8 @@
 //! | [`report`] | a worker, over HTTP | the operator and `sluice status` |
 //! | [`manifest`] | a worker, into the lake | the worker that takes over, maintenance, the merge |
 //!
+//! [`cut`] is the rule by which all of them divide a topic.
+//!
 //! Both ends of each arrow compile against the same struct, so they cannot drift apart. Nothing here
 //! does I/O, and nothing here knows Kubernetes, Kafka or Delta.
 //!
@@ -13,6 +15,7 @@
 //! Durations are integers with the same suffixes.
 
 pub mod config;
+pub mod cut;
 pub mod manifest;
 pub mod reasons;
 pub mod report;

@@ -57,7 +57,7 @@ pub(super) enum Standing {
 /// All chains of a lake that have a manifest.
 pub(super) async fn all(store: &Store) -> Result<Vec<ChainEnd>, LakeError> {
     let mut ends = Vec::new();
-    for job in store.directories(ROOT).await? {
+    for job in store.list_directories(ROOT).await? {
         for generation in numbers::<u64>(store, &format!("{ROOT}/{job}")).await? {
             for shard in numbers::<u32>(store, &format!("{ROOT}/{job}/{generation}")).await? {
                 let id = ChainId { job: job.clone(), generation, shard };
@@ -70,7 +70,7 @@ pub(super) async fn all(store: &Store) -> Result<Vec<ChainEnd>, LakeError> {
 
 /// The directories that are named by a number.
 async fn numbers<N: std::str::FromStr>(store: &Store, directory: &str) -> Result<Vec<N>, LakeError> {
-    let names = store.directories(directory).await?;
+    let names = store.list_directories(directory).await?;
     Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
 }
 

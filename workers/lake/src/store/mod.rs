@@ -177,16 +177,14 @@ impl Store {
         Ok(files)
     }
 
-    /// The names of the directories directly in `directory`, sorted; none if there is no such directory.
-    pub(crate) async fn directories(&self, directory: &str) -> Result<Vec<String>, LakeError> {
+    /// The names of the directories directly in `directory`, in no order.
+    pub(crate) async fn list_directories(&self, directory: &str) -> Result<Vec<String>, LakeError> {
         let prefix = self.location("list", directory)?;
         let listing = self.0.lake.list_with_delimiter(Some(&prefix)).await;
         let listing =
             listing.map_err(|source| LakeError::from_store("list", self.name(directory), source))?;
         let names = listing.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned));
-        let mut names: Vec<String> = names.collect();
-        names.sort();
-        Ok(names)
+        Ok(names.collect())
     }
 
     /// Deletes many files, in batches where the storage can, whether or not they exist.

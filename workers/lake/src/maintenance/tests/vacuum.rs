@@ -70,6 +70,22 @@ async fn the_files_of_an_epoch_that_waits_for_its_manifest_stay_however_long_it_
 }
 
 #[tokio::test]
+async fn a_chain_that_has_ended_holds_nothing_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut process = Process::start(&directory, 0).await;
+    process.commit(1).await;
+    tick().await;
+    process.store().put(ORPHAN, Bytes::from_static(b"x")).await.unwrap();
+    assert_eq!(files(&vacuumed(&process, &after(2 * DAY)).await), 0, "it may be of the next epoch");
+    let writer = crate::fixtures::writer("heir");
+    crate::chain::seal(process.store(), process.chain.id(), &writer, "revision").await.unwrap();
+    tick().await;
+    process.store().put(ORPHAN, Bytes::from_static(b"x")).await.unwrap();
+    assert_eq!(files(&vacuumed(&process, &after(2 * DAY)).await), 1);
+    assert_eq!(offsets(&process.lake).await, all(10));
+}
+
+#[tokio::test]
 async fn the_files_of_a_manifest_that_is_not_in_the_table_stay() {
     let directory = tempfile::tempdir().unwrap();
     let mut process = Process::start(&directory, 0).await;
