@@ -1,9 +1,11 @@
 //! What a vacuum deletes, and what it must not.
 
 use bytes::Bytes;
+use serde_json::json;
 
 use super::*;
 use crate::maintenance::{Refusal, Vacuumed, compact, opened::Opened, vacuum};
+use crate::table::head::entry_path;
 
 const ORPHAN: &str = "bronze/day=2026-01-05/part-00000000-0000-0000-0000-000000000001.parquet";
 
@@ -67,6 +69,34 @@ async fn the_files_of_an_epoch_that_waits_for_its_manifest_stay_however_long_it_
     assert_eq!(process.chain.append(&next).await.unwrap(), Appended::Created);
     process.table.roll_forward(&next).await.unwrap();
     assert_eq!(offsets(&process.lake).await, all(20));
+}
+
+#[tokio::test]
+async fn a_live_file_of_another_writer_stays_however_its_path_is_escaped() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut process = Process::start(&directory, 0).await;
+    process.commit(1).await;
+    let names =
+        [("day=a%2520b/x.parquet", "day=a%20b/x.parquet"), ("day=%C3%BC%20b/x.parquet", "day=ü b/x.parquet")];
+    for (version, (escaped, path)) in (2..).zip(names) {
+        process.store().put(&format!("bronze/{path}"), Bytes::from_static(b"x")).await.unwrap();
+        let add = json!({"add": {
+            "path": escaped,
+            "partitionValues": {"day": null},
+            "size": 1,
+            "modificationTime": 1,
+            "dataChange": true,
+        }});
+        let entry = Bytes::from(add.to_string());
+        process.store().put(&entry_path("bronze", version), entry).await.unwrap();
+    }
+    process.store().put("bronze/day=a b/x.parquet", Bytes::from_static(b"x")).await.unwrap();
+    tick().await;
+    process.idle(1).await;
+    assert_eq!(files(&vacuumed(&process, &after(365 * DAY)).await), 1, "the one that is not live");
+    for (_, path) in names {
+        assert_eq!(process.lake.read(&format!("bronze/{path}")).await.unwrap(), "x", "{path}");
+    }
 }
 
 #[tokio::test]
