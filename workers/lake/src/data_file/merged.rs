@@ -103,14 +103,15 @@ impl MergedFile {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => {
-                let dictionaries = Dictionaries::choose(&rows, None);
-                none.insert(OpenFile::new(&self.stored, &dictionaries, Some(ROW_GROUP_ROWS))?)
-            }
+        let mut file = if let Some(file) = self.file.take() {
+            file
+        } else {
+            let dictionaries = Dictionaries::choose(&rows, None);
+            OpenFile::new(&self.stored, &dictionaries, Some(ROW_GROUP_ROWS))?
         };
-        file.write(&rows)
+        file.write(&rows)?;
+        self.file = Some(file);
+        Ok(())
     }
 
     /// Rows of a file in the table's columns of today: those that are newer than the file are null.

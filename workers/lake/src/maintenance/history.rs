@@ -41,10 +41,12 @@ pub(super) async fn declare_retention(
 /// A duration as Delta's properties have it.
 fn interval(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let (count, unit) = match seconds {
-        _ if seconds.is_multiple_of(86_400) => (seconds / 86_400, "days"),
-        _ if seconds.is_multiple_of(3_600) => (seconds / 3_600, "hours"),
-        _ => (seconds, "seconds"),
+    let (count, unit) = if seconds.is_multiple_of(86_400) {
+        (seconds / 86_400, "days")
+    } else if seconds.is_multiple_of(3_600) {
+        (seconds / 3_600, "hours")
+    } else {
+        (seconds, "seconds")
     };
     format!("interval {count} {unit}")
 }
