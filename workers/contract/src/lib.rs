@@ -5,6 +5,7 @@
 //! | [`config`] | the operator (a ConfigMap) or local mode (a file) | a worker, at start |
 //! | [`report`] | a worker, over HTTP | the operator and `sluice status` |
 //! | [`manifest`] | a worker, into the lake | the worker that takes over, maintenance, the merge |
+//! | [`metrics`] | worker and operator, over HTTP | Prometheus, alert rules, dashboards |
 //!
 //! Both ends of each arrow compile against the same struct, so they cannot drift apart. Nothing here
 //! does I/O, and nothing here knows Kubernetes, Kafka or Delta.
@@ -14,5 +15,6 @@
 
 pub mod config;
 pub mod manifest;
+pub mod metrics;
 pub mod reasons;
 pub mod report;

@@ -17,7 +17,7 @@ use super::committer::{storage_problem, table_report};
 use crate::finding::Finding;
 use crate::kafka::{TopicError, topic_id};
 use crate::registry_client::{Answer, RegistryClient, RegistryError};
-use crate::report::Scope;
+use crate::report::{Scope, Step};
 
 /// The job's name in chains and paths.
 pub(crate) const JOB: &str = "ingest";
@@ -160,14 +160,15 @@ pub(crate) async fn start(job: &Job, writer: &Writer) -> Result<Start, RestoreEr
     let ingest = compile(config, text.map_or("", String::as_str), *identity.lake_id.as_bytes())?;
 
     let chain = ChainId { job: JOB.to_owned(), generation: number, shard: job.shard };
-    let claim = lake.claim(chain.clone(), writer.clone(), &config.revision).await.context(LakeSnafu)?;
+    let claim = lake.claim(chain.clone(), writer.clone(), &config.revision);
+    let claim = job.status.timed(Step::Claim, claim).await.context(LakeSnafu)?;
     let (chain, claim) = match claim {
         Claim::Won { chain, manifest } => (chain, manifest),
         Claim::HeldByNewer { writer: by } => return Ok(Start::Held { lake, chain, by }),
     };
     let specs = specs(&ingest);
-    let tables = recover(&lake, &chain, &claim, &specs).await?;
-    let ingest = load(ingest, &lake, &claim).await?;
+    let tables = job.status.timed(Step::Recover, recover(&lake, &chain, &claim, &specs)).await?;
+    let ingest = job.status.timed(Step::Load, load(ingest, &lake, &claim)).await?;
     tracing::info!(chain = %chain.id(), epoch = claim.epoch, partitions = claim.partitions.len(), "claimed the chain");
     let reports = tables.iter().map(table_report).collect();
     job.status.restore(claim.epoch, claim.partitions.clone(), reports);
