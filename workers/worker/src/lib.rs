@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ingest`] | reads Kafka and writes bronze, silver and quarantine, exactly once |
 //! | [`check`] | says what is wrong with a configuration, before anything runs on it |
+//! | [`quarantine`] | shows refused messages, and takes them up again after a fix, exactly once |
 //! | [`generate`] | produces realistic traffic for demos, tests and benchmarks |
 //!
 //! What they share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
@@ -16,6 +17,7 @@ pub mod finding;
 pub mod generate;
 pub mod ingest;
 pub mod kafka;
+pub mod quarantine;
 pub mod registry_client;
 pub mod report;
 pub mod stop;

@@ -1,12 +1,13 @@
 //! The command line of `sluice-worker`.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use sluice_worker::check::{self, CheckArguments};
 use sluice_worker::generate::{self, GenerateArguments};
 use sluice_worker::ingest::{self, IngestArguments, IngestError};
+use sluice_worker::quarantine::{self, QuarantineCommand};
 use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
 
@@ -39,6 +40,9 @@ enum Command {
     Ingest(IngestArguments),
     /// Say what is wrong with a configuration.
     Check(CheckArguments),
+    /// Look into refused messages, and replay them after a fix.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// Produce realistic e-commerce traffic.
     Generate(GenerateArguments),
 }
@@ -54,6 +58,10 @@ fn main() -> ExitCode {
         match arguments.command {
             Command::Ingest(arguments) => ended(Box::pin(ingest::run(arguments)).await),
             Command::Check(arguments) => Box::pin(check::run(arguments)).await,
+            Command::Quarantine(command) => match Box::pin(quarantine::run(command)).await {
+                Ok(text) => printed(&text),
+                Err(error) => failed(&error.to_string()),
+            },
             Command::Generate(arguments) => match Box::pin(generate::run(arguments)).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failed(&error.to_string()),
@@ -75,6 +83,12 @@ fn ended(outcome: Result<(), IngestError>) -> ExitCode {
     }
     let code = failed(&error.to_string());
     if unusable { ExitCode::from(UNUSABLE) } else { code }
+}
+
+/// Whoever closes the pipe has read enough.
+fn printed(text: &str) -> ExitCode {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 fn failed(message: &str) -> ExitCode {

@@ -9,6 +9,7 @@ mod head;
 mod landed;
 mod log_entry;
 mod open;
+pub(crate) mod query;
 mod recover;
 mod roll_forward;
 mod schema;
