@@ -9,12 +9,14 @@ import signal
 import subprocess
 
 import pytest
+import requests
 import yaml
 
 import lakes
+import pipelines
 from conftest import ROOT
-from oracle import decode_json, run_pipeline
-from transactions import ABSENT, MONDAY_8_PM, json_message
+from oracle import decode_avro, decode_json, run_pipeline
+from transactions import ABSENT, MONDAY_8_PM, avro_datum, frame, json_message
 
 KAFKA_TIME = MONDAY_8_PM * 1000
 MINUTE = 60_000
@@ -250,6 +252,29 @@ def test_a_replayed_row_is_a_copy_if_silver_has_its_key_sent_within_the_window(
         (0, 6): "silver",
     }
     assert_accounts(lake, topic.read_all(), copies=2)
+
+
+def test_avro_messages_whose_schema_was_missing_are_replayed_once_it_is_registered(
+    topic, ingest, quarantine, lake, registry
+):
+    # The first id of the registry is taken by the topic's own schema.
+    unknown = 2
+    topic.produce([(0, KAFKA_TIME + n, b"17", frame(unknown, avro_datum(transaction_id=f"a-{n}"))) for n in range(5)])
+    configuration = pipelines.ecommerce(topic.servers, topic.name, lake, registry=registry)
+    ingest(configuration, "--until-caught-up", "--schema-not-found-after", "1s").succeed()
+    (group,) = quarantine("list", configuration)
+    assert (group["reason"], group["messages"]) == ("UnknownSchemaId", 5)
+    (still,) = quarantine("replay", configuration)["stillRefused"]
+    assert (still["reason"], still["messages"]) == ("UnknownSchemaId", 5)
+    for subject, schema in (("first", {"type": "string"}), (f"{topic.name}-value", pipelines.TRANSACTION_SCHEMA)):
+        body = {"schema": json.dumps(schema)}
+        requests.post(f"{registry}/subjects/{subject}/versions", json=body, timeout=30).raise_for_status()
+    assert quarantine("replay", configuration)["silver"] == 5
+    messages = topic.read_all()
+    assert_accounts(lake, messages)
+    expected = run_pipeline(messages, lambda value: decode_avro(value, {unknown: pipelines.TRANSACTION_SCHEMA}))
+    for name in ("bronze", "silver"):
+        lakes.assert_rows(lakes.read_with_delta_rs(lake / name), getattr(expected, name), lakes.TABLES[name], name)
 
 
 def test_filters_choose_what_is_listed_shown_and_replayed(topic, ecommerce, ingest, quarantine, lake):

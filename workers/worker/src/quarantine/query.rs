@@ -98,42 +98,32 @@ fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The rows of silver that have the key of a candidate, on its partition: the candidate's position, the key as
-/// text, and both timestamps. Candidates without one come once, with nulls.
+/// The rows of silver that have the key of a candidate, on its partition: the candidate's position, both timestamps,
+/// and the key. Candidates without one come once, with nulls.
 ///
-/// `candidate_silver` and `candidate_bronze` are the candidates, in the columns of the tables.
-pub(super) fn copies(by: &[KeyColumn]) -> String {
-    let of = |silver: &str, bronze: &str| -> Vec<String> {
-        by.iter()
-            .map(|column| match column {
-                KeyColumn::Silver(name) => format!("{silver}.{}", identifier(name)),
-                KeyColumn::Bronze(name) => format!("{bronze}.{}", identifier(name)),
-            })
-            .collect()
-    };
-    let named = |columns: Vec<String>| -> String {
-        let columns = columns.into_iter().enumerate().map(|(index, column)| format!("{column} AS k{index}"));
-        columns.collect::<Vec<_>>().join(", ")
-    };
-    let position = |silver: &str, bronze: &str| {
-        format!("{silver}.\"partition\" AS p, {silver}.\"offset\" AS o, {bronze}.kafka_timestamp AS t")
-    };
-    let joined = |silver: &str, bronze: &str| {
+/// `candidate_silver` and `candidate_bronze` are the candidates, in the columns of the tables. Only rows that were
+/// sent between the two times of `sent` are looked at, or that nobody knows when, so that no whole table is read.
+pub(super) fn copies(by: &[KeyColumn], sent: Option<(i64, i64)>) -> String {
+    let keys: String =
+        by.iter().enumerate().map(|(index, column)| format!(", {} AS k{index}", column.sql())).collect();
+    let rows = |silver: &str, bronze: &str| {
         format!(
-            "{silver} s JOIN {bronze} b ON s.\"partition\" = b.\"partition\" AND s.\"offset\" = b.\"offset\""
+            "SELECT s.\"partition\" AS p, s.\"offset\" AS o, b.kafka_timestamp AS t{keys} FROM {silver} s \
+             JOIN {bronze} b ON s.\"partition\" = b.\"partition\" AND s.\"offset\" = b.\"offset\""
         )
     };
+    let near = sent.map_or(String::new(), |(from, to)| {
+        let (from, to) = (time(from), time(to));
+        format!(" WHERE b.kafka_timestamp IS NULL OR b.kafka_timestamp BETWEEN {from} AND {to}")
+    });
+    let of_candidate: String = (0..by.len()).map(|index| format!(", c.k{index}")).collect();
     let same: String =
         (0..by.len()).map(|index| format!(" AND c.k{index} IS NOT DISTINCT FROM f.k{index}")).collect();
-    let keys: String = (0..by.len()).map(|index| format!(", c.k{index}")).collect();
-    let columns = || format!("{}, {}", position("s", "b"), named(of("s", "b")));
     format!(
-        "SELECT c.p, c.o, c.t, f.o, f.t{keys} FROM (SELECT {} FROM {}) c LEFT JOIN (SELECT {} FROM {}) f \
-         ON c.p = f.p{same} ORDER BY c.p, c.o",
-        columns(),
-        joined("candidate_silver", "candidate_bronze"),
-        columns(),
-        joined("silver", "bronze"),
+        "SELECT c.p, c.o, c.t, f.o, f.t{of_candidate} FROM ({}) c LEFT JOIN ({}{near}) f ON c.p = f.p{same} \
+         ORDER BY c.p, c.o",
+        rows("candidate_silver", "candidate_bronze"),
+        rows("silver", "bronze"),
     )
 }
 
@@ -142,6 +132,15 @@ pub(super) fn copies(by: &[KeyColumn]) -> String {
 pub(super) enum KeyColumn {
     Silver(String),
     Bronze(String),
+}
+
+impl KeyColumn {
+    fn sql(&self) -> String {
+        match self {
+            Self::Silver(name) => format!("s.{}", identifier(name)),
+            Self::Bronze(name) => format!("b.{}", identifier(name)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +160,16 @@ mod tests {
             "q.stage = 'silver' AND q.reason = 'it''s' AND q.\"partition\" = 3 AND q.\"offset\" = 7";
         assert_eq!(conditions(&filter, None, &[]), expected);
         assert_eq!(conditions(&Filter::default(), None, &[]), "true");
+    }
+
+    #[test]
+    fn copies_are_looked_for_in_the_tables_that_have_the_key_and_near_in_time() {
+        let by = [KeyColumn::Silver("id".to_owned()), KeyColumn::Bronze("a\"b".to_owned())];
+        let sql = copies(&by, Some((1, 2)));
+        assert!(sql.contains("s.\"id\" AS k0, b.\"a\"\"b\" AS k1 FROM silver s"), "{sql}");
+        assert!(sql.contains("c.k1 IS NOT DISTINCT FROM f.k1"), "{sql}");
+        assert_eq!(sql.matches(" WHERE ").count(), 1, "the candidates are all looked at: {sql}");
+        assert!(!copies(&by, None).contains("WHERE"));
     }
 
     #[test]

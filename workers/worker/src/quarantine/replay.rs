@@ -25,7 +25,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use arrow::array::RecordBatch;
-use sluice_contract::config::{Format, WorkerConfig};
+use sluice_contract::config::{Deduplicate, Format, WorkerConfig};
 use sluice_contract::manifest::{
     ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, StateFiles, Writer,
 };
@@ -142,15 +142,15 @@ impl<'a> Replay<'a> {
         let of = |stage| page.iter().filter(move |message| message.stage == stage);
         let decode = look(&mut self.decode, self.registry.as_ref(), of(STAGE_DECODE)).await?;
         let silver = look(&mut self.silver, self.registry.as_ref(), of(STAGE_SILVER)).await?;
+        let within_us = self.config.silver.deduplicate.as_ref().map_or(0, window_us);
+        let sent = sent_near(&page, within_us);
         let looked = Looked::new(page, decode, silver).context(ColumnsSnafu)?;
         let copies = match (&self.config.silver.deduplicate, looked.candidates().context(ColumnsSnafu)?) {
-            (Some(deduplicate), Some((silver, bronze))) => {
+            (Some(_), Some((silver, bronze))) => {
                 let candidates = [("candidate_silver", silver), ("candidate_bronze", bronze)];
-                let sql = query::copies(&self.key);
+                let sql = query::copies(&self.key, sent);
                 let rows =
                     self.lake.query(&["silver", "bronze"], &candidates, &sql).await.context(LakeSnafu)?;
-                let within_us =
-                    i64::try_from(deduplicate.within_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
                 copies(&rows, within_us).context(ColumnsSnafu)?
             }
             _ => HashSet::new(),
@@ -193,6 +193,18 @@ impl<'a> Replay<'a> {
         failpoint::hit("after_all_commits");
         Ok(())
     }
+}
+
+fn window_us(deduplicate: &Deduplicate) -> i64 {
+    i64::try_from(deduplicate.within_ms.saturating_mul(1_000)).unwrap_or(i64::MAX)
+}
+
+/// When whatever is near to one of the messages was sent; `None` where one does not tell when it was.
+fn sent_near(messages: &[RefusedMessage], within_us: i64) -> Option<(i64, i64)> {
+    let times = messages.iter().map(|message| message.kafka_timestamp.as_ref().map(|(us, _)| *us));
+    let times: Vec<i64> = times.collect::<Option<_>>()?;
+    let (first, last) = (times.iter().min()?, times.iter().max()?);
+    Some((first.saturating_sub(within_us), last.saturating_add(within_us)))
 }
 
 /// What a core makes of messages.
