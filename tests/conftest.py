@@ -93,7 +93,8 @@ def ingest(tmp_path, worker_program, run):
     def start(configuration: dict, *flags, environment=None, wrapper=()) -> Program:
         text = json.dumps(configuration, indent=1)
         file = tmp_path / f"config-{abs(hash(text))}.json"
-        file.write_text(text)
+        if not file.exists():  # another worker may be reading it
+            file.write_text(text)
         return run(worker_program, "ingest", "--config", file, *flags, environment=environment, wrapper=wrapper)
 
     return start

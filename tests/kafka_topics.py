@@ -36,6 +36,13 @@ class Topic:
             assert time.monotonic() < deadline, f"topic {self.name} has no leaders after {DEADLINE} s"
             time.sleep(0.1)
 
+    def grow(self, partitions: int):
+        """Adds partitions."""
+        client = admin.AdminClient({"bootstrap.servers": self.servers})
+        client.create_partitions([admin.NewPartitions(self.name, partitions)])[self.name].result(DEADLINE)
+        self.partitions = partitions
+        self._await_leaders(client)
+
     def delete(self):
         client = admin.AdminClient({"bootstrap.servers": self.servers})
         client.delete_topics([self.name])[self.name].result(DEADLINE)

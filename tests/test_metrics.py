@@ -126,7 +126,7 @@ def test_times_are_in_seconds_and_every_step_is_measured(topic, ecommerce, inges
         assert scrape.value(f"{name}_count") == epochs, name
     for step in ("files", "state", "manifest", "tables"):
         assert scrape.value("sluice_commit_step_duration_seconds_count", step=step) >= epochs, step
-    for step in ("claim", "recover", "load"):
+    for step in ("inherit", "claim", "recover", "load"):
         assert scrape.value("sluice_start_step_duration_seconds_count", step=step) == 1, step
     watermark = scrape.value("sluice_watermark_timestamp_seconds", partition="0")
     silver = lakes.read_with_delta_rs(lake / "silver")

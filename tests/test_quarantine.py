@@ -15,6 +15,7 @@ import yaml
 import lakes
 import pipelines
 from conftest import ROOT
+from faults import COMMIT, failpoints
 from oracle import decode_avro, decode_json, run_pipeline
 from transactions import ABSENT, MONDAY_8_PM, avro_datum, frame, json_message
 
@@ -50,7 +51,7 @@ def quarantine(worker_program, tmp_path):
 
 def strict(configuration: dict) -> dict:
     """The configuration before the fix: one rule too many, and a field that must be there."""
-    strict = copy.deepcopy(configuration)
+    strict = copy.deepcopy(configuration) | {"revision": "strict"}
     strict["silver"]["require"].append({"reason": "TooSmall", "expr": "amount >= 50"})
     return strict
 
@@ -90,7 +91,12 @@ def mixed(first: int = 0) -> list:
         {"merchant": ABSENT},
     ]
     others = [
-        (number % 3, KAFKA_TIME + number, b"17", json_message(transaction_id=f"o-{first + number}", **changes[number % 5]))
+        (
+            number % 3,
+            KAFKA_TIME + number,
+            b"17",
+            json_message(transaction_id=f"o-{first + number}", **changes[number % 5]),
+        )
         for number in range(200)
     ]
     broken = [(number % 3, KAFKA_TIME, b"17", value) for number, value in enumerate([None, b"", b"{", b"\xff\x00"])]
@@ -170,10 +176,8 @@ def test_a_replay_after_a_fix_makes_the_tables_that_the_fix_would_have_made(
 
 
 def replay_failpoints() -> list:
-    """Every step of a replay at which it can die, from the list of the lake's failpoints."""
-    source = (ROOT / "workers/lake/src/failpoint.rs").read_text()
-    listed = re.search(r"pub const ALL: &\[&str\] = &\[(.*?)\];", source, re.DOTALL)
-    names = [name for name in re.findall(r'"(\w+)"', listed[1]) if "checkpoint" not in name and "state" not in name]
+    """Every step of a replay at which it can die."""
+    names = [name for name in failpoints("OF_A_CHAIN") if "checkpoint" not in name and "state" not in name]
     assert {"before_manifest", "after_manifest", "before_commit_silver"} <= set(names), names
     return [*names, "before_commit_replayed", "after_commit_replayed"]
 
@@ -188,7 +192,7 @@ def test_a_kill_at_each_step_of_a_replay_loses_and_doubles_nothing(
         shutil.copytree(lake, copied)
         configuration = fixed(ecommerce) | {"storage": {"uri": f"file://{copied}"}}
         # In the first epoch, and in a later one where there is one.
-        hit = 1 if name in ("after_claim", "after_recover") else 1 + number % 2
+        hit = 1 if name in ("before_claim", "after_claim", "after_recover") else 1 + number % 2
         monkeypatch.setenv("SLUICE_FAILPOINT", f"{name}={hit}")
         died = subprocess.run(quarantine.command("replay", configuration), capture_output=True, timeout=240)
         monkeypatch.delenv("SLUICE_FAILPOINT")
@@ -203,14 +207,13 @@ def test_replays_at_the_same_time_as_each_other_and_as_the_ingest_double_nothing
 ):
     topic.produce(mixed())
     ingest(strict(ecommerce), "--until-caught-up").succeed()
-    configuration = fixed(ecommerce) | {"commit": {"everyMs": 50, "maxBytes": 2**26}}
+    configuration = fixed(ecommerce) | {"commit": COMMIT}
     worker = ingest(configuration)
     worker.await_output("reading partitions")
     replays = []
     for round_number in range(3):
-        replays.append(
-            subprocess.Popen(quarantine.command("replay", configuration), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        )
+        command = quarantine.command("replay", configuration)
+        replays.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         topic.produce(mixed(first=(round_number + 1) * 100_000)[-300:])
     ended = [(replay.communicate(timeout=240)[1].decode(), replay.returncode) for replay in replays]
     for errors, code in ended:

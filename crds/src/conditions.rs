@@ -86,8 +86,6 @@ pub mod reasons {
     pub const OFFSETS_EXPIRED: &str = "OffsetsExpired";
     /// The lake has tables but not the state that belongs to them.
     pub const STATE_LOST: &str = "StateLost";
-    /// The lake is cut into another number of shards than the spec asks for.
-    pub const SHARDS_CHANGED: &str = "ShardsChanged";
     /// The configuration is being checked before any worker gets it.
     pub const CHECKING: &str = "Checking";
     /// The check found nothing wrong.

@@ -29,7 +29,7 @@ pub fn pace(plan: &Plan, applied: &Applied) -> Pace {
         }
         Stage::Checking(Check::Failed { .. }) => Pace::Seconds(15),
         Stage::Running { rolling: true } => Pace::Seconds(5),
-        Stage::Running { rolling: false } | Stage::ShardsFixed { .. } => Pace::Seconds(30),
+        Stage::Running { rolling: false } => Pace::Seconds(30),
     }
 }
 
@@ -59,7 +59,6 @@ mod tests {
             (Stage::Refused(Vec::new()), Pace::OnChange),
             (Stage::Waiting(Vec::new()), Pace::Seconds(10)),
             (Stage::Suspended, Pace::Seconds(300)),
-            (Stage::ShardsFixed { lake: 1, wanted: 2 }, Pace::Seconds(30)),
             (Stage::Checking(Check::Running), Pace::Seconds(10)),
             (Stage::Checking(failed), Pace::Seconds(15)),
             (Stage::Running { rolling: true }, Pace::Seconds(5)),

@@ -5,7 +5,6 @@
 //! | refuse | nothing |
 //! | wait | what stays while suspended; workers are left alone |
 //! | suspend | what stays while suspended; everything else goes |
-//! | run, another number of shards than the lake has | as for wait |
 //! | run, configuration not checked | the same, the configuration and its check; workers are left alone |
 //! | run | everything; working shards are restarted one by one |
 
@@ -22,7 +21,6 @@ use super::rollout::{self, Rollout, ShardState};
 use super::seen::Seen;
 use super::standing::Standing;
 use super::validated::ValidatedPipeline;
-use super::workers::Workers;
 use crate::apply::child::{Child, Owned, Policy};
 use crate::problem::{Invalid, Missing};
 use crate::site::Site;
@@ -53,13 +51,6 @@ pub enum Stage {
     Waiting(Vec<Missing>),
     /// Nothing shall run.
     Suspended,
-    /// Its lake has another number of shards than it asks for.
-    ShardsFixed {
-        /// The lake's.
-        lake: u32,
-        /// The spec's.
-        wanted: u32,
-    },
     /// Its configuration is being checked, or did not pass.
     Checking(Check),
     /// Its workers run, or are on their way.
@@ -74,7 +65,6 @@ pub fn plan(
     decision: Decision,
     pipeline: Option<&ValidatedPipeline>,
     seen: &Seen,
-    workers: &Workers,
     site: &Site,
     now: Timestamp,
 ) -> Plan {
@@ -94,15 +84,7 @@ pub fn plan(
             Plan { unwanted, shards: Some(0), ..Plan::of(Stage::Suspended, wanted) }
         }
         Decision::Run(resolved) => {
-            let plan = match workers.proven_shards() {
-                Some(lake) if lake != resolved.pipeline.shards => {
-                    let stage = Stage::ShardsFixed { lake, wanted: resolved.pipeline.shards };
-                    let base = children(&build_suspended(&resolved.pipeline, site));
-                    Plan { shards: Some(lake), ..Plan::of(stage, base) }
-                }
-                _ => plan_run(&resolved, seen, site, now),
-            };
-            Plan { single_node: resolved.single_node, ..plan }
+            Plan { single_node: resolved.single_node, ..plan_run(&resolved, seen, site, now) }
         }
     }
 }

@@ -67,8 +67,7 @@ pub async fn reconcile(context: &Context, pipeline: &StreamPipeline) -> Result<P
     let workers = Workers::of(&seen);
     let valid = validated.as_ref().ok().cloned();
     let decision = decide(validated, &seen.observed, &context.site);
-    let plan =
-        with_slot(context, &owner, plan(decision, valid.as_ref(), &seen, &workers, &context.site, now), now);
+    let plan = with_slot(context, &owner, plan(decision, valid.as_ref(), &seen, &context.site, now), now);
     let applied = applier(context)
         .apply(&owner, &plan.wanted, &seen.children, &plan.unwanted)
         .await

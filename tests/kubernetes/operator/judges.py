@@ -46,7 +46,6 @@ VERDICTS = {
     "Suspended": RESTS,
     "InvalidSpec": STUCK,
     "NameTaken": STUCK,
-    "ShardsChanged": STUCK,
     "ConfigurationRefused": STUCK,
     "Checking": MOVES,
     "CheckFailed": MOVES,

@@ -114,14 +114,15 @@ def test_workers_that_fall_silent_are_unknown_and_not_unhealthy(running, workers
     assert running.condition("payments", "Ready")["status"] == "True"
 
 
-def test_another_number_of_shards_is_refused_while_the_workers_run(running):
-    running.apply(payments(shards=3))
-    ready = running.until_ready("payments", "False", "ShardsChanged")
-    assert "set spec.shards back to 2" in ready["message"]
-    assert running.condition("payments", "Stalled")["status"] == "True"
-    assert len(running.names("deployments")) == 2
-    running.apply(payments())
-    running.until_ready("payments", "True", "Running")
+@pytest.mark.parametrize("shards", [1, 3])
+def test_another_number_of_shards_is_rolled_out_and_back(running, shards):
+    for number in (shards, 2):
+        running.apply(payments(shards=number))
+        names = {f"payments-stpl-ingest-{shard}" for shard in range(number)}
+        running.until(f"{number} shards", lambda names=names: running.names("deployments") == names)
+        running.until_ready("payments", "True", "Running")
+        running.until("one configuration", lambda: len(running.names("configmaps")) == 1)
+        assert status(running)["replicaSummary"] == f"{number}/{number}"
 
 
 def status(namespace) -> dict:

@@ -7,6 +7,8 @@
 //! | [`manifest`] | a worker, into the lake | the worker that takes over, maintenance, the merge |
 //! | [`metrics`] | worker and operator, over HTTP | Prometheus, alert rules, dashboards |
 //!
+//! [`cut`] is the rule by which all of them divide a topic.
+//!
 //! Both ends of each arrow compile against the same struct, so they cannot drift apart. Nothing here
 //! does I/O, and nothing here knows Kubernetes, Kafka or Delta.
 //!
@@ -14,6 +16,7 @@
 //! Durations are integers with the same suffixes.
 
 pub mod config;
+pub mod cut;
 pub mod manifest;
 pub mod metrics;
 pub mod reasons;

@@ -133,29 +133,6 @@ pub enum LakeError {
         /// The topic now.
         wanted: String,
     },
-    /// The number of shards was changed.
-    #[snafu(display(
-        "job '{job}' runs with {found} shards, the configuration now says {wanted}; \
-         this release cannot re-cut a running job: set shards back to {found}"
-    ))]
-    ShardsChanged {
-        /// The job.
-        job: String,
-        /// The number that is in force.
-        found: u32,
-        /// The number now configured.
-        wanted: u32,
-    },
-    /// The chain has ended.
-    #[snafu(display(
-        "chain '{chain}' is sealed at epoch {epoch}: its generation is over; restart this worker with the current generation"
-    ))]
-    ChainSealed {
-        /// The chain.
-        chain: String,
-        /// The epoch of its seal.
-        epoch: u64,
-    },
     /// A manifest does not follow from the one before.
     #[snafu(display("failed to append to chain '{chain}': {reason}"))]
     InconsistentManifest {
@@ -326,8 +303,6 @@ impl LakeError {
             Self::FormatVersion { .. } => "FormatTooNew",
             Self::LakeOwned { .. } => "LakeOwned",
             Self::TopicRecreated { .. } => "TopicRecreated",
-            Self::ShardsChanged { .. } => "ShardsChanged",
-            Self::ChainSealed { .. } => "ChainSealed",
             Self::InconsistentManifest { .. } | Self::RowsMismatch { .. } | Self::Encode { .. } => "Internal",
             Self::Contended { .. } => "Contended",
             Self::SchemaIncompatible { .. } | Self::PartitioningChanged { .. } => "SchemaIncompatible",

@@ -8,14 +8,28 @@ use rustix::process::{Signal, getpid, kill_process};
 /// The variable that arms a failpoint: `NAME`, or `NAME=N` for its N-th hit.
 pub const VARIABLE: &str = "SLUICE_FAILPOINT";
 
-/// Every failpoint, in the order in which an epoch meets them.
+/// Failpoints on the way from one generation to the next, in the order in which a start meets them.
 ///
 /// | name | the crash comes |
 /// |---|---|
+/// | `before_generation` | before a new generation is begun |
+/// | `after_generation` | when it is begun: the one before is doomed |
+/// | `before_seal` | before a chain of the generation before is sealed |
+/// | `after_seal` | when its seal is durable |
+/// | `after_inheritance` | when all tables have what the generation before decided |
+pub const OF_A_GENERATION: &[&str] =
+    &["before_generation", "after_generation", "before_seal", "after_seal", "after_inheritance"];
+
+/// Failpoints of a chain, in the order in which a start and then each epoch meet them.
+///
+/// | name | the crash comes |
+/// |---|---|
+/// | `before_claim` | before the claim's manifest |
 /// | `after_claim` | after the claim's manifest, before anything is restored |
 /// | `after_recover` | after the tables have all epochs of the predecessor |
 /// | `before_data_files` | when the epoch's rows are encoded, before a file is stored |
 /// | `after_data_files` | when all data files are durable |
+/// | `before_state_file` | before the epoch's state, or an inherited one, is stored |
 /// | `after_state_file` | when the state file is durable |
 /// | `before_manifest` | when the manifest is built |
 /// | `after_manifest` | when the manifest is durable: the epoch is decided |
@@ -26,11 +40,13 @@ pub const VARIABLE: &str = "SLUICE_FAILPOINT";
 /// | `after_checkpoint` | after it |
 ///
 /// `<table>` is the table's name with `/` written as `_`.
-pub const ALL: &[&str] = &[
+pub const OF_A_CHAIN: &[&str] = &[
+    "before_claim",
     "after_claim",
     "after_recover",
     "before_data_files",
     "after_data_files",
+    "before_state_file",
     "after_state_file",
     "before_manifest",
     "after_manifest",

@@ -24,8 +24,9 @@ use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
 
-use crate::chain::{Chain, Claim};
+use crate::chain::{Beginning, Chain, Claim};
 use crate::data_file::TableWriter;
+use crate::generation::Generation;
 use crate::lake::Lake;
 use crate::store::Store;
 use crate::table::TableSpec;
@@ -67,9 +68,29 @@ pub(crate) fn writer(id: &str) -> Writer {
 
 /// Claims a chain that must be won.
 pub(crate) async fn won(store: &Store, shard: u32, id: &str) -> (Chain, Manifest) {
-    match crate::chain::claim(store, chain_id(shard), writer(id), "revision").await.unwrap() {
+    won_of(store, chain_id(shard), id, &Beginning::default()).await
+}
+
+/// Claims a chain of any generation that must be won.
+pub(crate) async fn won_of(
+    store: &Store,
+    chain: ChainId,
+    id: &str,
+    beginning: &Beginning,
+) -> (Chain, Manifest) {
+    match crate::chain::claim(store, chain, writer(id), "revision", beginning).await.unwrap() {
         Claim::Won { chain, manifest } => (chain, *manifest),
-        Claim::HeldByNewer { writer } => panic!("the chain is held by {writer:?}"),
+        other => panic!("the chain was not won: {other:?}"),
+    }
+}
+
+/// A generation of the tests.
+pub(crate) fn generation(shards: u32, configuration: &str) -> Generation {
+    Generation {
+        shards,
+        configuration: configuration.to_owned(),
+        deployment_revision: 0,
+        reader_schema: None,
     }
 }
 

@@ -1,30 +1,50 @@
-//! [`Generation`]: how a job is cut into shards, fixed once for all its processes.
+//! [`Generation`]: how a job is cut into shards and configured, fixed once for all its processes.
+//!
+//! Generations are numbered from 0 without gaps. A process that wants another one begins the next; from
+//! then on [`succession`](crate::succession) ends the chains of the one before.
 
 use serde::{Deserialize, Serialize};
 use snafu::{ResultExt, ensure};
 
 use crate::chain::names;
-use crate::error::{FormatVersionSnafu, LakeError, ShardsChangedSnafu, UnreadableSnafu};
+use crate::error::{FormatVersionSnafu, LakeError, UnreadableSnafu};
+use crate::failpoint;
 use crate::store::{Created, Store};
 
 /// The format of `generation.json` that this build writes.
 const FORMAT_VERSION: u32 = 1;
 
-/// The only generation so far: re-cutting a running job is not offered yet.
-const FIRST: u64 = 0;
-
-/// How a job is cut into shards: the content of `generation.json`.
+/// How a job is cut into shards and configured: the content of `generation.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Generation {
     /// Number of shards.
     pub shards: u32,
-    /// Revision of the configuration at the generation's start. Later revisions are in the manifests.
+    /// Revision of the configuration.
     pub configuration: String,
+    /// Deployment revision of the process that began it: an older deployment may not end it.
+    #[serde(default)]
+    pub deployment_revision: u64,
     /// Avro schema text that messages are read with, where the configuration leaves it to the registry:
-    /// fixed at the first start, so that all shards and all restarts read alike.
+    /// fixed once, so that all shards and all restarts read alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reader_schema: Option<String>,
+}
+
+impl Generation {
+    /// Whether a process of this configuration belongs to it.
+    pub fn is_of(&self, shards: u32, configuration: &str) -> bool {
+        self.shards == shards && self.configuration == configuration
+    }
+}
+
+/// A generation and its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    /// From 0.
+    pub number: u64,
+    /// The generation.
+    pub generation: Generation,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -35,31 +55,37 @@ struct GenerationFile {
     generation: Generation,
 }
 
-/// The current generation of a job; `wanted` if it has none yet.
-pub(crate) async fn current(
-    store: &Store,
-    job: &str,
-    wanted: &Generation,
-) -> Result<(u64, Generation), LakeError> {
-    let path = names::generation(job, FIRST);
-    let file = GenerationFile { format_version: FORMAT_VERSION, generation: wanted.clone() };
-    let text = serde_json::to_vec_pretty(&file).expect("a generation has string keys only");
-    if store.create(&path, text.into()).await? == Created::Created {
-        return Ok((FIRST, file.generation));
+/// The newest generation of a job; `None` before its first.
+pub(crate) async fn newest(store: &Store, job: &str) -> Result<Option<Numbered>, LakeError> {
+    let directories = store.list_directories(&names::job(job)).await?;
+    let mut numbers: Vec<u64> = directories.iter().filter_map(|name| name.parse().ok()).collect();
+    numbers.sort_unstable();
+    for number in numbers.into_iter().rev() {
+        // A crash may leave a directory whose file was never made: then it was not begun.
+        if let Some(content) = store.read_if_exists(&names::generation(job, number)).await? {
+            let generation = parse(store, &names::generation(job, number), &content)?;
+            return Ok(Some(Numbered { number, generation }));
+        }
     }
-    let content = store.read(&path).await?;
-    let generation = parse(store, &path, &content)?;
-    check_shards(job, &generation, wanted.shards)?;
-    Ok((FIRST, generation))
+    Ok(None)
 }
 
-/// Fails as [`current`] would for a job of so many shards, and changes nothing.
-pub(crate) async fn check(store: &Store, job: &str, shards: u32) -> Result<(), LakeError> {
-    let path = names::generation(job, FIRST);
-    match store.read_if_exists(&path).await? {
-        Some(content) => check_shards(job, &parse(store, &path, &content)?, shards),
-        None => Ok(()),
+/// Reads a generation that must exist.
+pub(crate) async fn read(store: &Store, job: &str, number: u64) -> Result<Generation, LakeError> {
+    let path = names::generation(job, number);
+    parse(store, &path, &store.read(&path).await?)
+}
+
+/// Begins a generation, unless another process has begun one of that number.
+pub(crate) async fn begin(store: &Store, job: &str, wanted: &Numbered) -> Result<Created, LakeError> {
+    failpoint::hit("before_generation");
+    let file = GenerationFile { format_version: FORMAT_VERSION, generation: wanted.generation.clone() };
+    let text = serde_json::to_vec_pretty(&file).expect("a generation has string keys only");
+    let created = store.create(&names::generation(job, wanted.number), text.into()).await?;
+    if created == Created::Created {
+        failpoint::hit("after_generation");
     }
+    Ok(created)
 }
 
 fn parse(store: &Store, path: &str, content: &[u8]) -> Result<Generation, LakeError> {
@@ -71,11 +97,6 @@ fn parse(store: &Store, path: &str, content: &[u8]) -> Result<Generation, LakeEr
         FormatVersionSnafu { path, found, newest: FORMAT_VERSION }
     );
     Ok(generation)
-}
-
-fn check_shards(job: &str, generation: &Generation, wanted: u32) -> Result<(), LakeError> {
-    ensure!(generation.shards == wanted, ShardsChangedSnafu { job, found: generation.shards, wanted });
-    Ok(())
 }
 
 #[cfg(test)]

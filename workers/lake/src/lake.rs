@@ -7,13 +7,14 @@ use sluice_contract::config::{Owner, Storage};
 use sluice_contract::manifest::{AddedFile, ChainId, StateFile, Writer};
 use uuid::Uuid;
 
-use crate::chain::{self, Claim, SignOfLife, names};
+use crate::chain::{self, Beginning, Claim, SignOfLife, names};
 use crate::data_file::FinishedFile;
 use crate::error::LakeError;
 use crate::failpoint;
-use crate::generation::{self, Generation};
+use crate::generation::{self, Numbered};
 use crate::identity::{self, Identity, TopicIdentity};
 use crate::store::Store;
+use crate::succession::{self, Heir, Inheritance};
 use crate::table::{Table, TableSpec, query};
 
 /// What [`Lake::check`] compares a lake with.
@@ -25,11 +26,7 @@ pub struct Expected<'a> {
     pub topic: &'a TopicIdentity,
     /// The lake id that is to be taken over, if any.
     pub adopt: Option<&'a str>,
-    /// The job's name in chains and paths.
-    pub job: &'a str,
-    /// Number of its shards.
-    pub shards: u32,
-    /// The tables that it fills.
+    /// The tables that are filled.
     pub tables: &'a [TableSpec],
 }
 
@@ -78,15 +75,31 @@ impl Lake {
         identity::identify(&self.store, owner, topic, adopt).await
     }
 
-    /// The current generation of a job, with its number; `wanted` if the job has none yet.
-    ///
-    /// What is stored wins over `wanted`: use the returned reader schema. Another number of shards is
-    /// [`LakeError::ShardsChanged`].
-    pub async fn generation(&self, job: &str, wanted: &Generation) -> Result<(u64, Generation), LakeError> {
-        generation::current(&self.store, job, wanted).await
+    /// The newest generation of a job; `None` before its first.
+    pub async fn generation(&self, job: &str) -> Result<Option<Numbered>, LakeError> {
+        generation::newest(&self.store, job).await
     }
 
-    /// Takes a chain over, unless a newer deployment holds it.
+    /// Begins a generation of a job, unless another process has begun one of that number: [`Self::generation`]
+    /// tells.
+    pub async fn begin_generation(&self, job: &str, wanted: &Numbered) -> Result<(), LakeError> {
+        generation::begin(&self.store, job, wanted).await.map(|_| ())
+    }
+
+    /// Ends the generation before that of `chain`, one of `shards`, and tells what the chain goes on with.
+    ///
+    /// Call it before the first claim of a chain: later ones find everything in the chain itself.
+    pub async fn inherit(
+        &self,
+        chain: &ChainId,
+        shards: u32,
+        writer: &Writer,
+        configuration: &str,
+    ) -> Result<Inheritance, LakeError> {
+        succession::inherit(&self.store, &Heir { chain, shards, writer, configuration }).await
+    }
+
+    /// Takes a chain over, unless it has ended or a newer deployment holds it. A fresh chain gets `beginning`.
     ///
     /// Claiming is always possible, and always stops the present holder. Whether it is right (at start;
     /// after the holder's silence) is the caller's decision.
@@ -95,8 +108,9 @@ impl Lake {
         chain: ChainId,
         writer: Writer,
         configuration: &str,
+        beginning: &Beginning,
     ) -> Result<Claim, LakeError> {
-        chain::claim(&self.store, chain, writer, configuration).await
+        chain::claim(&self.store, chain, writer, configuration, beginning).await
     }
 
     /// Who wrote a chain last, and when; `None` for a chain without manifests.
@@ -146,6 +160,7 @@ impl Lake {
     ) -> Result<StateFile, LakeError> {
         let path = names::state(chain, epoch, Uuid::new_v4());
         let size = bytes.len() as u64;
+        failpoint::hit("before_state_file");
         self.store.put(&path, bytes.into()).await?;
         failpoint::hit("after_state_file");
         Ok(StateFile { path, bytes: size, epoch, written_at_ms: crate::now_ms() })
@@ -162,16 +177,20 @@ impl Lake {
     ///
     /// A lake of somebody else is one refusal: what is in it does not matter then.
     pub async fn check(&self, expected: &Expected<'_>) -> Vec<LakeError> {
-        let Expected { owner, topic, adopt, job, shards, tables } = expected;
+        let Expected { owner, topic, adopt, tables } = expected;
         if let Err(error) = identity::check(&self.store, owner, topic, *adopt).await {
             return vec![error];
         }
         let mut refusals = Vec::new();
-        refusals.extend(generation::check(&self.store, job, *shards).await.err());
         for spec in *tables {
             refusals.extend(Table::check(&self.store, spec).await.err());
         }
         refusals
+    }
+
+    /// Fails where a table exists that cannot become what is wanted, and changes nothing.
+    pub async fn check_tables(&self, specs: &[TableSpec]) -> Result<(), LakeError> {
+        try_join_all(specs.iter().map(|spec| Table::check(&self.store, spec))).await.map(|_| ())
     }
 
     /// Reads a file by its path relative to the root.

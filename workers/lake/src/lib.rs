@@ -38,16 +38,18 @@ mod generation;
 mod identity;
 mod lake;
 mod store;
+mod succession;
 mod table;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use chain::{Appended, Chain, Claim, SignOfLife};
+pub use chain::{Appended, Beginning, Chain, Claim, SignOfLife};
 pub use data_file::{FinishedFile, TableWriter};
 pub use error::LakeError;
-pub use generation::Generation;
+pub use generation::{Generation, Numbered};
 pub use identity::{Identity, TopicIdentity};
 pub use lake::{Expected, Lake};
+pub use succession::{Bequest, Inheritance};
 pub use table::{Checkpoint, Recovered, RolledForward, Table, TableSpec, TableStatistics};
 
 /// The wall clock, for timestamps in files. Nothing is decided by it.

@@ -18,7 +18,7 @@ use sluice_contract::config::Storage;
 use sluice_contract::manifest::{
     ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, StateFiles, Writer,
 };
-use sluice_lake::{Appended, Claim, Lake, RolledForward, TableSpec, TableWriter};
+use sluice_lake::{Appended, Beginning, Claim, Lake, RolledForward, TableSpec, TableWriter};
 use uuid::Uuid;
 
 const EPOCHS: i64 = 5;
@@ -117,7 +117,8 @@ async fn write_table(lake: &Lake) {
     let mut table = lake.open_table(&spec).await.unwrap();
     let id = ChainId { job: "ingest".to_owned(), generation: 0, shard: 0 };
     let process = Writer { id: "test".to_owned(), deployment_revision: 1 };
-    let Claim::Won { mut chain, manifest } = lake.claim(id, process.clone(), "revision").await.unwrap()
+    let Claim::Won { mut chain, manifest } =
+        lake.claim(id, process.clone(), "revision", &Beginning::default()).await.unwrap()
     else {
         panic!("nobody else is there");
     };

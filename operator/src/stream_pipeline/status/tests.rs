@@ -102,7 +102,6 @@ fn every_state_of_a_pipeline_has_its_verdict() {
     let waiting = || Stage::Waiting(vec![missing.clone()]);
     let checking = || Stage::Checking(Check::Running);
     let rolling = || Stage::Running { rolling: true };
-    let fixed = || Stage::ShardsFixed { lake: 2, wanted: 3 };
     let pulling = Trouble { reason: "ImagePullFailed", message: "no image".to_owned() };
     let hindered = || Stage::Checking(Check::Hindered(pulling.clone()));
     let pulled = workers(&[Shard { trouble: Some(pulling.clone()), ..shard(false) }, shard(true)]);
@@ -117,7 +116,6 @@ fn every_state_of_a_pipeline_has_its_verdict() {
         ),
         (Stage::Suspended, &none, "Ready=True/Suspended"),
         (Stage::Suspended, &all, "Ready=True/Suspended Reconciling=True/Stopping"),
-        (fixed(), &all, "Ready=False/ShardsChanged Stalled=True/ShardsChanged"),
         (checking(), &none, "Ready=False/Checking Reconciling=True/Checking"),
         (checking(), &all, "Ready=True/Running Reconciling=True/Checking"),
         (hindered(), &none, "Ready=False/ImagePullFailed Reconciling=True/ImagePullFailed"),
@@ -147,8 +145,8 @@ fn every_state_of_a_pipeline_has_its_verdict() {
         ),
         (
             running(),
-            &workers_with(Phase::Blocked, "ShardsChanged"),
-            "Ready=False/ShardsChanged Stalled=True/ShardsChanged",
+            &workers_with(Phase::Blocked, "SchemaIncompatible"),
+            "Ready=False/SchemaIncompatible Stalled=True/SchemaIncompatible",
         ),
         (
             running(),

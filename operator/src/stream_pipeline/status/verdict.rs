@@ -6,7 +6,6 @@
 //! | needs a name that somebody else has | False | | True |
 //! | needs an object that the API server calls invalid | False | | True |
 //! | needs an object that a quota or a policy forbids | as its workers | True | |
-//! | asks for other shards than its lake has | False | | True |
 //! | has a configuration that the check refused | False | | True |
 //! | waits for a reference, or for a check to pass | as its workers | True | |
 //! | is suspended | True | while pods stop | |
@@ -30,19 +29,17 @@ use crate::stream_pipeline::preflight::Check;
 use crate::stream_pipeline::workers::Workers;
 
 /// Problems of workers that no waiting mends.
-const LASTING: [&str; 15] = [
+const LASTING: [&str; 13] = [
     "LakeOwned",
     "TopicRecreated",
     "OffsetsExpired",
     "StateLost",
-    "ShardsChanged",
     "SchemaIncompatible",
     "UnsupportedType",
     "ProtocolUnsupported",
     "FormatTooNew",
     "NoCreateIfAbsent",
     "InvalidStorageUri",
-    "ChainSealed",
     "LakeCorrupt",
     "ForeignWriter",
     "ConfigurationUnusable",
@@ -80,13 +77,6 @@ pub(super) fn statements(inputs: &Inputs<'_>) -> Vec<Statement> {
     }
     match &plan.stage {
         Stage::Refused(faults) => stalled(&Why::new(reasons::INVALID_SPEC, lines(faults))),
-        Stage::ShardsFixed { lake, wanted } => stalled(&Why::new(
-            reasons::SHARDS_CHANGED,
-            format!(
-                "the lake is cut into {lake} shards, and this version cannot cut it anew into {wanted}; \
-                 set spec.shards back to {lake}; its workers keep running"
-            ),
-        )),
         Stage::Waiting(missing) => pending(workers, &Why::new(reasons::REFERENCE_MISSING, lines(missing))),
         Stage::Suspended => suspended(workers),
         Stage::Checking(check) => checking(inputs, check),

@@ -11,7 +11,6 @@ use crate::apply::child::{Child, Owned, Policy};
 use crate::stream_pipeline::plan::{Plan, Stage, plan};
 use crate::stream_pipeline::preflight::Check;
 use crate::stream_pipeline::seen::{CheckSeen, Seen};
-use crate::stream_pipeline::workers::Workers;
 use crate::stream_pipeline::{Observed, ValidatedPipeline, decide};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
@@ -32,8 +31,7 @@ impl Cluster {
 
     fn plan(&self) -> Plan {
         let decision = decide(Ok(self.pipeline.clone()), &self.seen.observed, &kubernetes());
-        let workers = Workers::of(&self.seen);
-        plan(decision, Some(&self.pipeline), &self.seen, &workers, &kubernetes(), self.now)
+        plan(decision, Some(&self.pipeline), &self.seen, &kubernetes(), self.now)
     }
 
     /// Does what is planned, restarts included. Pods of touched Deployments are ready or not.
@@ -265,21 +263,30 @@ fn a_missing_reference_leaves_the_workers_alone_and_mends_what_is_around_them() 
 }
 
 #[test]
-fn a_lake_that_is_cut_otherwise_keeps_its_workers() {
+fn more_shards_start_at_once_and_the_others_follow_one_by_one() {
     let mut cluster = Cluster::started(2);
-    let report = json!({
-        "formatVersion": 1, "job": "ingest", "shard": 0, "shards": 2, "writer": "w", "configuration": "c",
-        "phase": "Running", "problems": [], "startedAtMs": 0, "epoch": 3, "committedAtMs": 5, "lag": 7,
-        "freshnessMs": 900, "messagesPerSecond": 1.5, "partitions": [], "tables": [],
-        "counts": {"messages": 0, "bytes": 0, "bronze": 0, "silver": 0, "duplicates": 0, "keyMismatches": 0}
-    });
-    let pod = json!({"metadata": {"name": "pod-0", "labels": {"sluice.dev/shard": "0"}}});
-    cluster.seen.pods = vec![Arc::new(serde_json::from_value(pod).expect("a pod"))];
-    let report = serde_json::from_value(report).expect("a report");
-    cluster.seen.reports.insert("pod-0".to_owned(), Ok(report));
-    assert_eq!(cluster.plan().stage, Stage::Running { rolling: false });
     cluster.pipeline.shards = 3;
+    cluster.seen.observed.deployment_revision = 900;
+    let checking = cluster.plan();
+    assert_eq!(checking.stage, Stage::Checking(Check::Running));
+    assert_eq!((count(&checking.wanted, "Deployment"), checking.unwanted.len()), (0, 0));
+    cluster.apply(&checking, true);
+    cluster.end_checks("Complete");
     let plan = cluster.plan();
-    assert_eq!(plan.stage, Stage::ShardsFixed { lake: 2, wanted: 3 });
-    assert_eq!((count(&plan.wanted, "Deployment"), plan.unwanted.len(), plan.shards), (0, 0, Some(2)));
+    assert_eq!(plan.stage, Stage::Running { rolling: true });
+    assert_eq!((count(&plan.wanted, "Deployment"), plan.shards), (1, Some(3)));
+    assert!(plan.restart.is_some_and(|child| child.name.ends_with("-stpl-ingest-0")));
+}
+
+#[test]
+fn fewer_shards_lose_their_deployments_once_the_configuration_is_checked() {
+    let mut cluster = Cluster::started(2);
+    cluster.pipeline.shards = 1;
+    let checking = cluster.plan();
+    assert!(checking.unwanted.iter().all(|owned| owned.resource.kind != "Deployment"));
+    cluster.apply(&checking, true);
+    cluster.end_checks("Complete");
+    let plan = cluster.plan();
+    let gone: Vec<_> = plan.unwanted.iter().filter(|owned| owned.resource.kind == "Deployment").collect();
+    assert!(matches!(gone[..], [gone] if gone.name().ends_with("-stpl-ingest-1")), "{gone:?}");
 }

@@ -86,11 +86,6 @@ impl Workers {
         self.shards.values().filter_map(|shard| shard.report.as_ref())
     }
 
-    /// The number of shards that the lake is cut into, as far as a worker that has committed proves it.
-    pub fn proven_shards(&self) -> Option<u32> {
-        self.reports().find(|report| report.epoch.is_some()).map(|report| report.shards)
-    }
-
     /// What keeps the first troubled pod from running.
     pub fn trouble(&self) -> Option<&Trouble> {
         self.shards.values().find_map(|shard| shard.trouble.as_ref())

@@ -17,7 +17,7 @@ const PHASE: Label =
     Label { name: "phase", values: "`Starting`, `Running`, `Standby`, `Blocked` or `Finished`" };
 const PROBLEM: Label = Label { name: "reason", values: "a code, as in conditions" };
 const COMMIT_STEP: Label = Label { name: "step", values: "`files`, `state`, `manifest` or `tables`" };
-const START_STEP: Label = Label { name: "step", values: "`claim`, `recover` or `load`" };
+const START_STEP: Label = Label { name: "step", values: "`inherit`, `claim`, `recover` or `load`" };
 const VERSION: Label = Label { name: "version", values: "release of the program" };
 const CONFIGURATION: Label = Label { name: "configuration", values: "its revision" };
 

@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use sluice_contract::manifest::{
-    ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, StateFiles, TableProgress, Writer,
-};
-use snafu::ensure;
-use uuid::Uuid;
+use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, PartitionProgress, StateFiles, Writer};
 
-use super::{Chain, names, newest_epoch, read_manifest, text};
-use crate::error::{ChainSealedSnafu, ContendedSnafu, LakeError};
+use super::follow::{Follow, follow};
+use super::{Chain, names, newest_manifest};
+use crate::error::{ContendedSnafu, LakeError};
 use crate::failpoint;
-use crate::store::{Created, Store};
+use crate::store::Store;
 
 /// So many others cannot be starting at once, unless something is very wrong.
-const ATTEMPTS: u32 = 20;
+pub(super) const ATTEMPTS: u32 = 20;
 
 /// How an attempt to take a chain over ended.
 #[derive(Debug)]
@@ -24,7 +21,7 @@ pub enum Claim {
         /// The chain, for the epochs to come.
         chain: Chain,
         /// The claim just written: positions, state and the tables' last epochs of the newest manifest
-        /// before it; empty for a fresh chain (epoch 0).
+        /// before it; what it begins with for a fresh chain (epoch 0).
         manifest: Box<Manifest>,
     },
     /// A process of a newer deployment holds the chain.
@@ -32,36 +29,52 @@ pub enum Claim {
         /// Who holds it.
         writer: Writer,
     },
+    /// The chain has ended: its generation is over.
+    Sealed {
+        /// Who ended it.
+        by: Writer,
+    },
 }
 
-/// Takes a chain over, unless a newer deployment holds it.
+/// What a fresh chain goes on with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Beginning {
+    /// Positions, from the chains of the generation before.
+    pub partitions: BTreeMap<i32, PartitionProgress>,
+    /// Their state, in files of the new chain's own.
+    pub state: StateFiles,
+}
+
+/// Takes a chain over, unless it has ended or a newer deployment holds it. `beginning` is for a fresh one.
 pub(crate) async fn claim(
     store: &Store,
     id: ChainId,
     writer: Writer,
     configuration: &str,
+    beginning: &Beginning,
 ) -> Result<Claim, LakeError> {
     for _ in 0..ATTEMPTS {
-        let newest = match newest_epoch(store, &id).await? {
-            Some(newest) => Some(read_manifest(store, &id, newest.epoch).await?),
-            None => None,
-        };
-        if let Some(newest) = &newest {
-            ensure!(
-                newest.kind != ManifestKind::Sealed,
-                ChainSealedSnafu { chain: id.to_string(), epoch: newest.epoch }
-            );
-            if newest.writer.deployment_revision > writer.deployment_revision {
+        let newest = newest_manifest(store, &id).await?;
+        match &newest {
+            Some(newest) if newest.kind == ManifestKind::Sealed => {
+                return Ok(Claim::Sealed { by: newest.writer.clone() });
+            }
+            Some(newest) if newest.writer.deployment_revision > writer.deployment_revision => {
                 return Ok(Claim::HeldByNewer { writer: newest.writer.clone() });
             }
+            Some(_) | None => {}
         }
-        let claim = claim_after(newest, id.clone(), writer.clone(), configuration);
-        let path = names::manifest(&id, claim.epoch);
-        let won = match store.create(&path, text(&claim)).await? {
-            Created::Created => true,
-            Created::AlreadyExists => read_manifest(store, &id, claim.epoch).await?.id == claim.id,
+        let next = Follow { kind: ManifestKind::Claim, writer: &writer, configuration };
+        let claim = match newest {
+            Some(newest) => next.after(newest),
+            None => Manifest {
+                partitions: beginning.partitions.clone(),
+                state: beginning.state.clone(),
+                ..next.first(id.clone())
+            },
         };
-        if won {
+        failpoint::hit("before_claim");
+        if follow(store, &claim).await? {
             failpoint::hit("after_claim");
             let chain = Chain::after(store.clone(), &claim);
             return Ok(Claim::Won { chain, manifest: Box::new(claim) });
@@ -69,37 +82,4 @@ pub(crate) async fn claim(
     }
     ContendedSnafu { action: "claim", path: store.name(&names::chain_directory(&id)), attempts: ATTEMPTS }
         .fail()
-}
-
-/// The claim that follows a manifest: the same standing, no data.
-fn claim_after(newest: Option<Manifest>, chain: ChainId, writer: Writer, configuration: &str) -> Manifest {
-    let claim = Manifest {
-        format_version: MANIFEST_FORMAT_VERSION,
-        id: Uuid::new_v4(),
-        chain,
-        epoch: 0,
-        kind: ManifestKind::Claim,
-        writer,
-        created_at_ms: crate::now_ms(),
-        configuration: configuration.to_owned(),
-        rule_set: None,
-        partitions: BTreeMap::new(),
-        tables: BTreeMap::new(),
-        state: StateFiles::default(),
-        partial_aggregates: None,
-        folded: BTreeMap::new(),
-    };
-    let Some(newest) = newest else { return claim };
-    let tables = newest.tables.into_iter().map(|(table, progress)| {
-        (table, TableProgress { last_epoch: progress.last_epoch, ..TableProgress::default() })
-    });
-    Manifest {
-        epoch: newest.epoch + 1,
-        rule_set: newest.rule_set,
-        partitions: newest.partitions,
-        tables: tables.collect(),
-        state: newest.state,
-        folded: newest.folded,
-        ..claim
-    }
 }

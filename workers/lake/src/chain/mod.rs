@@ -1,7 +1,9 @@
 //! [`Chain`]: the manifests of one shard, in order, each created once.
 
 mod claim;
+mod follow;
 pub(crate) mod names;
+mod seal;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,8 +14,9 @@ use sluice_contract::manifest::{
 };
 use snafu::{OptionExt, ResultExt, ensure};
 
-pub use claim::Claim;
 pub(crate) use claim::claim;
+pub use claim::{Beginning, Claim};
+pub(crate) use seal::seal;
 
 use crate::error::{
     FileMissingSnafu, FormatVersionSnafu, InconsistentManifestSnafu, LakeError, UnreadableSnafu,
@@ -48,6 +51,8 @@ pub struct SignOfLife {
     pub epoch: u64,
     /// How long ago it was stored, by the storage's clock and ours.
     pub age: Duration,
+    /// Whether it ends the chain.
+    pub is_seal: bool,
 }
 
 /// A claimed chain.
@@ -239,13 +244,22 @@ pub(crate) async fn read_manifest(store: &Store, chain: &ChainId, epoch: u64) ->
     serde_json::from_slice(&content).context(unreadable)
 }
 
+/// The newest manifest of a chain; `None` for a chain without manifests.
+pub(crate) async fn newest_manifest(store: &Store, chain: &ChainId) -> Result<Option<Manifest>, LakeError> {
+    match newest_epoch(store, chain).await? {
+        Some(newest) => read_manifest(store, chain, newest.epoch).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Who wrote a chain last, and when; `None` for a chain without manifests.
 pub(crate) async fn sign_of_life(store: &Store, chain: &ChainId) -> Result<Option<SignOfLife>, LakeError> {
     let Some(newest) = newest_epoch(store, chain).await? else { return Ok(None) };
     let manifest = read_manifest(store, chain, newest.epoch).await?;
     let age_ms = (crate::now_ms() - newest.stored_at_ms).max(0);
     let age = Duration::from_millis(age_ms.unsigned_abs());
-    Ok(Some(SignOfLife { writer: manifest.writer, epoch: newest.epoch, age }))
+    let is_seal = manifest.kind == ManifestKind::Sealed;
+    Ok(Some(SignOfLife { writer: manifest.writer, epoch: newest.epoch, age, is_seal }))
 }
 
 #[cfg(test)]

@@ -8,6 +8,11 @@ pub(crate) const IDENTITY: &str = "_sluice/lake.json";
 /// The name of the hint beside a chain's manifests.
 const HINT: &str = "_newest";
 
+/// The directory of a job.
+pub(crate) fn job(job: &str) -> String {
+    format!("_sluice/{job}")
+}
+
 /// Where a generation says how it is cut.
 pub(crate) fn generation(job: &str, generation: u64) -> String {
     format!("_sluice/{job}/{generation}/generation.json")

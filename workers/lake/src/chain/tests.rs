@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sluice_contract::manifest::{Counts, PartitionProgress, StateFile, StateFiles};
 
 use super::*;
-use crate::fixtures::{chain_id, forgetful_store, local_store, manifest, won, writer};
+use crate::fixtures::{chain_id, forgetful_store, local_store, manifest, won, won_of, writer};
 
 fn file(path: &str) -> AddedFile {
     AddedFile {
@@ -15,6 +15,10 @@ fn file(path: &str) -> AddedFile {
         modification_time_ms: 1,
         stats: "{}".to_owned(),
     }
+}
+
+async fn claim_as(store: &Store, writer: Writer) -> Result<Claim, LakeError> {
+    claim(store, chain_id(0), writer, "r", &Beginning::default()).await
 }
 
 fn idle(chain: &Chain) -> Manifest {
@@ -133,7 +137,7 @@ async fn an_append_whose_answer_was_lost_is_ours_when_it_is_repeated() {
 async fn a_claim_whose_answer_was_lost_is_made_again_after_itself() {
     let (forgetful, store) = forgetful_store();
     forgetful.forget_next();
-    assert!(claim(&store, chain_id(0), writer("a"), "r").await.unwrap_err().is_transient());
+    assert!(claim_as(&store, writer("a")).await.unwrap_err().is_transient());
     let (_, manifest) = won(&store, 0, "a").await;
     assert_eq!(manifest.epoch, 1);
 }
@@ -142,21 +146,65 @@ async fn a_claim_whose_answer_was_lost_is_made_again_after_itself() {
 async fn a_chain_of_a_newer_deployment_is_not_claimed() {
     let (_directory, store) = local_store().await;
     let newer = Writer { id: "new".to_owned(), deployment_revision: 2 };
-    claim(&store, chain_id(0), newer.clone(), "r").await.unwrap();
-    match claim(&store, chain_id(0), writer("old"), "r").await.unwrap() {
+    claim_as(&store, newer.clone()).await.unwrap();
+    match claim_as(&store, writer("old")).await.unwrap() {
         Claim::HeldByNewer { writer } => assert_eq!(writer, newer),
-        Claim::Won { .. } => panic!("an older deployment won"),
+        other => panic!("an older deployment got {other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_sealed_chain_has_ended() {
+async fn a_sealed_chain_has_ended_for_its_holder_and_for_everybody() {
     let (_directory, store) = local_store().await;
     let (mut chain, _) = won(&store, 0, "a").await;
-    let seal = Manifest { kind: ManifestKind::Sealed, ..idle(&chain) };
-    chain.append(&seal).await.unwrap();
-    let error = claim(&store, chain_id(0), writer("b"), "r").await.unwrap_err();
-    assert!(matches!(error, LakeError::ChainSealed { epoch: 1, .. }), "{error}");
+    let epoch = with_rows(&chain, "bronze");
+    chain.append(&epoch).await.unwrap();
+    let ended = seal(&store, &chain_id(0), &writer("heir"), "next").await.unwrap();
+    assert_eq!((ended.epoch, ended.kind), (2, ManifestKind::Sealed));
+    assert_eq!(ended.tables["bronze"], TableProgress { last_epoch: 1, ..Default::default() });
+    let late = idle(&chain);
+    assert_eq!(chain.append(&late).await.unwrap(), Appended::Lost { by: writer("heir") });
+    match claim_as(&store, writer("b")).await.unwrap() {
+        Claim::Sealed { by } => assert_eq!(by, writer("heir")),
+        other => panic!("an ended chain was {other:?}"),
+    }
+    assert!(sign_of_life(&store, &chain_id(0)).await.unwrap().unwrap().is_seal);
+}
+
+#[tokio::test]
+async fn a_chain_is_sealed_once() {
+    let (_directory, store) = local_store().await;
+    won(&store, 0, "a").await;
+    let ended = seal(&store, &chain_id(0), &writer("b"), "r").await.unwrap();
+    assert_eq!(seal(&store, &chain_id(0), &writer("c"), "r").await.unwrap(), ended);
+}
+
+#[tokio::test]
+async fn a_seal_whose_answer_was_lost_is_found() {
+    let (forgetful, store) = forgetful_store();
+    forgetful.forget_next();
+    assert!(seal(&store, &chain_id(0), &writer("a"), "r").await.unwrap_err().is_transient());
+    assert_eq!(seal(&store, &chain_id(0), &writer("a"), "r").await.unwrap().epoch, 0);
+}
+
+#[tokio::test]
+async fn a_fresh_chain_begins_with_what_it_is_given_and_an_old_one_does_not() {
+    let (_directory, store) = local_store().await;
+    let progress = PartitionProgress {
+        next_offset: 42,
+        max_event_time_us: None,
+        idle: false,
+        counts: Counts::default(),
+    };
+    let beginning = |partition| Beginning {
+        partitions: BTreeMap::from([(partition, progress.clone())]),
+        state: StateFiles::default(),
+    };
+    let (_, first) = won_of(&store, chain_id(0), "a", &beginning(3)).await;
+    let (_, second) = won_of(&store, chain_id(0), "b", &beginning(4)).await;
+    assert_eq!((first.epoch, second.epoch), (0, 1));
+    assert_eq!(first.partitions, second.partitions);
+    assert_eq!(second.partitions.keys().collect::<Vec<_>>(), [&3]);
 }
 
 #[tokio::test]
@@ -211,12 +259,12 @@ async fn a_newest_manifest_that_cannot_be_read_is_an_error_that_names_it() {
     let path = names::manifest(&chain_id(0), 1);
     for content in ["", "{\"formatVersion\": 1, \"id\": \"cut o"] {
         store.put(&path, Bytes::from_static(content.as_bytes())).await.unwrap();
-        let error = claim(&store, chain_id(0), writer("b"), "r").await.unwrap_err();
+        let error = claim_as(&store, writer("b")).await.unwrap_err();
         assert!(matches!(error, LakeError::Unreadable { .. }), "{error}");
         assert!(error.to_string().contains(&store.name(&path)), "{error}");
     }
     store.put(&path, Bytes::from_static(b"{\"formatVersion\": 99}")).await.unwrap();
-    let error = claim(&store, chain_id(0), writer("b"), "r").await.unwrap_err();
+    let error = claim_as(&store, writer("b")).await.unwrap_err();
     assert!(matches!(error, LakeError::FormatVersion { found: 99, .. }), "{error}");
 }
 

@@ -1,44 +1,62 @@
 use super::*;
-use crate::fixtures::local_store;
+use crate::fixtures::{generation, local_store};
 
-fn wanted(shards: u32, configuration: &str) -> Generation {
-    Generation { shards, configuration: configuration.to_owned(), reader_schema: None }
+fn numbered(number: u64, shards: u32, configuration: &str) -> Numbered {
+    Numbered { number, generation: generation(shards, configuration) }
 }
 
 #[tokio::test]
-async fn the_first_generation_is_what_the_first_process_wants() {
+async fn a_job_has_no_generation_before_its_first() {
     let (_directory, store) = local_store().await;
-    let first = Generation { reader_schema: Some("schema".to_owned()), ..wanted(2, "a") };
-    assert_eq!(current(&store, "ingest", &first).await.unwrap(), (0, first.clone()));
-    // The second process keeps to it, whatever the registry says by now.
-    let later = Generation { reader_schema: Some("newer".to_owned()), ..wanted(2, "b") };
-    assert_eq!(current(&store, "ingest", &later).await.unwrap(), (0, first));
+    assert_eq!(newest(&store, "ingest").await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn another_number_of_shards_is_refused_with_the_way_back() {
+async fn of_two_processes_that_begin_a_generation_one_does() {
     let (_directory, store) = local_store().await;
-    current(&store, "ingest", &wanted(2, "a")).await.unwrap();
-    let error = current(&store, "ingest", &wanted(3, "a")).await.unwrap_err();
-    assert!(matches!(error, LakeError::ShardsChanged { found: 2, wanted: 3, .. }), "{error}");
-    assert!(error.to_string().contains("set shards back to 2"), "{error}");
-    assert!(!error.is_transient());
+    let first = numbered(0, 2, "a");
+    assert_eq!(begin(&store, "ingest", &first).await.unwrap(), Created::Created);
+    assert_eq!(begin(&store, "ingest", &numbered(0, 3, "b")).await.unwrap(), Created::AlreadyExists);
+    assert_eq!(newest(&store, "ingest").await.unwrap(), Some(first));
+}
+
+#[tokio::test]
+async fn the_newest_generation_is_the_one_with_the_highest_number() {
+    let (_directory, store) = local_store().await;
+    for number in 0..12 {
+        begin(&store, "ingest", &numbered(number, 1, "a")).await.unwrap();
+    }
+    store.put("_sluice/ingest/state/99/0/x.state", "x".into()).await.unwrap();
+    assert_eq!(newest(&store, "ingest").await.unwrap(), Some(numbered(11, 1, "a")));
+}
+
+#[tokio::test]
+async fn a_directory_without_its_file_is_no_generation() {
+    let (_directory, store) = local_store().await;
+    begin(&store, "ingest", &numbered(0, 1, "a")).await.unwrap();
+    store.put("_sluice/ingest/1/unfinished", "".into()).await.unwrap();
+    assert_eq!(newest(&store, "ingest").await.unwrap(), Some(numbered(0, 1, "a")));
 }
 
 #[tokio::test]
 async fn a_generation_that_cannot_be_read_is_named() {
     let (_directory, store) = local_store().await;
     store.put("_sluice/ingest/0/generation.json", "{".into()).await.unwrap();
-    let error = current(&store, "ingest", &wanted(1, "a")).await.unwrap_err();
+    let error = newest(&store, "ingest").await.unwrap_err();
     assert!(error.to_string().contains("_sluice/ingest/0/generation.json"), "{error}");
 }
 
 #[tokio::test]
-async fn a_check_refuses_another_number_of_shards_and_creates_no_generation() {
+async fn a_generation_of_an_earlier_release_has_no_deployment_revision() {
     let (_directory, store) = local_store().await;
-    check(&store, "ingest", 3).await.unwrap();
-    current(&store, "ingest", &wanted(2, "a")).await.unwrap();
-    check(&store, "ingest", 2).await.unwrap();
-    let error = check(&store, "ingest", 3).await.unwrap_err();
-    assert!(matches!(error, LakeError::ShardsChanged { found: 2, wanted: 3, .. }), "{error}");
+    let text = r#"{"formatVersion": 1, "shards": 2, "configuration": "a"}"#;
+    store.put("_sluice/ingest/0/generation.json", text.into()).await.unwrap();
+    assert_eq!(newest(&store, "ingest").await.unwrap(), Some(numbered(0, 2, "a")));
+}
+
+#[test]
+fn a_generation_is_of_its_shards_and_its_configuration() {
+    let generation = generation(2, "a");
+    assert!(generation.is_of(2, "a"));
+    assert!(!generation.is_of(3, "a") && !generation.is_of(2, "b"));
 }

@@ -147,6 +147,16 @@ impl Store {
             .map_err(|source| LakeError::from_store("list", self.name(directory), source))
     }
 
+    /// The names of the directories directly in `directory`, in no order.
+    pub(crate) async fn list_directories(&self, directory: &str) -> Result<Vec<String>, LakeError> {
+        let prefix = self.location("list", directory)?;
+        let listing = self.0.lake.list_with_delimiter(Some(&prefix)).await;
+        let listing =
+            listing.map_err(|source| LakeError::from_store("list", self.name(directory), source))?;
+        let names = listing.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned));
+        Ok(names.collect())
+    }
+
     /// Deletes a file, whether or not it exists.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), LakeError> {
         let location = self.location("delete", path)?;

@@ -40,6 +40,34 @@ impl Table {
         Ok(Recovered { redone, rebuilt })
     }
 
+    /// [`Self::recover`] for several chains. A torn entry is written again from whichever of them has one
+    /// that is pending, before the others go on.
+    pub async fn recover_all(&mut self, newest: &[Manifest]) -> Result<Vec<Recovered>, LakeError> {
+        let mut recovered = Vec::new();
+        let mut left: Vec<&Manifest> = newest.iter().collect();
+        while !left.is_empty() {
+            let mut held_up = Vec::new();
+            let mut torn = None;
+            for manifest in left.iter().copied() {
+                match self.recover(&manifest.chain, manifest).await {
+                    Ok(done) => recovered.push(done),
+                    Err(error @ LakeError::LogEntryTorn { .. }) => {
+                        held_up.push(manifest);
+                        torn = Some(error);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if let Some(error) = torn
+                && held_up.len() == left.len()
+            {
+                return Err(error);
+            }
+            left = held_up;
+        }
+        Ok(recovered)
+    }
+
     /// The manifests with actions that the table lacks, newest first.
     ///
     /// Each manifest says which epoch before it had actions for the table, so idle ones are never read.

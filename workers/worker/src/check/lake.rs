@@ -7,9 +7,9 @@ use sluice_lake::{Expected, Lake, LakeError, TopicIdentity};
 use super::connections::from_problem;
 use crate::finding::Finding;
 use crate::ingest::committer::storage_problem;
-use crate::ingest::restore::{JOB, find_topic_id, specs};
+use crate::ingest::restore::{find_topic_id, specs};
 
-/// Finds what a start would refuse: another owner, another topic, another number of shards, other columns.
+/// Finds what a start would refuse: another owner, another topic, other columns.
 pub(super) async fn check(config: &WorkerConfig, lake: &Lake, compiled: &Ingest) -> Vec<Finding> {
     // A broker that does not answer is a finding of its own; the topic is known by its name then.
     let id = find_topic_id(config).await.unwrap_or_default();
@@ -19,8 +19,6 @@ pub(super) async fn check(config: &WorkerConfig, lake: &Lake, compiled: &Ingest)
             owner: &config.owner,
             topic: &topic,
             adopt: config.storage.adopt.as_deref(),
-            job: JOB,
-            shards: config.shards,
             tables: &specs(compiled),
         })
         .await;
@@ -30,7 +28,6 @@ pub(super) async fn check(config: &WorkerConfig, lake: &Lake, compiled: &Ingest)
 /// The field that a refusal speaks of.
 fn field(config: &WorkerConfig, refusal: &LakeError) -> String {
     match refusal {
-        LakeError::ShardsChanged { .. } => "shards".to_owned(),
         LakeError::PartitioningChanged { table, .. } => format!("{table}.partitionBy"),
         LakeError::SchemaIncompatible { table, column, .. } if table == "silver" => {
             let index = config.silver.columns.iter().position(|declared| declared.name == *column);

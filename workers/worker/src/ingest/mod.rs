@@ -2,7 +2,8 @@
 //!
 //! # Reading order
 //! 1. This file: one tenure after the other, until the process is asked to stop or has caught up.
-//! 2. [`restore`]: the claim, then what the chain left.
+//! 2. [`restore`]: the claim, then what the chain left; before that [`generations`], whether the process
+//!    belongs to the present cut and configuration, and [`inheritance`], what a new one begins with.
 //! 3. [`tenure`]: the threads and how they are joined; then `source`, [`core`], [`encoders`],
 //!    [`committer`], one for each.
 //! 4. The pure parts they decide with: [`hold`], [`idle`], [`caught_up`], [`state_history`],
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use sluice_contract::config::{ConfigError, WorkerConfig};
 use sluice_contract::manifest::Writer;
 use sluice_contract::report::{Phase, Problem};
+use sluice_lake::Lake;
 use snafu::{ResultExt, Snafu};
 use uuid::Uuid;
 
@@ -39,8 +41,10 @@ mod compaction;
 mod core;
 mod encoders;
 mod event;
+pub(crate) mod generations;
 mod hold;
 mod idle;
+mod inheritance;
 mod links;
 pub(crate) mod restore;
 mod schemas;
@@ -51,8 +55,9 @@ mod tenure;
 
 pub use arguments::IngestArguments;
 
+use generations::Entry;
 use restore::{RestoreError, Start};
-use standby::Waited;
+use standby::{Held, Waited};
 use tenure::Ended;
 
 /// A tenure that lasted this long was a success: the next failure is waited for from the start.
@@ -189,53 +194,31 @@ pub async fn run(arguments: IngestArguments) -> Result<(), IngestError> {
     serve_tenures(&job).await
 }
 
+/// What comes after an attempt at a tenure.
+enum Next {
+    /// The process ends.
+    End(Result<(), IngestError>),
+    /// Another attempt, at once.
+    Again(Entry),
+    /// Another attempt, after a pause: something is wrong.
+    Retry { scope: Scope, problem: Problem, is_transient: bool },
+}
+
 /// One tenure after the other. What waiting can mend is waited for.
 async fn serve_tenures(job: &Job) -> Result<(), IngestError> {
     let mut backoff = Backoff::default();
     let mut writer = job.writer.clone();
+    let mut entry = Entry::Starting;
     loop {
         let started = Instant::now();
-        let outcome = tokio::select! {
-            outcome = restore::start(job, &writer) => outcome,
-            () = job.stop.requested() => return Ok(()),
-        };
-        let problem = match outcome {
-            Ok(Start::Held { lake, chain, by }) => {
-                if let Some(revision) = stand_by(job, &lake, &chain, &by).await {
-                    writer.deployment_revision = revision;
-                    continue;
-                }
-                return Ok(());
+        let (scope, problem, is_transient) = match attempt(job, &mut writer, entry).await {
+            Next::End(outcome) => return outcome,
+            Next::Again(next) => {
+                entry = next;
+                continue;
             }
-            Ok(Start::Ready(restored)) => {
-                job.status.clear(Scope::Storage);
-                job.status.clear(Scope::Registry);
-                job.status.clear(Scope::Kafka);
-                let (lake, chain) = (restored.lake.clone(), restored.chain.id().clone());
-                match Box::pin(tenure::run(job, *restored, writer.clone())).await {
-                    Ok(Ended::CaughtUp) => {
-                        job.status.enter(Phase::Finished);
-                        tracing::info!("caught up with the topic");
-                        print_last_report(&job.status);
-                        return Ok(());
-                    }
-                    Ok(Ended::Stopped) => return Ok(()),
-                    Ok(Ended::GaveUp) => return GaveUpSnafu.fail(),
-                    Ok(Ended::Unreachable(problems)) => return CannotCatchUpSnafu { problems }.fail(),
-                    Ok(Ended::Lost { by }) => {
-                        if let Some(revision) = stand_by(job, &lake, &chain, &by).await {
-                            writer.deployment_revision = revision;
-                            continue;
-                        }
-                        return Ok(());
-                    }
-                    Err(error) => (Scope::Storage, error.problem(), true),
-                }
-            }
-            Err(error @ RestoreError::Unusable { .. }) => return Err(unusable(error)),
-            Err(error) => (error.scope(), error.problem(), error.is_transient()),
+            Next::Retry { scope, problem, is_transient } => (scope, problem, is_transient),
         };
-        let (scope, problem, is_transient) = problem;
         if job.until_caught_up && !is_transient {
             return CannotCatchUpSnafu { problems: vec![problem] }.fail();
         }
@@ -250,22 +233,59 @@ async fn serve_tenures(job: &Job) -> Result<(), IngestError> {
     }
 }
 
-/// Waits until the chain may be claimed again, and with which deployment revision; `None` to stop.
-async fn stand_by(
-    job: &Job,
-    lake: &sluice_lake::Lake,
-    chain: &sluice_contract::manifest::ChainId,
-    holder: &Writer,
-) -> Option<u64> {
-    tracing::warn!(%chain, holder = holder.id, "another process owns the chain, standing by");
-    job.status.enter(Phase::Standby);
-    match standby::wait(job, lake, chain).await {
-        Waited::MayClaim { deployment_revision } => {
-            job.status.enter(Phase::Starting);
-            Some(deployment_revision)
+/// Claims and restores, and then does the work until something ends it.
+async fn attempt(job: &Job, writer: &mut Writer, entry: Entry) -> Next {
+    let outcome = tokio::select! {
+        outcome = restore::start(job, writer, entry) => outcome,
+        () = job.stop.requested() => return Next::End(Ok(())),
+    };
+    let restored = match outcome {
+        Ok(Start::Ready(restored)) => restored,
+        Ok(Start::Held { lake, held }) => return stand_by(job, &lake, &held, writer).await,
+        Ok(Start::Ended) => return Next::Again(Entry::Returning),
+        Err(error @ RestoreError::Unusable { .. }) => return Next::End(Err(unusable(error))),
+        Err(error) => {
+            let (scope, problem) = (error.scope(), error.problem());
+            return Next::Retry { scope, problem, is_transient: error.is_transient() };
         }
-        Waited::Stopped => None,
+    };
+    for scope in [Scope::Storage, Scope::Registry, Scope::Kafka] {
+        job.status.clear(scope);
     }
+    let (lake, chain) = (restored.lake.clone(), restored.chain.id().clone());
+    match Box::pin(tenure::run(job, *restored, writer.clone())).await {
+        Ok(Ended::CaughtUp) => {
+            job.status.enter(Phase::Finished);
+            tracing::info!("caught up with the topic");
+            print_last_report(&job.status);
+            Next::End(Ok(()))
+        }
+        Ok(Ended::Stopped) => Next::End(Ok(())),
+        Ok(Ended::GaveUp) => Next::End(GaveUpSnafu.fail()),
+        Ok(Ended::Unreachable(problems)) => Next::End(CannotCatchUpSnafu { problems }.fail()),
+        Ok(Ended::Lost { by }) => {
+            tracing::warn!(%chain, by = by.id, "another process has the chain");
+            stand_by(job, &lake, &Held::Chain(chain), writer).await
+        }
+        Err(error) => Next::Retry { scope: Scope::Storage, problem: error.problem(), is_transient: true },
+    }
+}
+
+/// Waits until there is something to claim. Who takes over for a silent holder writes with its deployment
+/// revision.
+async fn stand_by(job: &Job, lake: &Lake, held: &Held, writer: &mut Writer) -> Next {
+    tracing::warn!(?held, "others own what this process wants, standing by");
+    job.status.enter(Phase::Standby);
+    let entry = match standby::wait(job, lake, held).await {
+        Waited::MayClaim { deployment_revision } => {
+            writer.deployment_revision = deployment_revision;
+            Entry::Starting
+        }
+        Waited::Ended => Entry::Returning,
+        Waited::Stopped => return Next::End(Ok(())),
+    };
+    job.status.enter(Phase::Starting);
+    Next::Again(entry)
 }
 
 /// Nobody can ask a process that has ended: its last report goes to standard output, as one line.

@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_contract::config::{Format, WorkerConfig};
+use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::{ChainId, Manifest, Writer};
 use sluice_contract::report::Problem;
 use sluice_decode::RowSchema;
 use sluice_engine::{Ingest, PlanError, StateError, TableSchema};
-use sluice_lake::{Chain, Claim, Generation, Lake, LakeError, Table, TableSpec, TopicIdentity, failpoint};
-use snafu::{OptionExt, ResultExt, Snafu};
+use sluice_lake::{Chain, Claim, Lake, LakeError, Table, TableSpec, TopicIdentity, failpoint};
+use snafu::{ResultExt, Snafu};
 
 use super::Job;
 use super::committer::{storage_problem, table_report};
+use super::generations::{Entry, Settled, registry, settle};
+use super::inheritance::{Inherited, inherit};
+use super::standby::Held;
 use crate::finding::Finding;
 use crate::kafka::{TopicError, topic_id};
-use crate::registry_client::{Answer, RegistryClient, RegistryError};
+use crate::registry_client::{RegistryClient, RegistryError};
 use crate::report::{Scope, Step};
 
 /// The job's name in chains and paths.
@@ -27,6 +30,7 @@ const TOPIC_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the work cannot begin.
 #[derive(Debug, Snafu)]
+#[snafu(visibility(pub(super)))]
 pub(crate) enum RestoreError {
     /// The lake says no.
     #[snafu(display("{source}"))]
@@ -117,6 +121,8 @@ pub(crate) struct Restored {
     pub(crate) chain: Chain,
     /// The claim: where the tenure begins.
     pub(crate) claim: Box<Manifest>,
+    /// Whether the pipeline starts: no partition of the topic was ever read.
+    pub(crate) is_first_start: bool,
     /// Bronze, silver and quarantine, all with every epoch of the chain.
     pub(crate) tables: Vec<Table>,
     /// Their specifications, in the same order.
@@ -131,48 +137,49 @@ pub(crate) struct Restored {
 pub(crate) enum Start {
     /// The chain is ours and everything is restored.
     Ready(Box<Restored>),
-    /// A process of a newer deployment holds the chain.
+    /// Others hold what this process wants.
     Held {
         /// The lake.
         lake: Lake,
-        /// The chain.
-        chain: ChainId,
-        /// Who holds it.
-        by: Writer,
+        /// What they hold.
+        held: Held,
     },
+    /// The generation ended meanwhile.
+    Ended,
 }
 
-/// Claims the shard's chain and restores it. `writer` is who we are in its manifests.
-pub(crate) async fn start(job: &Job, writer: &Writer) -> Result<Start, RestoreError> {
+/// Finds the process's generation, claims the shard's chain in it, and restores what it says. `writer` is who
+/// we are in its manifests.
+pub(crate) async fn start(job: &Job, writer: &Writer, entry: Entry) -> Result<Start, RestoreError> {
     let config = &job.config;
     let lake = Lake::open(&config.storage).await.context(LakeSnafu)?;
     let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id: find_topic_id(config).await? };
     let adopt = config.storage.adopt.as_deref();
     let identity = lake.identify(&config.owner, &topic, adopt).await.context(LakeSnafu)?;
     let registry = registry(config)?;
-    let wanted = Generation {
-        shards: config.shards,
-        configuration: config.revision.clone(),
-        reader_schema: reader_schema(config, registry.as_ref()).await?,
+    let key = *identity.lake_id.as_bytes();
+    let (generation, ingest) = match settle(config, &lake, registry.as_ref(), key, (writer, entry)).await? {
+        Settled::In { generation, ingest } => (generation, ingest),
+        Settled::Superseded { by } => return Ok(Start::Held { lake, held: Held::Job(by) }),
     };
-    let (number, generation) = lake.generation(JOB, &wanted).await.context(LakeSnafu)?;
-    let text = config.source.schema.as_ref().or(generation.reader_schema.as_ref());
-    let ingest = compile(config, text.map_or("", String::as_str), *identity.lake_id.as_bytes())?;
-
-    let chain = ChainId { job: JOB.to_owned(), generation: number, shard: job.shard };
-    let claim = lake.claim(chain.clone(), writer.clone(), &config.revision);
-    let claim = job.status.timed(Step::Claim, claim).await.context(LakeSnafu)?;
-    let (chain, claim) = match claim {
-        Claim::Won { chain, manifest } => (chain, manifest),
-        Claim::HeldByNewer { writer: by } => return Ok(Start::Held { lake, chain, by }),
-    };
+    let chain = ChainId { job: JOB.to_owned(), generation: generation.number, shard: job.shard };
     let specs = specs(&ingest);
+    let inherited = inherit(config, &lake, &chain, writer, &specs);
+    let Inherited { beginning, is_first_start } = job.status.timed(Step::Inherit, inherited).await?;
+    let claim = lake.claim(chain.clone(), writer.clone(), &config.revision, &beginning);
+    let (chain, claim) = match job.status.timed(Step::Claim, claim).await.context(LakeSnafu)? {
+        Claim::Won { chain, manifest } => (chain, manifest),
+        Claim::HeldByNewer { .. } => return Ok(Start::Held { lake, held: Held::Chain(chain) }),
+        Claim::Sealed { .. } => return Ok(Start::Ended),
+    };
     let tables = job.status.timed(Step::Recover, recover(&lake, &chain, &claim, &specs)).await?;
-    let ingest = job.status.timed(Step::Load, load(ingest, &lake, &claim)).await?;
+    let ingest = job.status.timed(Step::Load, load(*ingest, &lake, &claim)).await?;
     tracing::info!(chain = %chain.id(), epoch = claim.epoch, partitions = claim.partitions.len(), "claimed the chain");
     let reports = tables.iter().map(table_report).collect();
     job.status.restore(claim.epoch, claim.partitions.clone(), reports);
-    Ok(Start::Ready(Box::new(Restored { lake, chain, claim, tables, specs, ingest, registry })))
+    let is_first_start = is_first_start && claim.partitions.is_empty();
+    let restored = Restored { lake, chain, claim, is_first_start, tables, specs, ingest, registry };
+    Ok(Start::Ready(Box::new(restored)))
 }
 
 /// Compiles the schema and all expressions, or tells everything that is wrong with them.
@@ -191,31 +198,6 @@ pub(crate) async fn find_topic_id(config: &WorkerConfig) -> Result<Option<String
     let ask = tokio::task::spawn_blocking(move || topic_id(&kafka, TOPIC_TIMEOUT));
     // A task that panicked learned nothing; then the topic is known by its name alone.
     ask.await.unwrap_or(Ok(None)).context(TopicSnafu)
-}
-
-fn registry(config: &WorkerConfig) -> Result<Option<RegistryClient>, RestoreError> {
-    match (&config.source.format, &config.source.schema_registry) {
-        (Format::Avro, Some(registry)) => RegistryClient::new(registry).map(Some).context(RegistrySnafu),
-        _ => Ok(None),
-    }
-}
-
-/// The reader schema to pin at the first start, where the configuration leaves it to the registry.
-async fn reader_schema(
-    config: &WorkerConfig,
-    client: Option<&RegistryClient>,
-) -> Result<Option<String>, RestoreError> {
-    let (None, Some(registry), Some(client)) =
-        (&config.source.schema, &config.source.schema_registry, client)
-    else {
-        return Ok(None);
-    };
-    let subject = registry.subject.clone().unwrap_or_else(|| format!("{}-value", config.source.kafka.topic));
-    let found = match client.latest(&subject).await.context(RegistrySnafu)? {
-        Answer::Found(text) => Some(text),
-        Answer::NotFound => None,
-    };
-    found.context(SubjectMissingSnafu { subject, url: &registry.url }).map(Some)
 }
 
 /// What the lake must know of the tables that the core fills, in the order in which they are written.

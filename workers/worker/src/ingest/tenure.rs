@@ -8,13 +8,13 @@
 //!                                   └──────── closed epochs ─────────────▲
 //! ```
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sluice_contract::manifest::{PartitionProgress, Writer};
+use sluice_contract::cut::Cut;
+use sluice_contract::manifest::Writer;
 use sluice_contract::report::Problem;
 use sluice_decode::MessageBatch;
 use sluice_engine::{EpochPolicy, Ingest};
@@ -32,7 +32,7 @@ use super::restore::Restored;
 use super::schemas::Resolver;
 use super::source::kafka::KafkaSource;
 use super::source::reader::{self, BATCH_BYTES, BATCH_MESSAGES, BATCHES, Channels, Command};
-use super::source::watcher::Watcher;
+use super::source::watcher::{Stored, Watcher};
 use super::state_history::StateHistory;
 use crate::kafka::TopicError;
 
@@ -112,7 +112,7 @@ struct Senders {
 
 /// Reads, processes and commits until something ends it.
 pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result<Ended, TenureError> {
-    let Restored { lake, chain, claim, tables, specs, ingest, registry } = restored;
+    let Restored { lake, chain, claim, is_first_start, tables, specs, ingest, registry } = restored;
     let source = KafkaSource::new(&job.config.source.kafka, &job.config.owner).context(SourceSnafu)?;
     let encoders = encoders(&specs)?;
     let (events, inbox) = mpsc::channel();
@@ -124,7 +124,8 @@ pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result
         let _ = recycled.send(MessageBatch::with_capacity(BATCH_MESSAGES, BATCH_BYTES / 2));
     }
     let senders = Senders { events, commands };
-    let reader = start_reader(job, source, claim.partitions, &senders, (command_inbox, recycled_inbox))?;
+    let stored = Stored { positions: claim.partitions, is_first_start };
+    let reader = start_reader(job, source, stored, &senders, (command_inbox, recycled_inbox))?;
     let resolver = registry.map(|client| {
         let runtime = tokio::runtime::Handle::current();
         let (events, status) = (senders.events.clone(), Arc::clone(&job.status));
@@ -163,15 +164,14 @@ pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result
 fn start_reader(
     job: &Job,
     source: KafkaSource,
-    stored: BTreeMap<i32, PartitionProgress>,
+    stored: Stored,
     senders: &Senders,
     (commands, recycled): (Receiver<Command>, Receiver<MessageBatch>),
 ) -> Result<JoinHandle<()>, TenureError> {
     let (inspections, inspection_inbox) = mpsc::channel();
     let watcher = Watcher {
         kafka: job.config.source.kafka.clone(),
-        shard: job.shard,
-        shards: job.config.shards,
+        cut: Cut { shards: job.config.shards, shard: job.shard },
         stored,
         status: Arc::clone(&job.status),
         events: senders.events.clone(),

@@ -25,11 +25,11 @@ pub enum QuarantineError {
         /// Everything that is wrong with it.
         findings: Vec<Finding>,
     },
-    /// The schema is the registry's, and only ingest knows which version it began with.
+    /// The schema is the registry's, and no ingest has pinned one.
     #[snafu(display(
-        "failed to replay: the configuration leaves the schema to the registry; set source.schema to the one that ingest reads with"
+        "failed to replay: the configuration leaves the schema to the registry, and no ingest has chosen one; start the pipeline first"
     ))]
-    SchemaLeftOpen,
+    NeverStarted,
     /// A column that identifies rows is in no table.
     #[snafu(display(
         "failed to replay: silver.deduplicate.by names '{column}', which neither silver nor bronze has; add it to silver.columns"
@@ -76,6 +76,7 @@ impl From<RestoreError> for QuarantineError {
     fn from(error: RestoreError) -> Self {
         match error {
             RestoreError::Unusable { findings } => Self::Unusable { findings },
+            RestoreError::Registry { source } => Self::Registry { source },
             other => Self::Unresolved { detail: other.to_string() },
         }
     }

@@ -25,26 +25,29 @@
 use std::collections::{BTreeMap, HashSet};
 
 use arrow::array::RecordBatch;
-use sluice_contract::config::{Deduplicate, Format, WorkerConfig};
+use sluice_contract::config::{Deduplicate, WorkerConfig};
 use sluice_contract::manifest::{
     ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, StateFiles, Writer,
 };
 use sluice_contract::reasons::{STAGE_DECODE, STAGE_SILVER};
 use sluice_engine::{Ingest, Processed};
-use sluice_lake::{Appended, Chain, Claim, Lake, Table, TableSpec, TableWriter, TopicIdentity, failpoint};
+use sluice_lake::{
+    Appended, Beginning, Chain, Claim, Lake, Table, TableSpec, TableWriter, TopicIdentity, failpoint,
+};
 use snafu::{OptionExt, ResultExt, ensure};
 use uuid::Uuid;
 
 use super::arguments::Filter;
 use super::error::{
-    ColumnsSnafu, KeyColumnSnafu, LakeSnafu, LostSnafu, QuarantineError, RegistrySnafu, SchemaLeftOpenSnafu,
+    ColumnsSnafu, KeyColumnSnafu, LakeSnafu, LostSnafu, NeverStartedSnafu, QuarantineError, RegistrySnafu,
     UnresolvedSnafu,
 };
 use super::message::{self, RefusedMessage, as_they_came};
 use super::query::{self, Cursor, KeyColumn, REPLAYED};
 use super::verdict::{Looked, Tally, Verdict, copies, replayed_schema};
 use crate::clock::{now_ms, now_us};
-use crate::ingest::restore::{compile, specs};
+use crate::ingest::generations::registry;
+use crate::ingest::restore::{JOB, compile, specs};
 use crate::registry_client::{Answer, RegistryClient};
 
 /// Messages of one epoch.
@@ -89,7 +92,9 @@ struct Replay<'a> {
 impl<'a> Replay<'a> {
     /// Claims the chain, and finishes what a replay before has decided.
     async fn start(config: &'a WorkerConfig, lake: Lake) -> Result<Self, QuarantineError> {
-        let schema = config.source.schema.as_deref().context(SchemaLeftOpenSnafu)?;
+        let generation = lake.generation(JOB).await.context(LakeSnafu)?;
+        let pinned = generation.and_then(|generation| generation.generation.reader_schema);
+        let schema = config.source.schema.as_deref().or(pinned.as_deref()).context(NeverStartedSnafu)?;
         // Copies are judged against silver, not by the memory of a core.
         let mut without_memory = config.clone();
         without_memory.silver.deduplicate = None;
@@ -104,18 +109,17 @@ impl<'a> Replay<'a> {
             description: Some("Refused messages that were replayed, and what they became.".to_owned()),
             properties: BTreeMap::new(),
         });
-        let registry = match (&config.source.format, &config.source.schema_registry) {
-            (Format::Avro, Some(registry)) => Some(RegistryClient::new(registry).context(RegistrySnafu)?),
-            _ => None,
-        };
+        let registry = registry(config)?;
         let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id: None };
         lake.identify(&config.owner, &topic, config.storage.adopt.as_deref()).await.context(LakeSnafu)?;
         let id = ChainId { job: "replay".to_owned(), generation: 0, shard: 0 };
         let writer = Writer { id: format!("replay-{}", Uuid::new_v4()), deployment_revision: 0 };
-        let claim = lake.claim(id, writer.clone(), &config.revision).await.context(LakeSnafu)?;
-        let (chain, claim) = match claim {
+        let claim = lake.claim(id, writer.clone(), &config.revision, &Beginning::default()).await;
+        let (chain, claim) = match claim.context(LakeSnafu)? {
             Claim::Won { chain, manifest } => (chain, manifest),
-            Claim::HeldByNewer { writer } => return LostSnafu { by: writer.id }.fail(),
+            Claim::HeldByNewer { writer: by } | Claim::Sealed { by } => {
+                return LostSnafu { by: by.id }.fail();
+            }
         };
         let mut tables = Vec::new();
         for spec in &specs {

@@ -17,6 +17,8 @@ pub enum Step {
     Manifest,
     /// Commit: every table gets its commit.
     Tables,
+    /// Start: the chains of the generation before end, and what they knew is taken over.
+    Inherit,
     /// Start: the chain is claimed.
     Claim,
     /// Start: the tables get what the process before left undone.
@@ -27,7 +29,7 @@ pub enum Step {
 
 impl Step {
     const COMMIT: [Self; 4] = [Self::Files, Self::State, Self::Manifest, Self::Tables];
-    const START: [Self; 3] = [Self::Claim, Self::Recover, Self::Load];
+    const START: [Self; 4] = [Self::Inherit, Self::Claim, Self::Recover, Self::Load];
 
     fn label(self) -> &'static str {
         match self {
@@ -35,6 +37,7 @@ impl Step {
             Self::State => "state",
             Self::Manifest => "manifest",
             Self::Tables => "tables",
+            Self::Inherit => "inherit",
             Self::Claim => "claim",
             Self::Recover => "recover",
             Self::Load => "load",

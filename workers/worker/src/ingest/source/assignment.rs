@@ -1,4 +1,4 @@
-//! Which partitions a shard reads, and from where. Pure.
+//! From where a partition is read. Pure.
 
 use sluice_contract::config::StartFrom;
 use sluice_contract::manifest::PartitionProgress;
@@ -6,19 +6,14 @@ use sluice_contract::report::Problem;
 
 use crate::kafka::Watermarks;
 
-/// Whether a shard reads a partition.
-pub(crate) fn owns(shard: u32, shards: u32, partition: i32) -> bool {
-    u32::try_from(partition).is_ok_and(|partition| partition % shards == shard)
-}
-
 /// What is known of a partition when it is about to be read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Known<'a> {
     /// Its chain has its position.
     Stored(&'a PartitionProgress),
-    /// The chain has no positions at all: the pipeline starts.
+    /// No partition has a position: the pipeline starts.
     FirstStart,
-    /// The chain has positions, but none of this partition: the topic has grown.
+    /// Others have, but this one has not: the topic has grown.
     NewPartition,
 }
 
@@ -111,15 +106,6 @@ mod tests {
 
     fn start(known: Known<'_>) -> StartingPoint {
         starting_point(known, StartFrom::Earliest, AVAILABLE)
-    }
-
-    #[test]
-    fn every_partition_belongs_to_exactly_one_shard() {
-        for partition in 0..100 {
-            let owners: Vec<u32> = (0..3).filter(|shard| owns(*shard, 3, partition)).collect();
-            assert_eq!(owners, [partition as u32 % 3]);
-        }
-        assert!(!owns(0, 1, -1));
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use sluice_contract::config::Kafka;
+use sluice_contract::cut::Cut;
 use sluice_contract::manifest::PartitionProgress;
 
-use super::assignment::{Known, StartingPoint, expired, owns, starting_point};
+use super::assignment::{Known, StartingPoint, expired, starting_point};
 use super::reader::Command;
 use crate::backoff::Backoff;
 use crate::ingest::event::{Assignment, Event};
@@ -34,18 +35,25 @@ pub(crate) struct Inspect {
 pub(crate) struct Watcher {
     /// The topic.
     pub(crate) kafka: Kafka,
-    /// The shard's number.
-    pub(crate) shard: u32,
-    /// Number of shards.
-    pub(crate) shards: u32,
-    /// Positions that the chain has.
-    pub(crate) stored: BTreeMap<i32, PartitionProgress>,
+    /// Which partitions are the shard's.
+    pub(crate) cut: Cut,
+    /// What is known of them.
+    pub(crate) stored: Stored,
     /// Where troubles and the partitions' ends are shown.
     pub(crate) status: Arc<Status>,
     /// The core's inbox; the watcher ends with it.
     pub(crate) events: Sender<Event>,
     /// The reader's commands.
     pub(crate) commands: Sender<Command>,
+}
+
+/// What a chain knows of its partitions.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Where they stand.
+    pub(crate) positions: BTreeMap<i32, PartitionProgress>,
+    /// Whether no partition of the topic was ever read.
+    pub(crate) is_first_start: bool,
 }
 
 /// How a round ended.
@@ -116,14 +124,12 @@ impl Watcher {
     /// The shard's partitions that are not assigned yet.
     fn list(&self, topic: &Topic, rounds: &Rounds) -> Result<Vec<Assignment>, TopicError> {
         let mut partitions = topic.partitions(TIMEOUT)?;
-        partitions.retain(|partition| {
-            owns(self.shard, self.shards, *partition) && !rounds.assigned.contains(partition)
-        });
+        partitions.retain(|partition| self.cut.has(*partition) && !rounds.assigned.contains(partition));
         let available = Self::look(topic, &partitions)?;
         let assignment = |(partition, watermarks): (i32, Watermarks)| {
-            let known = match self.stored.get(&partition) {
+            let known = match self.stored.positions.get(&partition) {
                 Some(progress) => Known::Stored(progress),
-                None if self.stored.is_empty() && rounds.listed_at.is_none() => Known::FirstStart,
+                None if self.stored.is_first_start && rounds.listed_at.is_none() => Known::FirstStart,
                 None => Known::NewPartition,
             };
             let from = starting_point(known, self.kafka.start_from, watermarks);

@@ -46,9 +46,16 @@ fn added(size: u64) -> TableProgress {
 async fn seasoned() -> Status {
     let status =
         status().expecting(vec![("silver", "TooCold".to_owned()), ("decode", "EmptyValue".to_owned())]);
-    for step in
-        [Step::Claim, Step::Recover, Step::Load, Step::Files, Step::State, Step::Manifest, Step::Tables]
-    {
+    for step in [
+        Step::Inherit,
+        Step::Claim,
+        Step::Recover,
+        Step::Load,
+        Step::Files,
+        Step::State,
+        Step::Manifest,
+        Step::Tables,
+    ] {
         status.timed(step, async {}).await;
     }
     status.restore(3, BTreeMap::new(), Vec::new());
