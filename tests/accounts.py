@@ -20,7 +20,9 @@ def _assert_accounts(lake, messages: list):
     silver_refusals = [row for row in rows["quarantine"] if row["stage"] == "silver"]
     delivered = collections.Counter((message.topic, message.partition, message.offset) for message in messages)
     stored = positions(rows["bronze"]) + positions(decode_refusals)
-    assert stored == delivered, f"lost {list(delivered - stored)[:5]}, doubled or foreign {list(stored - delivered)[:5]}"
+    assert stored == delivered, (
+        f"lost {list(delivered - stored)[:5]}, doubled or foreign {list(stored - delivered)[:5]}"
+    )
 
     duplicates = collections.Counter(partition for partition, _ in _duplicates_of_bronze(rows["bronze"]))
     for partition in {message.partition for message in messages}:

@@ -40,7 +40,9 @@ def seed() -> int:
 
 
 def pytest_report_header():
-    return f"SLUICE_TEST_KAFKA={os.environ.get('SLUICE_TEST_KAFKA')} SLUICE_SEED={os.environ.get('SLUICE_SEED', 'random')}"
+    return (
+        f"SLUICE_TEST_KAFKA={os.environ.get('SLUICE_TEST_KAFKA')} SLUICE_SEED={os.environ.get('SLUICE_SEED', 'random')}"
+    )
 
 
 def program(name: str) -> pathlib.Path:
@@ -105,9 +107,7 @@ def generate(worker_program, run):
     """Starts the generator on a topic: `generate(topic, "--messages", 1000)`."""
 
     def start(topic: Topic, *flags) -> Program:
-        return run(
-            worker_program, "generate", "--bootstrap-servers", topic.servers, "--topic", topic.name, *flags
-        )
+        return run(worker_program, "generate", "--bootstrap-servers", topic.servers, "--topic", topic.name, *flags)
 
     return start
 

@@ -62,8 +62,8 @@ class Program:
         """Waits until the program has written this text."""
         deadline = time.monotonic() + patience
         while text not in self.output():
-            assert self.is_running(), f"ended with {self.process.returncode} before \"{text}\":\n{self.output()[-4000:]}"
-            assert time.monotonic() < deadline, f"no \"{text}\" after {patience} s:\n{self.output()[-4000:]}"
+            assert self.is_running(), f'ended with {self.process.returncode} before "{text}":\n{self.output()[-4000:]}'
+            assert time.monotonic() < deadline, f'no "{text}" after {patience} s:\n{self.output()[-4000:]}'
             time.sleep(0.1)
 
     def await_listening(self, address: str, patience: float = PATIENCE):

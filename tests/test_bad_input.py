@@ -25,8 +25,7 @@ UNUSABLE = 2
 def numbered(count: int) -> list:
     """Sound messages over all partitions."""
     return [
-        (number % 8, KAFKA_TIME + number, b"17", json_message(transaction_id=f"t-{number}"))
-        for number in range(count)
+        (number % 8, KAFKA_TIME + number, b"17", json_message(transaction_id=f"t-{number}")) for number in range(count)
     ]
 
 

@@ -305,7 +305,10 @@ ODD = [
     (SOUND_TEXT.replace('"amount":12.5', '"amount":null,"amount":{"a":[]},"amount":12.5').encode(), {}),
     (SOUND_TEXT.replace('"amount"', '"\\u0061mount"').encode(), {}),
     (SOUND_TEXT.replace('"amount":12.5', '"amount":1,"\\u0061mount":12.5').encode(), {}),
-    (json_message(merchant=Raw('"\\u0043af\\u00e9 \\ud83d\\ude00 \\"\\\\\\/\\b\\f\\n\\r\\t"')), {"merchant": 'Café 😀 "\\/\b\f\n\r\t'}),
+    (
+        json_message(merchant=Raw('"\\u0043af\\u00e9 \\ud83d\\ude00 \\"\\\\\\/\\b\\f\\n\\r\\t"')),
+        {"merchant": 'Café 😀 "\\/\b\f\n\r\t'},
+    ),
     (json_message(merchant=Raw('"\\u0000"')), {"merchant": "\0"}),
     (json_message(merchant="\u007f\u2028\ufeff\uffff😀"), {"merchant": "\u007f\u2028\ufeff\uffff😀"}),
     (json_message(merchant=""), {"merchant": ""}),
@@ -384,9 +387,7 @@ def value_script(topic: str) -> Script:
     for literal, amount, category, high in AMOUNTS:
         fields = fresh()
         value = json_message(**fields, amount=Raw(literal))
-        script.accepted(
-            value, {**fields, "amount": amount}, {"amount_category": category, "is_high_value": high}
-        )
+        script.accepted(value, {**fields, "amount": amount}, {"amount_category": category, "is_high_value": high})
     for text, city, country in LOCATIONS:
         fields = fresh(location=text)
         script.accepted(json_message(**fields), fields, {"city": city, "country": country})
@@ -536,9 +537,7 @@ class Expected:
 
 
 def test_every_boundary_of_the_specification_gives_the_rows_that_are_written_here(topic, ecommerce, ingest, lake):
-    scripts = [
-        make(topic.name) for make in (value_script, future_script, duplicate_script, other_partition_script)
-    ]
+    scripts = [make(topic.name) for make in (value_script, future_script, duplicate_script, other_partition_script)]
     topic.produce(message for script in scripts for message in script.messages)
     ingest(ecommerce, "--until-caught-up").succeed()
     lakes.assert_lake(lake, Expected(scripts), readers=lakes.READERS)
@@ -585,9 +584,7 @@ def test_bronze_keeps_the_original_bytes_if_asked(topic, ecommerce, ingest, lake
 
 
 def _register(registry: str, subject: str, schema: dict) -> int:
-    answer = requests.post(
-        f"{registry}/subjects/{subject}/versions", json={"schema": json.dumps(schema)}, timeout=30
-    )
+    answer = requests.post(f"{registry}/subjects/{subject}/versions", json={"schema": json.dumps(schema)}, timeout=30)
     assert answer.ok, answer.text
     return answer.json()["id"]
 
@@ -614,12 +611,20 @@ def avro_script(topic: str, registry: str) -> Script:
 
     accept(own, pipelines.TRANSACTION_SCHEMA)
     accept(own, pipelines.TRANSACTION_SCHEMA, {"user_id": -(2**31), "merchant": "東京 😀\0"})
-    accept(own, pipelines.TRANSACTION_SCHEMA, {"amount": 1000.01}, derived={"amount_category": "large", "is_high_value": True})
+    accept(
+        own,
+        pipelines.TRANSACTION_SCHEMA,
+        {"amount": 1000.01},
+        derived={"amount_category": "large", "is_high_value": True},
+    )
 
     # Writers with other schemas.
     promoted = _changed(2, type="long")
     accept(
-        _register(registry, "promoted", promoted), promoted, {"amount": 12}, {"amount": 12.0},
+        _register(registry, "promoted", promoted),
+        promoted,
+        {"amount": 12},
+        {"amount": 12.0},
     )
     single = _changed(2, type="float")
     accept(_register(registry, "single", single), single, {"amount": 12.5})

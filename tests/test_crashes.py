@@ -41,9 +41,7 @@ def test_a_kill_at_each_step_of_the_epoch_protocol_loses_and_doubles_nothing(
     assert_nothing_lost_or_doubled(topic, lake)
 
 
-def test_kills_at_random_moments_of_two_shards_lose_and_double_nothing(
-    topic, ecommerce, ingest, generate, lake, seed
-):
+def test_kills_at_random_moments_of_two_shards_lose_and_double_nothing(topic, ecommerce, ingest, generate, lake, seed):
     ecommerce |= {"commit": COMMIT, "shards": 2}
     choices = random.Random(seed)
     producer = generate(topic, "--seed", seed, *TRAFFIC)

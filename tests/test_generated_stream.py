@@ -95,9 +95,7 @@ def test_the_example_manifest_in_local_mode_makes_the_same_tables(json_stream, s
     assert "topic: ecommerce.transactions" in manifest
     folder = tmp_path / "manifests"
     folder.mkdir()
-    (folder / "pipeline.yaml").write_text(
-        manifest.replace("topic: ecommerce.transactions", f"topic: {topic.name}")
-    )
+    (folder / "pipeline.yaml").write_text(manifest.replace("topic: ecommerce.transactions", f"topic: {topic.name}"))
     flags = ("--broker", topic.servers, "--lake", tmp_path / "lakes", "--state", tmp_path / "state")
     run(sluice_program, "up", "-f", folder, *flags, "--until-caught-up").succeed()
     lakes.assert_lake(tmp_path / "lakes/default/ecommerce", expected, readers=lakes.READERS)

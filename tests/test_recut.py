@@ -58,8 +58,7 @@ class Job:
             worker.kill()
         flags = ("--deployment-revision", self.revision, "--until-caught-up")
         last = [
-            self.ingest(self.configuration, "--shard", shard, *flags)
-            for shard in range(self.configuration["shards"])
+            self.ingest(self.configuration, "--shard", shard, *flags) for shard in range(self.configuration["shards"])
         ]
         for worker in last:
             worker.succeed()

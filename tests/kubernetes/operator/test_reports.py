@@ -120,9 +120,11 @@ def test_another_number_of_shards_is_rolled_out_and_back(running, shards):
         running.apply(payments(shards=number))
         names = {f"payments-stpl-ingest-{shard}" for shard in range(number)}
         running.until(f"{number} shards", lambda names=names: running.names("deployments") == names)
-        running.until_ready("payments", "True", "Running")
         running.until("one configuration", lambda: len(running.names("configmaps")) == 1)
-        assert status(running)["replicaSummary"] == f"{number}/{number}"
+        summary = f"{number}/{number}"
+        running.until("all ready", lambda summary=summary: status(running)["replicaSummary"] == summary)
+        running.until("rest", lambda: running.condition("payments", "Reconciling") == {})
+        running.until_ready("payments", "True", "Running")
 
 
 def status(namespace) -> dict:

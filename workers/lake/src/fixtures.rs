@@ -161,12 +161,18 @@ pub(crate) async fn stored(lake: &Lake, first_offset: i64, count: i64) -> BTreeM
 pub(crate) struct Forgetful {
     files: InMemory,
     forgets: AtomicBool,
+    repeats: AtomicBool,
 }
 
 impl Forgetful {
     /// The next write lands, but its answer is an error.
     pub(crate) fn forget_next(&self) {
         self.forgets.store(true, Ordering::SeqCst);
+    }
+
+    /// The answer to the next write is lost, and the client repeats the write by itself.
+    pub(crate) fn repeat_next(&self) {
+        self.repeats.store(true, Ordering::SeqCst);
     }
 }
 
@@ -179,6 +185,9 @@ impl fmt::Display for Forgetful {
 #[async_trait]
 impl ObjectStore for Forgetful {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        if self.repeats.swap(false, Ordering::SeqCst) {
+            self.files.put_opts(location, payload.clone(), options.clone()).await?;
+        }
         let outcome = self.files.put_opts(location, payload, options).await?;
         if self.forgets.swap(false, Ordering::SeqCst) {
             return Err(Error::Generic { store: "Forgetful", source: "the connection was reset".into() });

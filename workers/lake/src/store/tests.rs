@@ -78,6 +78,13 @@ async fn a_name_is_created_once() {
 }
 
 #[tokio::test]
+async fn a_write_that_the_client_repeated_by_itself_is_no_reason_for_distrust() {
+    let (forgetful, store) = forgetful_store();
+    forgetful.repeat_next();
+    probe::create_if_absent(&store).await.unwrap();
+}
+
+#[tokio::test]
 async fn storage_that_loses_answers_is_seen_through_by_the_probe_or_retried() {
     let (forgetful, store) = forgetful_store();
     probe::create_if_absent(&store).await.unwrap();
