@@ -25,7 +25,7 @@ check: ## formatting, lints and generated files, without running a test
 charts: ## what the judges and the tests say of the charts, and of what is rendered from them
 	@dev/charts check
 
-generate: ## write the generated files (CRDs, snapshots are reviewed with cargo-insta)
+generate: ## write the generated files (CRDs, reference of metrics; snapshots are reviewed with cargo-insta)
 	@source dev/environment && cargo build --workspace && "$$SLUICE_BIN/crdgen"
 
 prove: ## the long fault and comparison matrices; hours

@@ -24,6 +24,9 @@ pub(crate) enum Command {
     Get(GetArguments),
     /// Show everything that the workers say of themselves.
     Status(StatusArguments),
+    /// Look into refused messages, and replay them after a fix.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// Check resources without running anything.
     Validate(ValidateArguments),
     /// Stop what `sluice up` runs.
@@ -107,6 +110,54 @@ pub(crate) struct StatusArguments {
     pub(crate) output: StatusOutput,
     #[command(flatten)]
     pub(crate) state: StateArguments,
+}
+
+/// Credentials of a lake that is not on this machine come from the environment (`AWS_ACCESS_KEY_ID`, ...).
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// Count refused messages by stage and reason.
+    List(QuarantineArguments),
+    /// Show single messages with their original bytes.
+    Show(ShowArguments),
+    /// Take them through the present configuration again; those that pass become rows, exactly once.
+    Replay(QuarantineArguments),
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ShowArguments {
+    #[command(flatten)]
+    pub(crate) quarantine: QuarantineArguments,
+    /// The most messages that are shown (20 unless told).
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) limit: Option<u32>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct QuarantineArguments {
+    /// Name of the pipeline; needed where there are several.
+    pub(crate) name: Option<String>,
+    /// The stage that refused them.
+    #[arg(long, value_parser = ["decode", "silver", "late"])]
+    pub(crate) stage: Option<String>,
+    /// The reason, as `list` shows it.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// The partition.
+    #[arg(long)]
+    pub(crate) partition: Option<i32>,
+    /// The offset in the partition.
+    #[arg(long, requires = "partition")]
+    pub(crate) offset: Option<i64>,
+    /// Refused since this time (2026-01-05T20:00:00Z), or in the last 30m, 2h or 7d.
+    #[arg(long, value_name = "TIME|AGE")]
+    pub(crate) since: Option<String>,
+    /// Output: text for people, or JSON.
+    #[arg(short, long, value_enum, default_value_t = StatusOutput::Text)]
+    pub(crate) output: StatusOutput,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+    #[command(flatten)]
+    pub(crate) worker: WorkerArguments,
 }
 
 #[derive(Args, Clone, Debug)]

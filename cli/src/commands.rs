@@ -2,12 +2,14 @@
 
 mod down;
 mod get;
+mod quarantine;
 mod services;
 mod status;
 mod up;
 mod validate;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use snafu::{ResultExt, Snafu};
@@ -58,6 +60,15 @@ pub(crate) enum CommandError {
     ProcessFailed { process: String, reason: String, last_lines: Vec<String> },
     #[snafu(display("failed to find '{name}': there are {}", names.join(", ")))]
     NoSuchPipeline { name: String, names: Vec<String> },
+    #[snafu(display("failed to choose a pipeline: there are {}; name one", names.join(", ")))]
+    SeveralPipelines { names: Vec<String> },
+    #[snafu(display(
+        "failed to find the configuration of '{pipeline}': it is suspended, or `sluice up` of another release ran it; \
+         start it again with `sluice up`"
+    ))]
+    NoConfiguration { pipeline: String },
+    #[snafu(display("failed to start {}: {source}", worker.display()))]
+    StartWorker { worker: PathBuf, source: io::Error },
     #[snafu(display("failed to stop `sluice up` (process {process}): {source}"))]
     Signal { process: i32, source: io::Error },
     #[snafu(display("failed to stop `sluice up` (process {process}): it still runs after {seconds} s"))]
@@ -81,6 +92,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CommandError> {
     match command {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Down(arguments) => down::run(&arguments),
+        Command::Quarantine(command) => quarantine::run(&command),
         Command::Up(arguments) => in_runtime(up::run(arguments)),
         Command::Get(arguments) => in_runtime(get::run(arguments)),
         Command::Status(arguments) => in_runtime(status::run(arguments)),

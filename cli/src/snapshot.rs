@@ -65,6 +65,9 @@ pub(crate) struct PipelineSnapshot {
     pub(crate) lake: String,
     /// Brokers in force.
     pub(crate) bootstrap_servers: String,
+    /// Path of the workers' configuration; `None` where the pipeline is suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) configuration: Option<PathBuf>,
     /// Empty where the pipeline is suspended.
     pub(crate) workers: Vec<WorkerSnapshot>,
 }

@@ -1,8 +1,10 @@
-//! What the operator counts of itself, for Prometheus. Labels are of fixed sets.
+//! What the operator counts of itself, for Prometheus. Which metrics there are is defined in
+//! [`sluice_contract::metrics::operator`].
 
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
+use sluice_contract::metrics::{DURATION_BUCKETS, Metric, operator};
 
 /// A kind of write to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,30 +42,22 @@ pub struct Metrics {
 impl Metrics {
     /// All metrics, at zero.
     pub fn new() -> Self {
-        let counter = |name: &str, help: &str| IntCounter::new(name, help).expect(VALID);
-        let counters = |name: &str, help: &str, label: &str| {
-            IntCounterVec::new(Opts::new(name, help), &[label]).expect(VALID)
+        let counter = |metric: &Metric| IntCounter::new(metric.name, metric.help).expect(VALID);
+        let counters =
+            |metric: &Metric| IntCounterVec::new(options(metric), &metric.label_names()).expect(VALID);
+        let gauge = |metric: &Metric| IntGauge::new(metric.name, metric.help).expect(VALID);
+        let histogram = |metric: &Metric| {
+            let options = HistogramOpts::from(options(metric)).buckets(DURATION_BUCKETS.to_vec());
+            Histogram::with_opts(options).expect(VALID)
         };
-        let gauge = |name: &str, help: &str| IntGauge::new(name, help).expect(VALID);
-        let buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-        let duration =
-            HistogramOpts::new("sluice_operator_reconcile_seconds", "Time of one reconcile").buckets(buckets);
         let metrics = Self {
             registry: Registry::new(),
-            reconciles: counter("sluice_operator_reconciles_total", "Reconciles, whatever their outcome"),
-            errors: counters(
-                "sluice_operator_reconcile_errors_total",
-                "Reconciles that failed, by category",
-                "category",
-            ),
-            duration: Histogram::with_opts(duration).expect(VALID),
-            api_writes: counters(
-                "sluice_operator_api_writes_total",
-                "Mutating requests to the API server, by verb",
-                "verb",
-            ),
-            resources: gauge("sluice_operator_resources", "Resources that the operator looks after"),
-            leading: gauge("sluice_operator_leading", "Whether this process is the one that acts"),
+            reconciles: counter(&operator::RECONCILES),
+            errors: counters(&operator::RECONCILE_ERRORS),
+            duration: histogram(&operator::RECONCILE_DURATION),
+            api_writes: counters(&operator::API_WRITES),
+            resources: gauge(&operator::RESOURCES),
+            leading: gauge(&operator::LEADING),
         };
         let collectors: [Box<dyn prometheus::core::Collector>; 6] = [
             Box::new(metrics.reconciles.clone()),
@@ -123,11 +117,28 @@ impl Default for Metrics {
     }
 }
 
+fn options(metric: &Metric) -> Opts {
+    Opts::new(metric.name, metric.help)
+}
+
 const VALID: &str = "the names of metrics are valid and unique";
 
 #[cfg(test)]
 mod tests {
-    use super::{Metrics, Verb};
+    use std::collections::BTreeSet;
+
+    use super::{Metrics, Verb, operator};
+
+    #[test]
+    fn every_metric_that_is_defined_is_exposed_and_no_other() {
+        let metrics = Metrics::new();
+        metrics.failed("apply");
+        let text = metrics.text();
+        let exposed: BTreeSet<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        let defined = operator::GROUPS.iter().flat_map(|group| group.metrics);
+        assert_eq!(exposed, defined.map(|metric| metric.name).collect());
+    }
 
     #[test]
     fn what_is_counted_is_told() {

@@ -65,6 +65,7 @@ pub(crate) fn pipeline() -> PipelineSnapshot {
         name: "shop".to_owned(),
         lake: "file:///state/lake/default/shop".to_owned(),
         bootstrap_servers: "127.0.0.1:9092".to_owned(),
+        configuration: None,
         workers: vec![worker(0), worker(1)],
     }
 }

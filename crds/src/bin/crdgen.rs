@@ -1,12 +1,13 @@
-//! `crdgen` writes the CustomResourceDefinitions beside this crate's manifest; `crdgen --check` fails when one
-//! of the files is not what it would write.
+//! `crdgen` writes the files that are made of Rust types: the CustomResourceDefinitions beside this crate's manifest,
+//! and the reference of metrics. `crdgen --check` fails when one of the files is not what it would write.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use sluice_contract::metrics::page;
+
 fn main() -> ExitCode {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let check = match arguments.as_slice() {
         [] => false,
@@ -17,9 +18,7 @@ fn main() -> ExitCode {
         }
     };
     let mut stale = false;
-    for definition in sluice_crds::definition::definitions() {
-        let path = directory.join(&definition.file_name);
-        let text = definition.yaml();
+    for (path, text) in generated() {
         if check {
             if fs::read_to_string(&path).is_ok_and(|current| current == text) {
                 continue;
@@ -32,4 +31,17 @@ fn main() -> ExitCode {
         }
     }
     if stale { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Every file, with its text.
+fn generated() -> Vec<(PathBuf, String)> {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = crate_folder.parent().expect("the crate is a folder of the repository");
+    let definitions = sluice_crds::definition::definitions();
+    let mut files: Vec<(PathBuf, String)> = definitions
+        .iter()
+        .map(|definition| (crate_folder.join(&definition.file_name), definition.yaml()))
+        .collect();
+    files.push((root.join(page::PATH), page::text()));
+    files
 }

@@ -5,6 +5,7 @@
 //! | [`config`] | the operator (a ConfigMap) or local mode (a file) | a worker, at start |
 //! | [`report`] | a worker, over HTTP | the operator and `sluice status` |
 //! | [`manifest`] | a worker, into the lake | the worker that takes over, maintenance, the merge |
+//! | [`metrics`] | worker and operator, over HTTP | Prometheus, alert rules, dashboards |
 //!
 //! [`cut`] is the rule by which all of them divide a topic.
 //!
@@ -17,5 +18,6 @@
 pub mod config;
 pub mod cut;
 pub mod manifest;
+pub mod metrics;
 pub mod reasons;
 pub mod report;

@@ -17,7 +17,7 @@ pub const MANIFEST_FORMAT_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChainId {
-    /// The job: `ingest`, `merge`, `score-<scorer>`, `replay-<id>`.
+    /// The job: `ingest`, `merge`, `score-<scorer>`, `replay`.
     pub job: String,
     /// The generation, from 0.
     pub generation: u64,

@@ -11,7 +11,7 @@ use sluice_decode::{Decoded, Decoder, MessageBatch, RowSchema, UnresolvedSchema}
 use crate::bronze::Envelope;
 use crate::deduplication::KeyHasher;
 use crate::epoch::{ClosedEpoch, EpochSize};
-use crate::partition::Partitions;
+use crate::partition::{MemorySize, Partitions};
 use crate::plan::{Plan, PlanError};
 use crate::quarantine::{self, Refused};
 use crate::silver::{self, Candidates};
@@ -183,6 +183,11 @@ impl Ingest {
     /// Where each partition stands, with its cumulative counts.
     pub fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
         self.partitions.progress()
+    }
+
+    /// How large the memory of deduplication is.
+    pub fn memory_size(&self) -> MemorySize {
+        self.partitions.memory_size()
     }
 
     /// What the open epoch has taken in.

@@ -54,6 +54,7 @@ pub mod watermark;
 
 pub use epoch::{ClosedEpoch, EpochPolicy, EpochSize};
 pub use ingest::{Ingest, Processed, Stage};
+pub use partition::MemorySize;
 pub use plan::PlanError;
 pub use state::StateError;
 pub use tables::{TableSchema, TableSchemas};

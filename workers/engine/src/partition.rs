@@ -11,6 +11,15 @@ use crate::quarantine::Refused;
 use crate::state;
 use crate::watermark::Watermark;
 
+/// How large the memory of deduplication is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemorySize {
+    /// Rows, those included that have expired and were not dropped yet.
+    pub rows: u64,
+    /// Bytes of main memory.
+    pub bytes: u64,
+}
+
 /// One partition of the topic.
 #[derive(Debug)]
 pub(crate) struct Partition {
@@ -98,6 +107,15 @@ impl Partitions {
 
     pub(crate) fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
         self.list.iter().map(|partition| (partition.number, partition.progress())).collect()
+    }
+
+    /// How large the memories of all partitions are together.
+    pub(crate) fn memory_size(&self) -> MemorySize {
+        let memories = || self.list.iter().map(|partition| &partition.memory);
+        MemorySize {
+            rows: memories().map(|memory| memory.len() as u64).sum(),
+            bytes: memories().map(|memory| memory.bytes() as u64).sum(),
+        }
     }
 
     /// The state file of what was remembered since the last call.

@@ -1,5 +1,6 @@
 //! [`Lake`]: the root; opens chains and tables, and keeps files.
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::future::try_join_all;
 use sluice_contract::config::{Owner, Storage};
@@ -14,7 +15,7 @@ use crate::generation::{self, Numbered};
 use crate::identity::{self, Identity, TopicIdentity};
 use crate::store::Store;
 use crate::succession::{self, Heir, Inheritance};
-use crate::table::{Table, TableSpec};
+use crate::table::{Table, TableSpec, query};
 
 /// What [`Lake::check`] compares a lake with.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +120,21 @@ impl Lake {
     /// Opens a table; creates it if it is absent, and adds missing nullable columns at its end.
     pub async fn open_table(&self, spec: &TableSpec) -> Result<Table, LakeError> {
         Table::open(&self.store, spec).await
+    }
+
+    /// Whether a table is there.
+    pub async fn has_table(&self, table: &str) -> Result<bool, LakeError> {
+        Ok(query::newest_version(&self.store, table).await?.is_some())
+    }
+
+    /// The rows that an SQL query gives over tables as they are now, and over `rows`, each under its name.
+    pub async fn query(
+        &self,
+        tables: &[&str],
+        rows: &[(&str, RecordBatch)],
+        sql: &str,
+    ) -> Result<Vec<RecordBatch>, LakeError> {
+        query::query(&self.store, tables, rows, sql).await
     }
 
     /// Makes data files of a table durable, all at once. They are not visible before their epoch.

@@ -9,6 +9,7 @@
 //! _sluice/<job>/<generation>/<shard>/<epoch>.json     the chain: one manifest for each epoch
 //! _sluice/<job>/<generation>/<shard>/_newest          a hint where the chain ends; may be stale
 //! _sluice/<job>/state/<generation>/<shard>/...        state files that manifests point to
+//! _sluice/replay/0/0/<epoch>.json                     the chain of replays: refused messages taken up again
 //! ```
 //!
 //! # How an epoch reaches the tables, exactly once

@@ -5,6 +5,7 @@
 //! | [`ingest`] | reads Kafka and writes bronze, silver and quarantine, exactly once |
 //! | [`check`] | says what is wrong with a configuration, before anything runs on it |
 //! | [`maintain`] | compacts the tables, and deletes what nobody needs |
+//! | [`quarantine`] | shows refused messages, and takes them up again after a fix, exactly once |
 //! | [`generate`] | produces realistic traffic for demos, tests and benchmarks |
 //!
 //! What they share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
@@ -18,6 +19,7 @@ pub mod generate;
 pub mod ingest;
 pub mod kafka;
 pub mod maintain;
+pub mod quarantine;
 pub mod registry_client;
 pub mod report;
 pub mod stop;

@@ -1,6 +1,6 @@
 //! The command line of `sluice-worker`.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -8,6 +8,7 @@ use sluice_worker::check::{self, CheckArguments};
 use sluice_worker::generate::{self, GenerateArguments};
 use sluice_worker::ingest::{self, IngestArguments, IngestError};
 use sluice_worker::maintain::{self, MaintainArguments};
+use sluice_worker::quarantine::{self, QuarantineCommand};
 use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
 
@@ -42,6 +43,9 @@ enum Command {
     Check(CheckArguments),
     /// Compact the tables of a lake, and delete what nobody needs any more.
     Maintain(MaintainArguments),
+    /// Look into refused messages, and replay them after a fix.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// Produce realistic e-commerce traffic.
     Generate(GenerateArguments),
 }
@@ -58,6 +62,10 @@ fn main() -> ExitCode {
             Command::Ingest(arguments) => ended(Box::pin(ingest::run(arguments)).await),
             Command::Check(arguments) => Box::pin(check::run(arguments)).await,
             Command::Maintain(arguments) => succeeded(Box::pin(maintain::run(arguments)).await),
+            Command::Quarantine(command) => match Box::pin(quarantine::run(command)).await {
+                Ok(text) => printed(&text),
+                Err(error) => failed(&error.to_string()),
+            },
             Command::Generate(arguments) => succeeded(Box::pin(generate::run(arguments)).await),
         }
     });
@@ -80,6 +88,12 @@ fn ended(outcome: Result<(), IngestError>) -> ExitCode {
     }
     let code = failed(&error.to_string());
     if unusable { ExitCode::from(UNUSABLE) } else { code }
+}
+
+/// Whoever closes the pipe has read enough.
+fn printed(text: &str) -> ExitCode {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 fn failed(message: &str) -> ExitCode {

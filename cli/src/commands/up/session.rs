@@ -194,6 +194,7 @@ fn pipeline(pipeline: &PlannedPipeline) -> PipelineSnapshot {
         name: manifest::name(&pipeline.resource),
         lake: pipeline.lake.clone(),
         bootstrap_servers: pipeline.bootstrap_servers.clone(),
+        configuration: pipeline.configuration.clone(),
         workers: workers.collect(),
     }
 }

@@ -94,9 +94,13 @@ impl Memory {
     }
 
     /// Number of entries, those included that have expired and were not dropped yet.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.tables.iter().map(|table| table.taken).sum()
+    }
+
+    /// Bytes of all places, taken or free.
+    pub(crate) fn bytes(&self) -> usize {
+        self.tables.iter().map(|table| table.places.capacity() * size_of::<Entry>()).sum()
     }
 }
 

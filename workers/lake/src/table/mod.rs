@@ -9,6 +9,7 @@ pub(crate) mod head;
 mod landed;
 pub(crate) mod log_entry;
 pub(crate) mod open;
+pub(crate) mod query;
 mod recover;
 mod roll_forward;
 mod schema;

@@ -26,7 +26,7 @@ use super::source::reader::Command;
 use super::state_history::StateHistory;
 use crate::backoff::Backoff;
 use crate::clock::now_ms;
-use crate::report::{Commit, Scope, Status};
+use crate::report::{Commit, Scope, StateSize, Status, Step};
 
 /// Why an epoch cannot be committed by this process as it stands.
 #[derive(Debug, Snafu)]
@@ -111,18 +111,20 @@ impl Committer {
     }
 
     async fn commit(&mut self, closed: Closed) -> Result<Appended, CommitError> {
-        let Closed { content, files, oldest_message_ms, open_for, closed_at } = closed;
+        let Closed { content, files, oldest_message_ms, open_for, closed_at, memory } = closed;
+        let status = Arc::clone(&self.status);
         let kind = if content.size.messages > 0 { ManifestKind::Data } else { ManifestKind::Idle };
-        let added = self.persist(files).await?;
-        self.keep_state(content.state_delta).await?;
+        let added = status.timed(Step::Files, self.persist(files)).await?;
+        status.timed(Step::State, self.keep_state(content.state_delta)).await?;
         let manifest = self.manifest(kind, content.partitions, added);
-        let appended = persevere(&self.status, async || self.chain.append(&manifest).await).await;
+        let append = persevere(&status, async || self.chain.append(&manifest).await);
+        let appended = status.timed(Step::Manifest, append).await;
         if let Appended::Lost { by } = appended.context(LakeSnafu)? {
             return Ok(Appended::Lost { by });
         }
-        let status = &self.status;
-        let roll_forward = |table| persevere_with(status, table, &manifest);
-        try_join_all(self.tables.iter_mut().map(roll_forward)).await.context(LakeSnafu)?;
+        let roll_forward =
+            try_join_all(self.tables.iter_mut().map(|table| persevere_with(&status, table, &manifest)));
+        status.timed(Step::Tables, roll_forward).await.context(LakeSnafu)?;
         if kind == ManifestKind::Data {
             failpoint::hit("after_all_commits");
         }
@@ -130,7 +132,9 @@ impl Committer {
         self.forget_superseded();
         self.tend_state(&manifest.partitions);
         self.tend_logs();
-        self.status.commit(Commit {
+        status.count_written(&manifest.tables);
+        status.note_state(StateSize::new(memory, self.state.files()));
+        status.commit(Commit {
             epoch: manifest.epoch,
             oldest_message_ms,
             partitions: manifest.partitions,

@@ -333,6 +333,7 @@ impl Core {
             oldest_message_ms: epoch.oldest_message_ms,
             open_for: now.duration_since(epoch.first_message_at.unwrap_or(epoch.since)),
             closed_at: now,
+            memory: self.ingest.memory_size(),
         };
         self.in_commit = true;
         self.must_pin_positions = false;

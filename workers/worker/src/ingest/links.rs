@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use sluice_decode::MessageBatch;
-use sluice_engine::{ClosedEpoch, Processed};
+use sluice_engine::{ClosedEpoch, MemorySize, Processed};
 use tokio::sync::mpsc;
 
 use super::encoders::{Encoder, Files};
@@ -27,6 +27,8 @@ pub(crate) struct Closed {
     pub(crate) open_for: Duration,
     /// When it closed.
     pub(crate) closed_at: Instant,
+    /// How large the memory of deduplication was then.
+    pub(crate) memory: MemorySize,
 }
 
 /// The encoders of the three tables.

@@ -30,6 +30,7 @@ use uuid::Uuid;
 use crate::backoff::Backoff;
 use crate::finding::Finding;
 use crate::report::http::ServeError;
+use crate::report::refusals;
 use crate::report::{self, Scope, Status, Subject};
 use crate::stop::{Stop, StopError};
 
@@ -40,7 +41,7 @@ mod compaction;
 mod core;
 mod encoders;
 mod event;
-mod generations;
+pub(crate) mod generations;
 mod hold;
 mod idle;
 mod inheritance;
@@ -162,13 +163,14 @@ pub async fn run(arguments: IngestArguments) -> Result<(), IngestError> {
         id: format!("{}-{:08x}", arguments.writer, Uuid::new_v4().as_fields().0),
         deployment_revision: arguments.deployment_revision,
     };
-    let status = Arc::new(Status::new(Subject {
+    let status = Status::new(Subject {
         shard: arguments.shard,
         shards: config.shards,
         writer: writer.id.clone(),
         configuration: config.revision.clone(),
         max_out_of_orderness_us: (config.source.event_time.max_out_of_orderness_ms * 1_000) as i64,
-    }));
+    });
+    let status = Arc::new(status.expecting(refusals::possible(&config)));
     if let Some(schema) = &config.source.schema {
         // Whatever is wrong with the configuration itself is told before anything is touched.
         restore::compile(&config, schema, [0; 16]).map_err(unusable)?;

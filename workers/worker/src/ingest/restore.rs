@@ -20,7 +20,7 @@ use super::standby::Held;
 use crate::finding::Finding;
 use crate::kafka::{TopicError, topic_id};
 use crate::registry_client::{RegistryClient, RegistryError};
-use crate::report::Scope;
+use crate::report::{Scope, Step};
 
 /// The job's name in chains and paths.
 pub(crate) const JOB: &str = "ingest";
@@ -164,15 +164,16 @@ pub(crate) async fn start(job: &Job, writer: &Writer, entry: Entry) -> Result<St
     };
     let chain = ChainId { job: JOB.to_owned(), generation: generation.number, shard: job.shard };
     let specs = specs(&ingest);
-    let Inherited { beginning, is_first_start } = inherit(config, &lake, &chain, writer, &specs).await?;
-    let claim = lake.claim(chain.clone(), writer.clone(), &config.revision, &beginning).await;
-    let (chain, claim) = match claim.context(LakeSnafu)? {
+    let inherited = inherit(config, &lake, &chain, writer, &specs);
+    let Inherited { beginning, is_first_start } = job.status.timed(Step::Inherit, inherited).await?;
+    let claim = lake.claim(chain.clone(), writer.clone(), &config.revision, &beginning);
+    let (chain, claim) = match job.status.timed(Step::Claim, claim).await.context(LakeSnafu)? {
         Claim::Won { chain, manifest } => (chain, manifest),
         Claim::HeldByNewer { .. } => return Ok(Start::Held { lake, held: Held::Chain(chain) }),
         Claim::Sealed { .. } => return Ok(Start::Ended),
     };
-    let tables = recover(&lake, &chain, &claim, &specs).await?;
-    let ingest = load(*ingest, &lake, &claim).await?;
+    let tables = job.status.timed(Step::Recover, recover(&lake, &chain, &claim, &specs)).await?;
+    let ingest = job.status.timed(Step::Load, load(*ingest, &lake, &claim)).await?;
     tracing::info!(chain = %chain.id(), epoch = claim.epoch, partitions = claim.partitions.len(), "claimed the chain");
     let reports = tables.iter().map(table_report).collect();
     job.status.restore(claim.epoch, claim.partitions.clone(), reports);

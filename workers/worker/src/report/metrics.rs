@@ -1,12 +1,18 @@
-//! The Prometheus metrics of a worker, made from its report at each scrape.
+//! The Prometheus metrics of a worker, made from its status at each scrape.
 //!
-//! Counters come from the cumulative counts in the manifests, so they survive restarts.
+//! Which metrics there are is defined in [`sluice_contract::metrics::worker`]; here they get their values.
+//! Counters of messages and rows come from the cumulative counts in the manifests, so they survive
+//! restarts: before the manifest is read they are absent, never 0, or each restart would look like
+//! all messages at once. Who stands by says nothing of a chain that another process owns.
 
 use prometheus::core::Collector;
-use prometheus::{Encoder, Gauge, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{CounterVec, Encoder, GaugeVec, Opts, Registry, TextEncoder};
+use sluice_contract::metrics::{Metric, MetricKind, worker};
 use sluice_contract::report::{Phase, Report};
 
+use super::process::{self, Usage};
 use super::state::Status;
+use crate::clock::now_us;
 
 const PHASES: [Phase; 5] = [Phase::Starting, Phase::Running, Phase::Standby, Phase::Blocked, Phase::Finished];
 
@@ -14,13 +20,21 @@ const PHASES: [Phase; 5] = [Phase::Starting, Phase::Running, Phase::Standby, Pha
 pub fn render(status: &Status) -> String {
     let report = status.report();
     let mut page = Page::default();
-    for duration in status.durations() {
-        page.register(duration.clone());
+    page.add_worker(&report);
+    if let Some(usage) = process::usage() {
+        page.add_process(usage);
     }
-    page.add_totals(&report);
-    page.add_state(&report);
-    page.add_partitions(&report);
-    page.add_tables(&report);
+    for collector in status.durations().collectors() {
+        page.register(collector);
+    }
+    page.add_written(status);
+    if report.epoch.is_some() && report.phase != Phase::Standby {
+        page.add_messages(&report, status.possible_refusals());
+        page.add_progress(&report);
+        page.add_partitions(&report, now_us());
+        page.add_tables(&report);
+        page.add_state(status);
+    }
     page.text()
 }
 
@@ -30,119 +44,122 @@ struct Page {
 }
 
 impl Page {
-    fn register(&mut self, collector: impl Collector + 'static) {
-        self.registry.register(Box::new(collector)).expect("every metric has a name of its own");
+    fn register(&mut self, collector: Box<dyn Collector>) {
+        self.registry.register(collector).expect("every metric has a name of its own");
     }
 
-    fn total(&mut self, name: &str, help: &str, value: u64) {
-        let counter = IntCounter::new(name, help).expect("the name is valid");
-        counter.inc_by(value);
-        self.register(counter);
+    /// A metric with the values of its series, each by its labels.
+    fn add<'a, const LABELS: usize>(
+        &mut self,
+        metric: &Metric,
+        series: impl IntoIterator<Item = ([&'a str; LABELS], f64)>,
+    ) {
+        let options = Opts::new(metric.name, metric.help);
+        let labels = metric.label_names();
+        match metric.kind {
+            MetricKind::Counter => {
+                let vector = CounterVec::new(options, &labels).expect("the definition is valid");
+                for (labels, value) in series {
+                    vector.with_label_values(&labels).inc_by(value);
+                }
+                self.register(Box::new(vector));
+            }
+            MetricKind::Gauge => {
+                let vector = GaugeVec::new(options, &labels).expect("the definition is valid");
+                for (labels, value) in series {
+                    vector.with_label_values(&labels).set(value);
+                }
+                self.register(Box::new(vector));
+            }
+            // It is more than a number: `Durations` has them.
+            MetricKind::Histogram => {}
+        }
     }
 
-    fn value(&mut self, name: &str, help: &str, value: f64) {
-        let gauge = Gauge::new(name, help).expect("the name is valid");
-        gauge.set(value);
-        self.register(gauge);
+    /// A metric without labels; without a value it is absent.
+    fn add_one(&mut self, metric: &Metric, value: impl Into<Option<f64>>) {
+        self.add(metric, value.into().map(|value| ([], value)));
     }
 
-    fn add_totals(&mut self, report: &Report) {
+    fn add_worker(&mut self, report: &Report) {
+        let phases = PHASES.map(|phase| (format!("{phase:?}"), f64::from(u8::from(phase == report.phase))));
+        self.add(&worker::PHASE_NOW, phases.iter().map(|(phase, value)| ([phase.as_str()], *value)));
+        let problems = report.problems.iter().map(|problem| ([problem.reason.as_str()], 1.0));
+        self.add(&worker::PROBLEM_NOW, problems);
+        self.add(&worker::INFO, [([env!("CARGO_PKG_VERSION"), report.configuration.as_str()], 1.0)]);
+    }
+
+    fn add_process(&mut self, usage: Usage) {
+        self.add_one(&worker::CPU, usage.cpu_seconds);
+        self.add_one(&worker::RESIDENT_MEMORY, usage.resident_bytes as f64);
+        self.add_one(&worker::VIRTUAL_MEMORY, usage.virtual_bytes as f64);
+        self.add_one(&worker::START_TIME, usage.started_at_seconds);
+        self.add_one(&worker::THREADS, usage.threads as f64);
+        self.add_one(&worker::OPEN_FILES, usage.open_files as f64);
+    }
+
+    fn add_written(&mut self, status: &Status) {
+        let written = status.written();
+        let files = written.iter().map(|(table, written)| ([table.as_str()], written.files as f64));
+        self.add(&worker::WRITTEN_FILES, files);
+        let bytes = written.iter().map(|(table, written)| ([table.as_str()], written.bytes as f64));
+        self.add(&worker::WRITTEN_BYTES, bytes);
+    }
+
+    fn add_messages(&mut self, report: &Report, possible_refusals: &[(&'static str, String)]) {
         let counts = &report.counts;
-        self.total("sluice_messages_total", "Messages read and committed.", counts.messages);
-        self.total("sluice_message_bytes_total", "Bytes of their values.", counts.bytes);
-        self.total("sluice_bronze_rows_total", "Bronze rows.", counts.bronze);
-        self.total("sluice_silver_rows_total", "Silver rows.", counts.silver);
-        self.total(
-            "sluice_duplicates_total",
-            "Bronze rows left out of silver as copies of an earlier row.",
-            counts.duplicates,
-        );
-        self.total(
-            "sluice_key_mismatches_total",
-            "Bronze rows whose key column is not the text of the message key.",
-            counts.key_mismatches,
-        );
-        let refused = IntCounterVec::new(
-            Opts::new("sluice_refused_total", "Messages in quarantine."),
-            &["stage", "reason"],
-        )
-        .expect("the name is valid");
-        for (stage, reasons) in &counts.refused {
-            for (reason, count) in reasons {
-                refused.with_label_values(&[stage, reason]).inc_by(*count);
-            }
-        }
-        self.register(refused);
+        self.add_one(&worker::MESSAGES, counts.messages as f64);
+        self.add_one(&worker::MESSAGE_BYTES, counts.bytes as f64);
+        let refused: u64 = counts.refused.values().flat_map(|reasons| reasons.values()).sum();
+        let rows = [("bronze", counts.bronze), ("silver", counts.silver), ("quarantine", refused)];
+        self.add(&worker::ROWS, rows.map(|(table, rows)| ([table], rows as f64)));
+        let possible = possible_refusals.iter().map(|(stage, reason)| ([*stage, reason.as_str()], 0.0));
+        let refused = counts.refused.iter().flat_map(|(stage, reasons)| {
+            reasons.iter().map(|(reason, count)| ([stage.as_str(), reason.as_str()], *count as f64))
+        });
+        self.add(&worker::REFUSED, possible.chain(refused));
+        self.add_one(&worker::DUPLICATES, counts.duplicates as f64);
+        self.add_one(&worker::KEY_MISMATCHES, counts.key_mismatches as f64);
     }
 
-    fn add_state(&mut self, report: &Report) {
-        self.value("sluice_messages_per_second", "Over the last ten seconds.", report.messages_per_second);
-        if let Some(lag) = report.lag {
-            self.value(
-                "sluice_lag_messages",
-                "Messages in the topic that are not committed yet.",
-                lag as f64,
-            );
-        }
-        if let Some(freshness) = report.freshness_ms {
-            let help = "Age, at its commit, of the oldest message of the newest epoch.";
-            self.value("sluice_freshness_seconds", help, freshness as f64 / 1_000.0);
-        }
-        if let Some(epoch) = report.epoch {
-            self.value("sluice_epoch", "Newest epoch that all tables have.", epoch as f64);
-        }
-        if let Some(at) = report.committed_at_ms {
-            let help = "When the newest epoch was committed.";
-            self.value("sluice_committed_timestamp_seconds", help, at as f64 / 1_000.0);
-        }
-        let phases = gauges("sluice_phase", "1 for what the worker is doing.", &["phase"]);
-        for phase in PHASES {
-            phases.with_label_values(&[&format!("{phase:?}")]).set(i64::from(phase == report.phase));
-        }
-        self.register(phases);
-        let problems = gauges("sluice_problem", "1 for each problem of the worker.", &["reason"]);
-        for problem in &report.problems {
-            problems.with_label_values(&[&problem.reason]).set(1);
-        }
-        self.register(problems);
+    fn add_progress(&mut self, report: &Report) {
+        self.add_one(&worker::LAG, report.lag.map(|lag| lag as f64));
+        self.add_one(&worker::FRESHNESS, report.freshness_ms.map(|age| age as f64 / 1_000.0));
+        self.add_one(&worker::EPOCH, report.epoch.map(|epoch| epoch as f64));
+        self.add_one(&worker::COMMITTED_AT, report.committed_at_ms.map(|at| at as f64 / 1_000.0));
     }
 
-    fn add_partitions(&mut self, report: &Report) {
-        let next = gauges("sluice_next_offset", "First offset that is not committed yet.", &["partition"]);
-        let end = gauges("sluice_end_offset", "Offset that the next message will get.", &["partition"]);
-        let watermark = gauges("sluice_watermark_us", "Watermark, in Unix microseconds.", &["partition"]);
-        let idle = gauges("sluice_idle", "1 if the partition is idle.", &["partition"]);
-        for partition in &report.partitions {
-            let labels = [partition.partition.to_string()];
-            next.with_label_values(&labels).set(partition.next_offset);
-            idle.with_label_values(&labels).set(i64::from(partition.idle));
-            if let Some(offset) = partition.end_offset {
-                end.with_label_values(&labels).set(offset);
-            }
-            if let Some(time) = partition.watermark_us {
-                watermark.with_label_values(&labels).set(time);
-            }
-        }
-        for vector in [next, end, watermark, idle] {
-            self.register(vector);
-        }
+    fn add_partitions(&mut self, report: &Report, now_us: i64) {
+        let numbers: Vec<String> =
+            report.partitions.iter().map(|partition| partition.partition.to_string()).collect();
+        let all =
+            || numbers.iter().zip(&report.partitions).map(|(number, report)| ([number.as_str()], report));
+        let seconds = |us: i64| us as f64 / 1e6;
+        self.add(&worker::NEXT_OFFSET, all().map(|(label, report)| (label, report.next_offset as f64)));
+        let ends = all().filter_map(|(label, report)| Some((label, report.end_offset? as f64)));
+        self.add(&worker::END_OFFSET, ends);
+        let watermarks = all().filter_map(|(label, report)| Some((label, seconds(report.watermark_us?))));
+        self.add(&worker::WATERMARK, watermarks);
+        let delays =
+            all().filter_map(|(label, report)| Some((label, seconds(now_us - report.watermark_us?))));
+        self.add(&worker::WATERMARK_DELAY, delays);
+        self.add(&worker::IDLE, all().map(|(label, report)| (label, f64::from(u8::from(report.idle)))));
     }
 
     fn add_tables(&mut self, report: &Report) {
-        let version = gauges("sluice_table_version", "Newest version of the table.", &["table"]);
-        let rows = gauges("sluice_table_rows", "Rows of the table.", &["table"]);
-        let files = gauges("sluice_table_files", "Live files of the table.", &["table"]);
-        let bytes = gauges("sluice_table_bytes", "Bytes of the live files.", &["table"]);
-        for table in &report.tables {
-            let labels = [table.name.as_str()];
-            version.with_label_values(&labels).set(table.version as i64);
-            rows.with_label_values(&labels).set(table.rows as i64);
-            files.with_label_values(&labels).set(table.files as i64);
-            bytes.with_label_values(&labels).set(table.bytes as i64);
-        }
-        for vector in [version, rows, files, bytes] {
-            self.register(vector);
-        }
+        let all = || report.tables.iter().map(|table| ([table.name.as_str()], table));
+        self.add(&worker::TABLE_VERSION, all().map(|(label, table)| (label, table.version as f64)));
+        self.add(&worker::TABLE_ROWS, all().map(|(label, table)| (label, table.rows as f64)));
+        self.add(&worker::TABLE_FILES, all().map(|(label, table)| (label, table.files as f64)));
+        self.add(&worker::TABLE_BYTES, all().map(|(label, table)| (label, table.bytes as f64)));
+    }
+
+    fn add_state(&mut self, status: &Status) {
+        let Some(state) = status.state_size() else { return };
+        self.add_one(&worker::REMEMBERED_ROWS, state.memory.rows as f64);
+        self.add_one(&worker::REMEMBERED_BYTES, state.memory.bytes as f64);
+        self.add_one(&worker::STATE_FILES, state.files as f64);
+        self.add_one(&worker::STATE_BYTES, state.bytes as f64);
     }
 
     fn text(&self) -> String {
@@ -152,47 +169,5 @@ impl Page {
     }
 }
 
-fn gauges(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-    IntGaugeVec::new(Opts::new(name, help), labels).expect("the name is valid")
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use sluice_contract::manifest::{Counts, PartitionProgress};
-    use sluice_contract::report::TableReport;
-
-    use super::*;
-    use crate::report::Subject;
-
-    #[test]
-    fn counts_partitions_and_tables_become_metrics() {
-        let status = Status::new(Subject {
-            shard: 0,
-            shards: 1,
-            writer: "worker".to_owned(),
-            configuration: "r1".to_owned(),
-            max_out_of_orderness_us: 0,
-        });
-        let mut counts = Counts { messages: 10, bronze: 9, duplicates: 2, ..Counts::default() };
-        counts.add_refused("decode", "EmptyValue", 1);
-        let progress = PartitionProgress { next_offset: 10, max_event_time_us: Some(5), idle: true, counts };
-        let table = TableReport { name: "bronze".to_owned(), version: 3, rows: 9, files: 1, bytes: 1_000 };
-        status.restore(4, BTreeMap::from([(6, progress)]), vec![table]);
-        let text = render(&status);
-        for line in [
-            "sluice_messages_total 10",
-            "sluice_duplicates_total 2",
-            "sluice_refused_total{reason=\"EmptyValue\",stage=\"decode\"} 1",
-            "sluice_next_offset{partition=\"6\"} 10",
-            "sluice_idle{partition=\"6\"} 1",
-            "sluice_watermark_us{partition=\"6\"} 5",
-            "sluice_table_bytes{table=\"bronze\"} 1000",
-            "sluice_phase{phase=\"Starting\"} 1",
-            "sluice_phase{phase=\"Running\"} 0",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
-        }
-    }
-}
+mod tests;

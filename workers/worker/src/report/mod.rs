@@ -1,9 +1,15 @@
 //! What the worker says of itself: the state behind `/report` and `/metrics`, and the server.
 
+pub mod durations;
 pub mod http;
 pub mod metrics;
+pub mod process;
 pub mod rate;
+pub mod refusals;
 pub mod state;
+pub mod volume;
 
+pub use durations::Step;
 pub use http::serve;
 pub use state::{Commit, Scope, Status, Subject};
+pub use volume::StateSize;

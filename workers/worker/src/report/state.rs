@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts};
-use sluice_contract::manifest::{Counts, PartitionProgress};
+use sluice_contract::manifest::{Counts, PartitionProgress, TableProgress};
 use sluice_contract::report::{PartitionReport, Phase, Problem, REPORT_FORMAT_VERSION, Report, TableReport};
 
+use super::durations::{Durations, Step};
 use super::rate::RateMeter;
+use super::volume::{StateSize, Written};
 use crate::clock::now_ms;
 
 /// Reports stay below their bound: more partitions than this are left out, more problems too.
@@ -66,8 +67,8 @@ pub struct Commit {
 pub struct Status {
     subject: Subject,
     started_at_ms: i64,
-    epoch_seconds: Histogram,
-    commit_seconds: Histogram,
+    possible_refusals: Vec<(&'static str, String)>,
+    durations: Durations,
     changing: Mutex<Changing>,
 }
 
@@ -82,6 +83,8 @@ struct Changing {
     ends: BTreeMap<i32, i64>,
     tables: Vec<TableReport>,
     messages: RateMeter,
+    written: BTreeMap<String, Written>,
+    state: Option<StateSize>,
 }
 
 impl Status {
@@ -91,11 +94,8 @@ impl Status {
         Self {
             subject,
             started_at_ms,
-            epoch_seconds: histogram("sluice_epoch_duration_seconds", "Time that an epoch was open."),
-            commit_seconds: histogram(
-                "sluice_commit_duration_seconds",
-                "Time from the close of an epoch to its commit in the last table.",
-            ),
+            possible_refusals: Vec::new(),
+            durations: Durations::default(),
             changing: Mutex::new(Changing {
                 phase: Phase::Starting,
                 problems: BTreeMap::new(),
@@ -106,8 +106,16 @@ impl Status {
                 ends: BTreeMap::new(),
                 tables: Vec::new(),
                 messages: RateMeter::new(started_at_ms),
+                written: BTreeMap::new(),
+                state: None,
             }),
         }
+    }
+
+    /// The same, with the stages and reasons under which messages can be refused: they are counted from 0.
+    pub fn expecting(mut self, refusals: Vec<(&'static str, String)>) -> Self {
+        self.possible_refusals = refusals;
+        self
     }
 
     /// Whose status it is.
@@ -115,9 +123,42 @@ impl Status {
         &self.subject
     }
 
-    /// Durations of epochs and of their commits.
-    pub fn durations(&self) -> [&Histogram; 2] {
-        [&self.epoch_seconds, &self.commit_seconds]
+    /// Stages and reasons under which messages can be refused.
+    pub fn possible_refusals(&self) -> &[(&'static str, String)] {
+        &self.possible_refusals
+    }
+
+    /// How long things took.
+    pub fn durations(&self) -> &Durations {
+        &self.durations
+    }
+
+    /// Does a step of the work, and notes how long it took.
+    pub async fn timed<T>(&self, step: Step, work: impl Future<Output = T>) -> T {
+        self.durations.timed(step, work).await
+    }
+
+    /// Counts the files of an epoch, now that the tables have them.
+    pub fn count_written(&self, tables: &BTreeMap<String, TableProgress>) {
+        let mut changing = self.lock();
+        for (table, progress) in tables {
+            changing.written.entry(table.clone()).or_default().add(&progress.adds);
+        }
+    }
+
+    /// What this process has written to each table.
+    pub fn written(&self) -> BTreeMap<String, Written> {
+        self.lock().written.clone()
+    }
+
+    /// Notes how large the state is.
+    pub fn note_state(&self, state: StateSize) {
+        self.lock().state = Some(state);
+    }
+
+    /// How large the state is; `None` before the first epoch of this process.
+    pub fn state_size(&self) -> Option<StateSize> {
+        self.lock().state
     }
 
     /// Says what the worker is doing; problems may still make it [`Phase::Blocked`].
@@ -176,9 +217,9 @@ impl Status {
         changing.epoch = Some(commit.epoch);
         changing.committed_at_ms = Some(now);
         if let Some(oldest) = commit.oldest_message_ms {
-            self.epoch_seconds.observe(commit.open_for.as_secs_f64());
-            self.commit_seconds.observe(commit.commit_took.as_secs_f64());
-            changing.freshness_ms = Some((now - oldest).max(0) as u64);
+            let freshness_ms = (now - oldest).max(0) as u64;
+            self.durations.committed(commit.open_for, commit.commit_took, freshness_ms);
+            changing.freshness_ms = Some(freshness_ms);
         }
         changing.partitions = commit.partitions;
         changing.tables = commit.tables;
@@ -265,12 +306,6 @@ fn shortened(problem: &Problem) -> Problem {
         message.push('…');
     }
     Problem { reason: problem.reason.clone(), message }
-}
-
-fn histogram(name: &str, help: &str) -> Histogram {
-    let buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0];
-    Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))
-        .expect("the name and buckets are valid")
 }
 
 #[cfg(test)]

@@ -1,0 +1,145 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sluice_contract::manifest::{AddedFile, Counts, PartitionProgress, StateFile, StateFiles, TableProgress};
+use sluice_contract::report::{Problem, TableReport};
+use sluice_engine::MemorySize;
+
+use super::*;
+use crate::report::{Commit, Scope, StateSize, Step, Subject};
+
+fn status() -> Status {
+    Status::new(Subject {
+        shard: 0,
+        shards: 1,
+        writer: "worker".to_owned(),
+        configuration: "r1".to_owned(),
+        max_out_of_orderness_us: 0,
+    })
+}
+
+fn progress() -> BTreeMap<i32, PartitionProgress> {
+    let mut counts = Counts { messages: 10, bronze: 9, silver: 7, duplicates: 2, ..Counts::default() };
+    counts.add_refused("decode", "EmptyValue", 1);
+    let progress =
+        PartitionProgress { next_offset: 10, max_event_time_us: Some(5_500_000), idle: true, counts };
+    BTreeMap::from([(6, progress)])
+}
+
+fn bronze() -> Vec<TableReport> {
+    vec![TableReport { name: "bronze".to_owned(), version: 3, rows: 9, files: 1, bytes: 1_000 }]
+}
+
+fn added(size: u64) -> TableProgress {
+    let file = AddedFile {
+        path: "a.parquet".to_owned(),
+        size,
+        rows: 9,
+        partition_values: BTreeMap::new(),
+        modification_time_ms: 0,
+        stats: "{}".to_owned(),
+    };
+    TableProgress { last_epoch: 4, adds: vec![file.clone(), file], removes: Vec::new() }
+}
+
+/// A worker of which everything is known.
+async fn seasoned() -> Status {
+    let status =
+        status().expecting(vec![("silver", "TooCold".to_owned()), ("decode", "EmptyValue".to_owned())]);
+    for step in [
+        Step::Inherit,
+        Step::Claim,
+        Step::Recover,
+        Step::Load,
+        Step::Files,
+        Step::State,
+        Step::Manifest,
+        Step::Tables,
+    ] {
+        status.timed(step, async {}).await;
+    }
+    status.restore(3, BTreeMap::new(), Vec::new());
+    status.count_written(&BTreeMap::from([("bronze".to_owned(), added(500))]));
+    let file = StateFile { path: "s".to_owned(), bytes: 64, epoch: 4, written_at_ms: 0 };
+    let files = StateFiles { base: Some(file.clone()), deltas: vec![file] };
+    status.note_state(StateSize::new(MemorySize { rows: 7, bytes: 240 }, &files));
+    status.set_ends(&BTreeMap::from([(6, 12)]));
+    status.commit(Commit {
+        epoch: 4,
+        oldest_message_ms: Some(0),
+        partitions: progress(),
+        tables: bronze(),
+        open_for: Duration::from_secs(2),
+        commit_took: Duration::from_millis(20),
+    });
+    status
+        .raise(Scope::Registry, Problem { reason: "RegistryUnreachable".to_owned(), message: String::new() });
+    status
+}
+
+fn families(text: &str) -> BTreeSet<&str> {
+    text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
+}
+
+#[tokio::test]
+async fn every_metric_that_is_defined_is_exposed_and_no_other() {
+    let text = render(&seasoned().await);
+    let defined = worker::GROUPS.iter().flat_map(|group| group.metrics).map(|metric| metric.name).collect();
+    assert_eq!(families(&text), defined);
+}
+
+#[tokio::test]
+async fn counts_partitions_tables_and_state_become_metrics() {
+    let text = render(&seasoned().await);
+    for line in [
+        "sluice_messages_total 10",
+        "sluice_rows_total{table=\"bronze\"} 9",
+        "sluice_rows_total{table=\"silver\"} 7",
+        "sluice_rows_total{table=\"quarantine\"} 1",
+        "sluice_duplicates_total 2",
+        "sluice_refused_total{reason=\"EmptyValue\",stage=\"decode\"} 1",
+        "sluice_refused_total{reason=\"TooCold\",stage=\"silver\"} 0",
+        "sluice_lag_messages 2",
+        "sluice_epoch 4",
+        "sluice_next_offset{partition=\"6\"} 10",
+        "sluice_end_offset{partition=\"6\"} 12",
+        "sluice_partition_idle{partition=\"6\"} 1",
+        "sluice_watermark_timestamp_seconds{partition=\"6\"} 5.5",
+        "sluice_table_bytes{table=\"bronze\"} 1000",
+        "sluice_written_files_total{table=\"bronze\"} 2",
+        "sluice_written_bytes_total{table=\"bronze\"} 1000",
+        "sluice_remembered_rows 7",
+        "sluice_state_files 2",
+        "sluice_state_bytes 128",
+        "sluice_epoch_duration_seconds_sum 2",
+        "sluice_commit_step_duration_seconds_count{step=\"manifest\"} 1",
+        "sluice_start_step_duration_seconds_count{step=\"claim\"} 1",
+        "sluice_phase{phase=\"Blocked\"} 1",
+        "sluice_phase{phase=\"Running\"} 0",
+        "sluice_problem{reason=\"RegistryUnreachable\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn counters_of_the_manifest_are_absent_until_it_is_read_so_that_a_restart_is_no_surge() {
+    let status = status();
+    let starting = render(&status);
+    for name in ["sluice_messages_total", "sluice_rows_total", "sluice_table_rows", "sluice_next_offset"] {
+        assert!(!starting.contains(name), "{name} is in\n{starting}");
+    }
+    assert!(starting.contains("sluice_phase{phase=\"Starting\"} 1"), "{starting}");
+    status.restore(4, progress(), bronze());
+    assert!(render(&status).contains("sluice_messages_total 10"));
+}
+
+#[test]
+fn who_stands_by_says_nothing_of_the_chain_of_another() {
+    let status = status();
+    status.restore(4, progress(), bronze());
+    status.enter(Phase::Standby);
+    let text = render(&status);
+    assert!(!text.contains("sluice_messages_total") && !text.contains("sluice_table_rows"), "{text}");
+    assert!(text.contains("sluice_phase{phase=\"Standby\"} 1"), "{text}");
+}
