@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::FinishedFile;
 use super::partition::{self, PartitionValues};
-use super::properties::{Dictionaries, writer_properties};
+use super::properties::{TextLayouts, writer_properties};
 use super::statistics::{ColumnSummary, delta_statistics};
 use crate::error::{EncodeSnafu, LakeError, RowsMismatchSnafu};
 use crate::table::TableSpec;
@@ -34,7 +34,7 @@ pub struct TableWriter {
     stored: SchemaRef,
     stored_columns: Vec<usize>,
     files: BTreeMap<PartitionValues, OpenFile>,
-    dictionaries: Option<Dictionaries>,
+    layouts: Option<TextLayouts>,
 }
 
 struct OpenFile {
@@ -64,7 +64,7 @@ impl TableWriter {
             stored: Arc::new(Schema::new(stored)),
             stored_columns,
             files: BTreeMap::new(),
-            dictionaries: None,
+            layouts: None,
         }
     }
 
@@ -82,7 +82,7 @@ impl TableWriter {
         let parts = partition::split(rows, &partition_columns).map_err(encoding)?;
         if self.files.is_empty() {
             let stored = rows.project(&self.stored_columns).map_err(encoding)?;
-            self.dictionaries = Some(Dictionaries::choose(&stored, self.dictionaries.take()));
+            self.layouts = Some(TextLayouts::choose(&stored, self.layouts.take()));
         }
         for (values, part) in parts {
             let stored = part.project(&self.stored_columns).map_err(|source| {
@@ -145,8 +145,8 @@ impl TableWriter {
         match self.files.entry(values) {
             Entry::Occupied(file) => Ok(file.into_mut()),
             Entry::Vacant(place) => {
-                let dictionaries = self.dictionaries.as_ref().expect("chosen with the epoch's first rows");
-                let file = OpenFile::new(&self.stored, dictionaries);
+                let layouts = self.layouts.as_ref().expect("chosen with the epoch's first rows");
+                let file = OpenFile::new(&self.stored, layouts);
                 Ok(place.insert(file.context(EncodeSnafu { table: &self.table })?))
             }
         }
@@ -154,10 +154,10 @@ impl TableWriter {
 }
 
 impl OpenFile {
-    fn new(stored: &SchemaRef, dictionaries: &Dictionaries) -> Result<Self, ParquetError> {
+    fn new(stored: &SchemaRef, layouts: &TextLayouts) -> Result<Self, ParquetError> {
         // The Arrow schema in the footer would cost a kilobyte a file; the Delta log has the schema.
         let options = ArrowWriterOptions::new()
-            .with_properties(writer_properties(stored, dictionaries))
+            .with_properties(writer_properties(stored, layouts))
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(stored), options)?;
         let summaries = vec![ColumnSummary::default(); stored.fields().len()];
