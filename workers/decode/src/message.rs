@@ -1,11 +1,13 @@
-//! [`MessageBatch`]: raw Kafka messages in one arena, in the order in which they were read.
+//! [`MessageBatch`]: raw Kafka messages end to end in memory, in the order in which they were read.
 
 use std::ops::Range;
 
 /// Raw messages of any partitions; those of one partition are in offset order.
 #[derive(Clone, Debug, Default)]
 pub struct MessageBatch {
-    arena: Vec<u8>,
+    /// Apart from the values: whoever goes through the keys of a batch does not go through all of it.
+    keys: Vec<u8>,
+    values: Vec<u8>,
     entries: Vec<Entry>,
 }
 
@@ -34,17 +36,18 @@ pub struct Message<'a> {
 }
 
 impl MessageBatch {
-    /// An empty batch with room for `messages` messages of `bytes` bytes in all.
+    /// An empty batch with room for `messages` messages whose values have `bytes` bytes in all.
     pub fn with_capacity(messages: usize, bytes: usize) -> Self {
-        Self { arena: Vec::with_capacity(bytes), entries: Vec::with_capacity(messages) }
+        Self { keys: Vec::new(), values: Vec::with_capacity(bytes), entries: Vec::with_capacity(messages) }
     }
 
     /// Copies a message to the end of the batch.
     ///
-    /// The arena holds at most `u32::MAX` bytes: close a batch well before that.
+    /// Keys and values hold at most `u32::MAX` bytes each: close a batch well before that.
+    #[inline]
     pub fn push(&mut self, message: Message<'_>) {
-        let key = message.key.map(|bytes| self.store(bytes));
-        let value = message.value.map(|bytes| self.store(bytes));
+        let key = message.key.map(|bytes| store(&mut self.keys, bytes));
+        let value = message.value.map(|bytes| store(&mut self.values, bytes));
         self.entries.push(Entry {
             partition: message.partition,
             offset: message.offset,
@@ -54,13 +57,8 @@ impl MessageBatch {
         });
     }
 
-    fn store(&mut self, bytes: &[u8]) -> Range<u32> {
-        let start = self.arena.len() as u32;
-        self.arena.extend_from_slice(bytes);
-        start..self.arena.len() as u32
-    }
-
     /// Number of messages.
+    #[inline]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -72,25 +70,26 @@ impl MessageBatch {
 
     /// Bytes of keys and values.
     pub fn bytes(&self) -> usize {
-        self.arena.len()
+        self.keys.len() + self.values.len()
     }
 
     /// Forgets all messages and keeps the memory.
     pub fn clear(&mut self) {
-        self.arena.clear();
+        self.keys.clear();
+        self.values.clear();
         self.entries.clear();
     }
 
     /// The message at `index`, in order of arrival.
+    #[inline]
     pub fn get(&self, index: usize) -> Message<'_> {
         let entry = &self.entries[index];
-        let slice = |range: &Range<u32>| &self.arena[range.start as usize..range.end as usize];
         Message {
             partition: entry.partition,
             offset: entry.offset,
             timestamp_ms: entry.timestamp_ms,
-            key: entry.key.as_ref().map(slice),
-            value: entry.value.as_ref().map(slice),
+            key: entry.key.as_ref().map(|range| slice(&self.keys, range)),
+            value: entry.value.as_ref().map(|range| slice(&self.values, range)),
         }
     }
 
@@ -98,4 +97,16 @@ impl MessageBatch {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Message<'_>> {
         (0..self.len()).map(|index| self.get(index))
     }
+}
+
+#[inline]
+fn store(end_to_end: &mut Vec<u8>, bytes: &[u8]) -> Range<u32> {
+    let start = end_to_end.len() as u32;
+    end_to_end.extend_from_slice(bytes);
+    start..end_to_end.len() as u32
+}
+
+#[inline]
+fn slice<'a>(end_to_end: &'a [u8], range: &Range<u32>) -> &'a [u8] {
+    &end_to_end[range.start as usize..range.end as usize]
 }

@@ -18,6 +18,7 @@ impl ByteValues {
     }
 
     /// Appends a value.
+    #[inline]
     pub(crate) fn push(&mut self, value: &[u8]) {
         self.data.extend_from_slice(value);
         self.end_value();
@@ -29,6 +30,7 @@ impl ByteValues {
         self.end_value();
     }
 
+    #[inline]
     fn end_value(&mut self) {
         self.offsets.push(offset(self.data.len()));
     }
@@ -57,6 +59,7 @@ impl ByteValues {
 }
 
 /// The end of a value as Arrow counts it.
+#[inline]
 pub(super) fn offset(len: usize) -> i32 {
     i32::try_from(len).expect("a column of one batch holds less than 2 GiB")
 }

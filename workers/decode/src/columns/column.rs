@@ -90,16 +90,19 @@ impl Column {
         self.nulls.len()
     }
 
+    #[inline]
     pub(crate) fn push_boolean(&mut self, value: bool) {
         values!(self, Boolean).append(value);
         self.nulls.append_non_null();
     }
 
+    #[inline]
     pub(crate) fn push_int(&mut self, value: i32) {
         values!(self, Int).push(value);
         self.nulls.append_non_null();
     }
 
+    #[inline]
     pub(crate) fn push_long(&mut self, value: i64) {
         values!(self, Long).push(value);
         self.nulls.append_non_null();
@@ -110,6 +113,7 @@ impl Column {
         self.nulls.append_non_null();
     }
 
+    #[inline]
     pub(crate) fn push_double(&mut self, value: f64) {
         values!(self, Double).push(value);
         self.nulls.append_non_null();
@@ -121,6 +125,7 @@ impl Column {
     }
 
     /// Appends text, which must be valid UTF-8, or binary.
+    #[inline]
     pub(crate) fn push_bytes(&mut self, value: &[u8]) {
         values!(self, Bytes).push(value);
         self.nulls.append_non_null();

@@ -4,6 +4,7 @@
 const EPOCH_DAY: i32 = 719_468;
 
 /// Days from 1970-01-01 to a date that exists.
+#[inline]
 pub(crate) fn days_since_epoch(year: u32, month: u32, day: u32) -> i32 {
     // Years are counted from March, so that the leap day is the last of its year.
     let shifted = if month > 2 { year } else { year - 1 };
@@ -14,6 +15,7 @@ pub(crate) fn days_since_epoch(year: u32, month: u32, day: u32) -> i32 {
 }
 
 /// The number of days in a month, 1 to 12.
+#[inline]
 pub(crate) fn days_in_month(year: u32, month: u32) -> u32 {
     match month {
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,

@@ -59,10 +59,12 @@ impl EventTimeParser {
     }
 
     /// Microseconds since the epoch; `None` where the text is in none of the accepted forms.
+    #[inline]
     pub fn parse(&self, text: &str) -> Option<i64> {
         self.parse_bytes(text.as_bytes())
     }
 
+    #[inline]
     pub(crate) fn parse_bytes(&self, text: &[u8]) -> Option<i64> {
         let parsed = date_time(text)?;
         let offset_seconds = match (parsed.offset_seconds, &self.zone) {

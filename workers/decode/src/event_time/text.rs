@@ -24,6 +24,7 @@ pub(super) struct DateTime {
 
 impl DateTime {
     /// Microseconds since the epoch, were the text in UTC.
+    #[inline]
     pub(super) fn local_micros(&self) -> i64 {
         let Date { year, month, day } = self.date;
         let seconds = i64::from(days_since_epoch(year, month, day)) * 86_400 + i64::from(self.second_of_day);
@@ -37,6 +38,7 @@ impl DateTime {
 }
 
 /// Reads `YYYY-MM-DD` and nothing else.
+#[inline]
 pub(crate) fn date(text: &[u8]) -> Option<Date> {
     let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else { return None };
     let year = pair(y0, y1)? * 100 + pair(y2, y3)?;
@@ -46,6 +48,7 @@ pub(crate) fn date(text: &[u8]) -> Option<Date> {
 }
 
 /// Reads a date, or a date and a time with or without an offset, and nothing else.
+#[inline]
 pub(super) fn date_time(text: &[u8]) -> Option<DateTime> {
     let (day, rest) = text.split_at_checked(10)?;
     let date = date(day)?;
@@ -63,6 +66,7 @@ pub(super) fn date_time(text: &[u8]) -> Option<DateTime> {
 }
 
 /// Reads `:SS` or `:SS.fraction` where there is one: seconds, microseconds, what follows.
+#[inline]
 fn seconds(text: &[u8]) -> Option<(u32, u32, &[u8])> {
     let &[b':', s0, s1, ref rest @ ..] = text else { return Some((0, 0, text)) };
     let second = below(60, s0, s1)?;
@@ -94,10 +98,12 @@ fn offset(text: &[u8]) -> Option<i32> {
     Some(sign * (hours * 3600 + minutes * 60) as i32)
 }
 
+#[inline]
 fn below(limit: u32, tens: u8, ones: u8) -> Option<u32> {
     pair(tens, ones).filter(|value| *value < limit)
 }
 
+#[inline]
 fn pair(tens: u8, ones: u8) -> Option<u32> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
     (tens < 10 && ones < 10).then(|| u32::from(tens) * 10 + u32::from(ones))

@@ -21,7 +21,7 @@ use crate::fault::{Fault, clipped};
 use crate::schema::Fields;
 use crate::{Decoded, MessageBatch, RowSchema};
 use convert::{Converter, Scratch};
-use object::walk_object;
+use object::{Habit, walk_message};
 use scan::{Malformed, Scanner, Token};
 
 /// Decodes JSON messages into rows of one schema.
@@ -46,6 +46,7 @@ pub struct JsonDecoder {
     rows: Rows,
     /// The values of the message's fields.
     tokens: Vec<Token>,
+    habit: Habit,
     scratch: Scratch,
 }
 
@@ -64,6 +65,7 @@ impl JsonDecoder {
             fields: Arc::clone(schema.fields()),
             rows: Rows::new(schema),
             tokens: vec![Token::ABSENT; schema.fields().len()],
+            habit: Habit::default(),
             scratch: Scratch::default(),
         }
     }
@@ -98,7 +100,7 @@ impl JsonDecoder {
         self.tokens.fill(Token::ABSENT);
         let mut scanner = Scanner::new(text.as_bytes(), 0);
         scanner.skip_whitespace();
-        walk_object(&mut scanner, &self.fields, &mut self.tokens, &mut self.scratch.walk)?;
+        walk_message(&mut scanner, &self.fields, &mut self.tokens, &mut self.habit, &mut self.scratch.walk)?;
         scanner.skip_whitespace();
         if scanner.peek().is_some() { scanner.malformed("expected nothing after the object") } else { Ok(()) }
     }

@@ -4,11 +4,82 @@ use super::scan::{Kind, Malformed, OpenContainers, Scanner, Token};
 use super::strings::unescape;
 use crate::schema::Fields;
 
+/// Names beyond this number, and longer ones, are not remembered.
+const REMEMBERED_NAMES: usize = 64;
+const REMEMBERED_BYTES: usize = 64;
+
 /// Memory that walking needs, kept from one object to the next.
 #[derive(Default)]
 pub(super) struct WalkScratch {
     pub(super) open: OpenContainers,
     name: Vec<u8>,
+}
+
+/// What stood before each value of the last message: producers write the same names in the same order and
+/// spacing, so that one comparison finds a name, its colon, and the field, whether the schema has it or not.
+#[derive(Default)]
+pub(super) struct Habit {
+    names: Vec<Remembered>,
+}
+
+/// A name as it stands in the text, from its quote up to the value.
+#[derive(Default)]
+struct Remembered {
+    text: Vec<u8>,
+    place: Option<usize>,
+}
+
+impl Habit {
+    /// Steps over the name if it is the one that was there last time: the place of its field.
+    #[inline]
+    fn follow(&self, number: usize, scanner: &mut Scanner<'_>) -> Option<Option<usize>> {
+        let remembered = self.names.get(number)?;
+        if remembered.text.is_empty() || !scanner.rest().starts_with(&remembered.text) {
+            return None;
+        }
+        scanner.advance(remembered.text.len());
+        // This time there may be more of it.
+        scanner.skip_whitespace();
+        Some(remembered.place)
+    }
+
+    #[cold]
+    fn remember(&mut self, number: usize, text: &[u8], place: Option<usize>) {
+        if number >= REMEMBERED_NAMES || text.len() > REMEMBERED_BYTES {
+            return;
+        }
+        if self.names.len() <= number {
+            self.names.resize_with(number + 1, Remembered::default);
+        }
+        let remembered = &mut self.names[number];
+        remembered.text.clear();
+        remembered.text.extend_from_slice(text);
+        remembered.place = place;
+    }
+}
+
+/// Walks the object of a message as [`walk_object`] does, by the habit of the messages before.
+pub(super) fn walk_message(
+    scanner: &mut Scanner<'_>,
+    fields: &Fields,
+    tokens: &mut [Token],
+    habit: &mut Habit,
+    scratch: &mut WalkScratch,
+) -> Result<(), Malformed> {
+    let mut number = 0;
+    walk_members(scanner, tokens, scratch, |scanner, likely, scratch| {
+        let place = match habit.follow(number, scanner) {
+            Some(place) => place,
+            None => {
+                let rest = scanner.rest();
+                let place = walk_name(scanner, fields, likely, scratch)?;
+                habit.remember(number, &rest[..rest.len() - scanner.rest().len()], place);
+                place
+            }
+        };
+        number += 1;
+        Ok(place)
+    })
 }
 
 /// Walks the object at the scanner and puts the last value of each of `fields` into `tokens`, which
@@ -19,6 +90,19 @@ pub(super) fn walk_object(
     tokens: &mut [Token],
     scratch: &mut WalkScratch,
 ) -> Result<(), Malformed> {
+    walk_members(scanner, tokens, scratch, |scanner, likely, scratch| {
+        walk_name(scanner, fields, likely, scratch)
+    })
+}
+
+/// Walks the members of an object; `walk_name` is given the place that comes next in the schema's order.
+#[inline]
+fn walk_members<'a>(
+    scanner: &mut Scanner<'a>,
+    tokens: &mut [Token],
+    scratch: &mut WalkScratch,
+    mut walk_name: impl FnMut(&mut Scanner<'a>, usize, &mut WalkScratch) -> Result<Option<usize>, Malformed>,
+) -> Result<(), Malformed> {
     scanner.expect(b'{', "expected an object")?;
     scanner.skip_whitespace();
     if scanner.take(b'}') {
@@ -27,7 +111,7 @@ pub(super) fn walk_object(
     // Most producers write the fields in the schema's order.
     let mut likely = 0;
     loop {
-        let place = walk_name(scanner, fields, likely, scratch)?;
+        let place = walk_name(scanner, likely, scratch)?;
         let token = scanner.value(&mut scratch.open)?;
         if let Some(place) = place {
             tokens[place] = token;

@@ -175,6 +175,7 @@ impl<'a> Scanner<'a> {
         Ok(Token::new(kind, start, end))
     }
 
+    #[inline]
     fn literal(&mut self) -> Result<Token, Malformed> {
         let (kind, length) = match self.rest() {
             [b't', b'r', b'u', b'e', ..] => (Kind::True, 4),
@@ -187,6 +188,7 @@ impl<'a> Scanner<'a> {
         Ok(Token::new(kind, start, self.at))
     }
 
+    #[inline]
     fn number(&mut self) -> Result<Token, Malformed> {
         let start = self.at;
         let mut kind = Kind::Integer;
@@ -211,6 +213,7 @@ impl<'a> Scanner<'a> {
         Ok(Token::new(kind, start, self.at))
     }
 
+    #[inline]
     fn digits(&mut self) -> Result<(), Malformed> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {

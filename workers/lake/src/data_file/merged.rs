@@ -17,7 +17,7 @@ use parquet::errors::ParquetError;
 use snafu::ResultExt;
 
 use super::FinishedFile;
-use super::properties::Dictionaries;
+use super::properties::TextLayouts;
 use super::writer::OpenFile;
 use crate::error::{DataFileDamagedSnafu, EncodeSnafu, LakeError};
 
@@ -106,8 +106,8 @@ impl MergedFile {
         let mut file = if let Some(file) = self.file.take() {
             file
         } else {
-            let dictionaries = Dictionaries::choose(&rows, None);
-            OpenFile::new(&self.stored, &dictionaries, Some(ROW_GROUP_ROWS))?
+            let layouts = TextLayouts::choose(&rows, None);
+            OpenFile::new(&self.stored, &layouts, Some(ROW_GROUP_ROWS))?
         };
         file.write(&rows)?;
         self.file = Some(file);

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::FinishedFile;
 use super::partition::{self, PartitionValues};
-use super::properties::{Dictionaries, writer_properties};
+use super::properties::{TextLayouts, writer_properties};
 use super::statistics::{ColumnSummary, delta_statistics};
 use crate::error::{EncodeSnafu, LakeError, RowsMismatchSnafu};
 use crate::table::TableSpec;
@@ -34,7 +34,7 @@ pub struct TableWriter {
     stored: SchemaRef,
     stored_columns: Vec<usize>,
     files: BTreeMap<PartitionValues, OpenFile>,
-    dictionaries: Option<Dictionaries>,
+    layouts: Option<TextLayouts>,
 }
 
 /// A file whose rows are still coming.
@@ -65,7 +65,7 @@ impl TableWriter {
             stored: Arc::new(Schema::new(stored)),
             stored_columns,
             files: BTreeMap::new(),
-            dictionaries: None,
+            layouts: None,
         }
     }
 
@@ -83,7 +83,7 @@ impl TableWriter {
         let parts = partition::split(rows, &partition_columns).map_err(encoding)?;
         if self.files.is_empty() {
             let stored = rows.project(&self.stored_columns).map_err(encoding)?;
-            self.dictionaries = Some(Dictionaries::choose(&stored, self.dictionaries.take()));
+            self.layouts = Some(TextLayouts::choose(&stored, self.layouts.take()));
         }
         for (values, part) in parts {
             let stored = part.project(&self.stored_columns).map_err(|source| {
@@ -146,8 +146,8 @@ impl TableWriter {
         match self.files.entry(values) {
             Entry::Occupied(file) => Ok(file.into_mut()),
             Entry::Vacant(place) => {
-                let dictionaries = self.dictionaries.as_ref().expect("chosen with the epoch's first rows");
-                let file = OpenFile::new(&self.stored, dictionaries, None);
+                let layouts = self.layouts.as_ref().expect("chosen with the epoch's first rows");
+                let file = OpenFile::new(&self.stored, layouts, None);
                 Ok(place.insert(file.context(EncodeSnafu { table: &self.table })?))
             }
         }
@@ -159,10 +159,10 @@ impl OpenFile {
     /// `row_group_rows`.
     pub(super) fn new(
         stored: &SchemaRef,
-        dictionaries: &Dictionaries,
+        layouts: &TextLayouts,
         row_group_rows: Option<usize>,
     ) -> Result<Self, ParquetError> {
-        let properties = writer_properties(stored, dictionaries).into_builder();
+        let properties = writer_properties(stored, layouts).into_builder();
         // The Arrow schema in the footer would cost a kilobyte a file; the Delta log has the schema.
         let options = ArrowWriterOptions::new()
             .with_properties(properties.set_max_row_group_row_count(row_group_rows).build())

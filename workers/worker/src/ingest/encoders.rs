@@ -11,7 +11,7 @@ use sluice_lake::{FinishedFile, LakeError, TableSpec, TableWriter};
 use tokio::sync::oneshot;
 
 /// Batches of rows on their way to one encoder.
-const QUEUE: usize = 4;
+const QUEUE: usize = 16;
 
 /// The files of one table and epoch, as soon as they are encoded.
 pub(crate) type Files = oneshot::Receiver<Result<Vec<FinishedFile>, LakeError>>;

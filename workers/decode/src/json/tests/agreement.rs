@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
+use crate::Refusal;
 
 /// A document, as text: any JSON that a careless producer might write.
 fn document() -> impl Strategy<Value = String> {
@@ -123,6 +124,27 @@ proptest! {
         changes in prop::collection::vec((any::<Index>(), any::<u8>(), fragment()), 1..4),
     ) {
         agrees_with_serde_json(&mutated(&document, &changes))?;
+    }
+
+    #[test]
+    fn a_message_is_read_the_same_whatever_came_before_it(
+        documents in prop::collection::vec(
+            (document(), prop::collection::vec((any::<Index>(), any::<u8>(), fragment()), 0..2)),
+            2..6,
+        ),
+    ) {
+        let schema = record_of_one(r#"["null", "string"]"#);
+        let messages: Vec<_> = documents.iter().map(|(document, changes)| mutated(document, changes)).collect();
+        let together = decode(&schema, &messages);
+        let apart = messages.iter().map(|message| decode(&schema, [message]));
+        let (mut expected_rows, mut expected_refusals) = (Vec::new(), Vec::new());
+        for (index, alone) in apart.enumerate() {
+            expected_rows.extend(rows(&alone));
+            let refused = alone.refused.into_iter().map(|refusal| Refusal { message: index, ..refusal });
+            expected_refusals.extend(refused);
+        }
+        prop_assert_eq!(rows(&together), expected_rows);
+        prop_assert_eq!(together.refused, expected_refusals);
     }
 
     #[test]

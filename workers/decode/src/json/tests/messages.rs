@@ -48,6 +48,18 @@ fn good_and_bad_messages_are_told_apart_by_index() {
 }
 
 #[test]
+fn names_may_stand_differently_in_each_message() {
+    let spaced = GOOD.replace(": ", "  :\n ");
+    let tight = GOOD.replace(": ", ":");
+    let unknown = GOOD.replacen('{', r#"{"more": {"user_id": 1}, "#, 1);
+    let escaped = GOOD.replace("merchant", "m\\u0065rchant");
+    let messages = [GOOD, &tight, GOOD, &spaced, &tight, &unknown, GOOD, &escaped, &tight];
+    let decoded = decode(TRANSACTION, messages);
+    assert_eq!(refusals(&decoded), []);
+    assert_eq!(rows(&decoded), vec![good_row(); messages.len()]);
+}
+
+#[test]
 fn an_empty_batch_gives_no_rows_of_the_right_columns() {
     let schema = RowSchema::parse(TRANSACTION).unwrap();
     let decoded = JsonDecoder::new(&schema).decode(&MessageBatch::default());

@@ -39,6 +39,17 @@ async fn a_created_name_is_refused_the_second_time_and_leaves_nothing_temporary(
     assert_eq!(names_in(&directory.path().join("lake/a/b")), BTreeSet::from(["file".to_owned()]));
 }
 
+#[tokio::test]
+async fn a_data_file_is_whole_although_its_cached_copy_is_given_up() {
+    let (directory, local) = local().await;
+    let content: Vec<u8> = (0..3_000_000_u32).map(|place| (place % 251) as u8).collect();
+    for mode in [PutMode::Create, PutMode::Overwrite] {
+        let file = location(&directory, "data.parquet");
+        local.put_opts(&file, content.clone().into(), mode.into()).await.unwrap();
+        assert_eq!(local.get(&file).await.unwrap().bytes().await.unwrap(), content);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_that_create_the_same_name_one_wins_and_its_content_stays() {
     let (directory, local) = local().await;
