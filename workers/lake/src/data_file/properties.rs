@@ -184,10 +184,14 @@ mod tests {
 
     #[test]
     fn names_get_a_dictionary_and_identifiers_do_not() {
-        use TextLayout::{Dictionary, Lengths};
-        for (names, expected) in [(1, Dictionary), (100, Dictionary), (450, Dictionary), (100_000, Lengths)] {
-            assert_eq!(TextLayouts::choose(&rows(8192, names), None).0[0], expected, "{names} names");
+        for (names, expected) in [(1, true), (100, true), (450, true), (100_000, false)] {
+            let layout = TextLayouts::choose(&rows(8192, names), None).0[0];
+            assert_eq!(layout == TextLayout::Dictionary, expected, "{names} names: {layout:?}");
         }
+        let identifiers =
+            (0..1024_u64).map(|row| format!("{:016x}", row.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let identifiers: ArrayRef = Arc::new(StringArray::from_iter_values(identifiers));
+        assert_eq!(layout(&identifiers), TextLayout::Lengths);
     }
 
     #[test]
