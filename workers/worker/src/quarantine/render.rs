@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::message::{Group, RefusedMessage};
 use super::verdict::Tally;
 
-/// The bytes of a value that are shown to people.
-const SHOWN_BYTES: usize = 2_000;
+/// The characters of a value that are shown to people.
+const SHOWN: usize = 2_000;
 
 /// The lines of `list` as a table.
 pub(super) fn groups_as_text(groups: &[Group]) -> String {
@@ -125,14 +125,20 @@ fn value_for_people(value: Option<&[u8]>) -> String {
     if value.is_empty() {
         return "empty".to_owned();
     }
-    let shown = match printable(value) {
-        Some(text) => text.char_indices().nth(SHOWN_BYTES).map_or(text, |(end, _)| &text[..end]).to_owned(),
-        None => format!("0x{}", hexadecimal(&value[..value.len().min(SHOWN_BYTES / 2)])),
+    let (shown, is_whole) = match printable(value) {
+        Some(text) => match text.char_indices().nth(SHOWN) {
+            Some((end, _)) => (text[..end].to_owned(), false),
+            None => (text.to_owned(), true),
+        },
+        None => {
+            let bytes = &value[..value.len().min(SHOWN / 2)];
+            (format!("0x{}", hexadecimal(bytes)), bytes.len() == value.len())
+        }
     };
-    if shown.len() < value.len() && value.len() > SHOWN_BYTES / 2 {
-        return format!("{shown} ... ({} bytes; --output json shows them all)", value.len());
+    if is_whole {
+        return shown;
     }
-    shown
+    format!("{shown} ... ({} bytes; --output json shows them all)", value.len())
 }
 
 /// The text, if a terminal can show it as it is.
@@ -201,6 +207,8 @@ mod tests {
     fn a_long_value_is_cut_for_people_and_whole_in_json() {
         let long = vec![b'x'; 5_000];
         assert!(messages_as_text(&[message(Some(&long))], false).contains("... (5000 bytes;"));
+        assert!(messages_as_text(&[message(Some(&[0; 1_500]))], false).contains("... (1500 bytes;"));
+        assert!(!messages_as_text(&[message(Some(&[0; 1_000]))], false).contains("..."));
         let document = messages_as_json(&[message(Some(&long)), message(Some(&[7])), message(None)]);
         assert_eq!(document[0]["value"].as_str().map(str::len), Some(5_000));
         assert_eq!((&document[1]["valueHex"], &document[2]["value"]), (&json!("07"), &Value::Null));
