@@ -26,13 +26,14 @@ pub(super) struct Habit {
 #[derive(Default)]
 struct Remembered {
     text: Vec<u8>,
+    /// The place of its field; `None`: the schema does not have it.
     place: Option<usize>,
 }
 
 impl Habit {
-    /// Steps over the name if it is the one that was there last time: the place of its field.
+    /// Steps over the name if it is the one that was there last time.
     #[inline]
-    fn follow(&self, number: usize, scanner: &mut Scanner<'_>) -> Option<Option<usize>> {
+    fn follow(&self, number: usize, scanner: &mut Scanner<'_>) -> Option<&Remembered> {
         let remembered = self.names.get(number)?;
         if remembered.text.is_empty() || !scanner.rest().starts_with(&remembered.text) {
             return None;
@@ -40,7 +41,7 @@ impl Habit {
         scanner.advance(remembered.text.len());
         // This time there may be more of it.
         scanner.skip_whitespace();
-        Some(remembered.place)
+        Some(remembered)
     }
 
     #[cold]
@@ -68,14 +69,13 @@ pub(super) fn walk_message(
 ) -> Result<(), Malformed> {
     let mut number = 0;
     walk_members(scanner, tokens, scratch, |scanner, likely, scratch| {
-        let place = match habit.follow(number, scanner) {
-            Some(place) => place,
-            None => {
-                let rest = scanner.rest();
-                let place = walk_name(scanner, fields, likely, scratch)?;
-                habit.remember(number, &rest[..rest.len() - scanner.rest().len()], place);
-                place
-            }
+        let place = if let Some(remembered) = habit.follow(number, scanner) {
+            remembered.place
+        } else {
+            let rest = scanner.rest();
+            let place = walk_name(scanner, fields, likely, scratch)?;
+            habit.remember(number, &rest[..rest.len() - scanner.rest().len()], place);
+            place
         };
         number += 1;
         Ok(place)

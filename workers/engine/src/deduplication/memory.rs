@@ -87,12 +87,6 @@ impl Memory {
         &mut self.tables[table_of(entry.high)]
     }
 
-    /// Bytes of all places.
-    #[cfg(test)]
-    pub(crate) fn bytes(&self) -> usize {
-        self.tables.iter().map(|table| table.places.capacity() * size_of::<Entry>()).sum()
-    }
-
     /// Number of entries, those included that have expired and were not dropped yet.
     pub(crate) fn len(&self) -> usize {
         self.tables.iter().map(|table| table.taken).sum()

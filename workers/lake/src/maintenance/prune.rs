@@ -3,6 +3,7 @@
 //! A restart reads the newest manifest of its chain, the state files that it names, and the manifests whose
 //! epochs a table lacks. The newest thousand stay besides, for people who look into what happened.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -79,9 +80,9 @@ pub(super) async fn run(store: &Store, policy: &MaintenancePolicy) -> Result<Pru
 async fn tables(store: &Store) -> Result<BTreeMap<String, Option<Opened>>, LakeError> {
     let mut tables = BTreeMap::new();
     for table in chains::all(store).await?.into_iter().flat_map(|end| end.newest.tables.into_keys()) {
-        if !tables.contains_key(&table) {
-            let opened = Opened::open(store, &table).await?;
-            tables.insert(table, opened);
+        if let Entry::Vacant(place) = tables.entry(table) {
+            let opened = Opened::open(store, place.key()).await?;
+            place.insert(opened);
         }
     }
     Ok(tables)

@@ -20,7 +20,7 @@ pub use arguments::MaintainArguments;
 use summary::Summary;
 
 /// The tables that are only ever appended to. Others are tended by whoever publishes them.
-const TABLES: [&str; 3] = ["bronze", "silver", "quarantine"];
+const TABLES: [&str; 4] = ["bronze", "silver", "quarantine", "replayed"];
 
 /// Why a run did not do its work, or not all of it.
 #[derive(Debug, Snafu)]

@@ -125,15 +125,14 @@ fn value_for_people(value: Option<&[u8]>) -> String {
     if value.is_empty() {
         return "empty".to_owned();
     }
-    let (shown, is_whole) = match printable(value) {
-        Some(text) => match text.char_indices().nth(SHOWN) {
+    let (shown, is_whole) = if let Some(text) = printable(value) {
+        match text.char_indices().nth(SHOWN) {
             Some((end, _)) => (text[..end].to_owned(), false),
             None => (text.to_owned(), true),
-        },
-        None => {
-            let bytes = &value[..value.len().min(SHOWN / 2)];
-            (format!("0x{}", hexadecimal(bytes)), bytes.len() == value.len())
         }
+    } else {
+        let bytes = &value[..value.len().min(SHOWN / 2)];
+        (format!("0x{}", hexadecimal(bytes)), bytes.len() == value.len())
     };
     if is_whole {
         return shown;

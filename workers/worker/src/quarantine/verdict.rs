@@ -194,7 +194,7 @@ pub(super) fn copies(batches: &[RecordBatch], within_us: i64) -> Result<HashSet<
             match candidates.last_mut() {
                 Some(candidate) if candidate.position == position => candidate.is_copy |= is_copy,
                 _ => {
-                    let key: Vec<Option<String>> = (5..batch.num_columns())
+                    let key: Key = (5..batch.num_columns())
                         .map(|column| columns.text(column, row))
                         .collect::<Result<_, _>>()?;
                     candidates.push(Candidate { position, sent_us, key, is_copy });
@@ -202,7 +202,8 @@ pub(super) fn copies(batches: &[RecordBatch], within_us: i64) -> Result<HashSet<
             }
         }
     }
-    let mut accepted: HashMap<(i32, Vec<Option<String>>), Vec<Option<i64>>> = HashMap::new();
+    // When the rows of a key on a partition were sent, as far as they tell.
+    let mut accepted: HashMap<(i32, Key), Vec<Option<i64>>> = HashMap::new();
     let mut copies = HashSet::new();
     for Candidate { position, sent_us, key, is_copy } in candidates {
         let known = accepted.entry((position.0, key)).or_default();
@@ -215,10 +216,13 @@ pub(super) fn copies(batches: &[RecordBatch], within_us: i64) -> Result<HashSet<
     Ok(copies)
 }
 
+/// The text of the columns that identify a row.
+type Key = Vec<Option<String>>;
+
 struct Candidate {
     position: Position,
     sent_us: Option<i64>,
-    key: Vec<Option<String>>,
+    key: Key,
     is_copy: bool,
 }
 

@@ -22,6 +22,7 @@ use crate::lake::Lake;
 use crate::store::Store;
 use crate::table::{RolledForward, Table};
 
+const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// One process: a lake, its chain and the table.
