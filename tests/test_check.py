@@ -62,10 +62,6 @@ def unpartition(configuration):
     configuration["silver"]["partitionBy"] = []
 
 
-def add_shards(configuration):
-    configuration["shards"] += 1
-
-
 def rename(configuration):
     configuration["owner"]["name"] = "another"
 
@@ -76,7 +72,6 @@ def rename(configuration):
         (retype, "silver.columns[3]", "table"),
         (move_to_front, "silver.columns[0]", "stands where the table has"),
         (unpartition, "silver.partitionBy", "transaction_date"),
-        (add_shards, "shards", "1"),
         (rename, "storage.uri", "default/ecommerce"),
     ],
 )
@@ -87,6 +82,12 @@ def test_what_an_existing_lake_would_refuse_is_found_before_the_start(filled, ch
     assert finding["field"] == field, finding
     assert named in finding["message"], finding
     assert finding["fix"], finding
+    assert files(lake) == before
+
+
+def test_a_lake_may_be_cut_into_another_number_of_shards(filled, check, lake):
+    before = files(lake)
+    assert check(filled | {"shards": 5}) == []
     assert files(lake) == before
 
 
