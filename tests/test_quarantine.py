@@ -110,9 +110,7 @@ def rows_of(lake, table: str) -> list:
 def outstanding(lake) -> list:
     """Quarantine without what was replayed, as every reader of it must see it."""
     left = {(row["partition"], row["offset"], row["stage"]) for row in rows_of(lake, "replayed")}
-    return [
-        row for row in rows_of(lake, "quarantine") if (row["partition"], row["offset"], row["stage"]) not in left
-    ]
+    return [row for row in rows_of(lake, "quarantine") if (row["partition"], row["offset"], row["stage"]) not in left]
 
 
 def assert_accounts(lake, messages: list, copies: int = 0):
@@ -140,18 +138,14 @@ def assert_as_if_always_fixed(topic, lake):
     for name in ("bronze", "silver"):
         lakes.assert_rows(lakes.read_with_delta_rs(lake / name), getattr(expected, name), lakes.TABLES[name], name)
     reasons = {(row["partition"], row["offset"]): (row["stage"], row["reason"]) for row in outstanding(lake)}
-    assert reasons == {
-        (row["partition"], row["offset"]): (row["stage"], row["reason"]) for row in expected.quarantine
-    }
+    assert reasons == {(row["partition"], row["offset"]): (row["stage"], row["reason"]) for row in expected.quarantine}
 
 
 def versions(lake) -> dict:
     return {name: lakes.DeltaTable(str(lake / name)).version() for name in (*lakes.TABLES, "replayed")}
 
 
-def test_a_replay_after_a_fix_makes_the_tables_that_the_fix_would_have_made(
-    topic, ecommerce, ingest, quarantine, lake
-):
+def test_a_replay_after_a_fix_makes_the_tables_that_the_fix_would_have_made(topic, ecommerce, ingest, quarantine, lake):
     topic.produce(mixed())
     ingest(strict(ecommerce), "--until-caught-up").succeed()
     tally = quarantine("replay", fixed(ecommerce))

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+import definitions
 import lakes
 from kafka_topics import Topic
 from oracle import decode_json, run_pipeline
@@ -22,15 +23,8 @@ MESSAGES = 5_000
 
 @pytest.fixture(scope="module")
 def strimzi(cluster):
-    """Strimzi's definitions."""
-    script = cluster.root / "dev/services/strimzi"
-    folder = subprocess.run([script, "definitions"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    cluster.kubectl("apply", "--server-side", f"--filename={folder}")
-    cluster.kubectl(
-        "wait", "--for=condition=Established", "crd/kafkas.kafka.strimzi.io", "crd/kafkausers.kafka.strimzi.io"
-    )
-    yield
-    cluster.kubectl("delete", f"--filename={folder}", "--wait=true")
+    with definitions.strimzi(cluster, cluster.root):
+        yield
 
 
 class Strimzi:

@@ -2,6 +2,7 @@
 
 import pytest
 
+import definitions
 from control_plane import ControlPlane, Namespace, Refused, cluster_script
 from operator_program import ROOT, Operator
 from paper_node import PaperNode
@@ -15,8 +16,7 @@ def plane():
         plane = ControlPlane(cluster_script(ROOT))
     except (Refused, OSError) as missing:
         pytest.fail(f"no control plane ({missing}): run `dev/cluster up --control-plane`")
-    plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
-    plane.kubectl("wait", "--for=condition=Established", "crd/streampipelines.sluice.dev", "--timeout=60s")
+    definitions.teach(plane, ROOT / "crds")
     return plane
 
 

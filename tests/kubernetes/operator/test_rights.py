@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+import definitions
 from control_plane import Namespace
 from helm import helm_program
 from operator_program import ROOT, Operator
@@ -81,14 +82,8 @@ def in_namespace(document: dict, namespace: str) -> dict:
 
 @pytest.fixture(scope="module")
 def strimzi(plane):
-    script = ROOT / "dev/services/strimzi"
-    folder = subprocess.run([script, "definitions"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    plane.kubectl("apply", "--server-side", f"--filename={folder}")
-    plane.kubectl(
-        "wait", "--for=condition=Established", "crd/kafkas.kafka.strimzi.io", "crd/kafkausers.kafka.strimzi.io"
-    )
-    yield
-    plane.kubectl("delete", f"--filename={folder}")
+    with definitions.strimzi(plane, ROOT):
+        yield
 
 
 @pytest.fixture
