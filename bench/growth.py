@@ -9,6 +9,7 @@ tells Prometheus, over some epochs after the 100th and after the last; no mainte
 """
 
 import dataclasses
+import math
 import socket
 import time
 
@@ -56,7 +57,7 @@ class Growth:
         self.topic = workplace.topic()
         self.config = workplace.configure(self.topic, lake, every_ms)
         # Default: 5 minutes, of 2 s each.
-        self.settled_after = f"{round(300 * every_ms / COMMIT_EVERY_MS * 1000)}ms"
+        self.settled_after = f"{math.ceil(300 * every_ms / COMMIT_EVERY_MS)}s"
         self.address = f"127.0.0.1:{free_port()}"
         self.worker = workplace.ingest(self.config, "--listen", self.address)
         self.generator = workplace.generate(self.topic, "--rate", rate)
