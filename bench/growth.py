@@ -3,9 +3,9 @@
     dev/bench growth                    # 10,000 epochs of 50 ms, 1,000 messages a second: about 15 minutes
     dev/bench growth --epochs 1000
 
-An hour at the example's 2 s is 1,800 epochs: so often, in epochs, maintenance runs beside the worker, as its schedule says,
-and leaves alone what is younger than the same number of epochs as by default. Times are those that the worker tells
-Prometheus, over some epochs after the 100th and after the last; no maintenance runs in those.
+An hour at the example's 2 s is 1,800 epochs: so often, in epochs, maintenance runs beside the worker, as its schedule
+says, and leaves alone what is younger than the same number of epochs as by default. Times are those that the worker
+tells Prometheus, over some epochs after the 100th and after the last; no maintenance runs in those.
 """
 
 import dataclasses

@@ -3,8 +3,8 @@
     dev/bench ingest                                  # 2,000,000 messages, flat out
     dev/bench ingest --messages 600000 --rate 10000   # paced
 
-Produces JSON messages of about 0.5 kB (no refused ones), runs one worker until it has caught up, and appends the figures
-to RESULTS.md.
+Produces JSON messages of about 0.5 kB (no refused ones), runs one worker until it has caught up, and appends the
+figures to RESULTS.md.
 """
 
 import time

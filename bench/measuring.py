@@ -8,6 +8,8 @@ import time
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MIB = 2**20
+# A process that is being started still has the memory of its parent, and would make it count twice.
+_YOUNG = 1.0
 
 
 @dataclasses.dataclass
@@ -25,6 +27,8 @@ class Process:
     parent: int
     state: str
     cpu_seconds: float
+    started: float
+    """Seconds after the boot."""
 
 
 def _read_process(pid: int) -> Process | None:
@@ -35,7 +39,7 @@ def _read_process(pid: int) -> Process | None:
     # The name, in parentheses, may have blanks of its own.
     fields = stat.rpartition(")")[2].split()
     ticks = sum(int(field) for field in fields[11:15])  # user and system time, its own and of reaped children
-    return Process(int(fields[1]), fields[0], ticks / _TICKS)
+    return Process(int(fields[1]), fields[0], ticks / _TICKS, int(fields[19]) / _TICKS)
 
 
 def _read_memory(pid: int) -> tuple[int, int]:
@@ -74,10 +78,12 @@ class Meter:
     def read(self) -> Usage:
         """What it has taken until now. An ended program, until it is waited for, still tells its CPU time."""
         family = family_of(self.pid)
-        memory = [_read_memory(pid) for pid in family]
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+        grown = (pid for pid, process in family.items() if pid == self.pid or now - process.started > _YOUNG)
+        memory = [_read_memory(pid) for pid in grown]
         self.ended = self.pid not in family or family[self.pid].state == "Z"
         cpu_seconds = sum(process.cpu_seconds for process in family.values())
-        peak = max([sum(now for now, _ in memory), *(highest for _, highest in memory)], default=0)
+        peak = max([sum(resident for resident, _ in memory), *(highest for _, highest in memory)], default=0)
         self.usage = Usage(
             max(self.usage.cpu_seconds, cpu_seconds),
             max(self.usage.peak_bytes, peak),

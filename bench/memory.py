@@ -3,8 +3,8 @@
     dev/bench memory                        # 10,000,000 messages; needs 6 GB of disk for topic and tables
     dev/bench memory --messages 500000
 
-The generator has a hundred thousand users, so messages are made here: of the same fields and size, users drawn evenly, which is the
-worst for caches, at an event rate that lets the memory of deduplication fill up for its ten minutes.
+The generator has a hundred thousand users, so messages are made here: of the same fields and size, users drawn evenly,
+which is the worst for caches, at an event rate that fills the memory of deduplication for its ten minutes.
 """
 
 import datetime

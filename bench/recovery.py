@@ -1,4 +1,4 @@
-"""How long a worker that is killed under load takes to be where it was: SIGKILL, a new process at once, the lag as before.
+"""How long a worker that is killed under load takes to be where it was: a new process at once, the lag as before.
 
     dev/bench recovery                              # 5 kills at 10,000 messages a second
     dev/bench recovery --rate 1000 --kills 1
@@ -38,7 +38,7 @@ def main():
         recoveries = [recovery(observed.silver, kill.until, kill.since, kill.ended) for kill in observed.rounds]
         print(*recoveries, sep="\n")
         late = sum(each.caught_up is None for each in recoveries)
-        assert not late, f"after {late} of {len(recoveries)} kills it had not caught up within {arguments.after} s; try --after"
+        assert not late, f"after {late} of {len(recoveries)} kills it took more than {arguments.after} s; try --after"
         figures = {
             "messages/s": f"{arguments.rate:,}",
             "kills": str(arguments.kills),

@@ -48,7 +48,7 @@ def append(text: str, heading: str, line: dict[str, str]) -> str:
     start = lines.index(head) + 1
     end = next((at for at in range(start, len(lines)) if lines[at].startswith("## ")), len(lines))
     if columns not in lines[start:end]:
-        sys.exit(f"error: {RESULTS} has no table below `{head}` with the columns {columns}: add it, with its line of dashes")
+        sys.exit(f"error: {RESULTS} has no table below `{head}` with these columns; add its head: {columns}")
     last = lines.index(columns, start) + 1
     while last + 1 < end and lines[last + 1].startswith("|"):
         last += 1

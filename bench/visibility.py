@@ -1,7 +1,7 @@
 """When rows can be seen: a foreign eye on the log of a Delta table, and what follows from it about freshness and lag.
 
-A row is visible as soon as the log entry that names its file has its name. An eye looks for the next name every 10 ms. When
-the message was produced is its Kafka timestamp, which the generator sets to the clock as it makes the message.
+A row is visible as soon as the log entry that names its file has its name. An eye looks for the next name every 10 ms.
+When the message was produced is its Kafka timestamp, which the generator sets to the clock as it makes the message.
 """
 
 import bisect
@@ -111,7 +111,7 @@ def recovery(commits: list[Commit], killed_at: float, since: float, until: float
     lags = _lags(commits)
     before = [lag for at, lag, _ in lags if since <= at < killed_at]
     after = [(at, peak, rest) for at, peak, rest in lags if killed_at <= at < until]
-    assert before, f"no rows became visible in the {killed_at - since:.0f} s before the kill"
+    assert before, f"no rows became visible in the {killed_at - since:.0f} s before: it needs longer to warm up"
     most = max(before)
     caught_up = None
     for at, peak, rest in reversed(after):

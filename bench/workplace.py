@@ -162,15 +162,13 @@ def table_bytes(table: pathlib.Path) -> int:
 
 
 def verify(lake: pathlib.Path, messages: int):
-    """A figure counts only if bronze has every message once, and silver every transaction of bronze; gives silver's rows."""
+    """A figure counts only if bronze has every message once, and silver every transaction of bronze."""
+    distinct = """count(*), count(DISTINCT "partition" * 1000000000000 + "offset"), count(DISTINCT transaction_id)"""
     counted = {}
     for name in ("bronze", "silver"):
         rows = DeltaTable(str(lake / name)).to_pyarrow_dataset()  # noqa: F841, DuckDB finds it by its name
-        counted[name] = duckdb.sql(
-            'SELECT count(*), count(DISTINCT "partition" * 1000000000000 + "offset"), count(DISTINCT transaction_id) FROM rows'
-        ).fetchone()
+        counted[name] = duckdb.sql(f"SELECT {distinct} FROM rows").fetchone()
     bronze, silver = counted["bronze"], counted["silver"]
     assert bronze[0] == bronze[1] == messages, f"bronze has {bronze[0]} rows, {bronze[1]} of {messages} messages"
     assert silver[0] == silver[1], f"silver has {silver[0]} rows of {silver[1]} messages"
     assert silver[2] == bronze[2], f"silver has {silver[2]} of the {bronze[2]} transactions in bronze"
-    return silver[0]

@@ -2,9 +2,9 @@
 
     job.py --servers HOST:PORT --topic NAME --lake FOLDER --jars FOLDER [--every SECONDS]
 
-Two queries: bronze parses the messages; silver reads them too, validates, derives and removes copies by a watermark. Both have
-the columns, partitions and meaning of the example's tables, with these differences, all to Spark's advantage: what is
-refused is dropped instead of kept in a quarantine, there are no manifests, and files are not synced to the disk.
+Two queries: bronze parses the messages; silver reads them too, validates, derives and removes copies by a watermark.
+Both have the columns, partitions and meaning of the example's tables, with these differences, all to Spark's advantage:
+what is refused is dropped and not kept in a quarantine, there are no manifests, and files are not synced to the disk.
 With `--every` the queries start a batch so often, until killed; without, they end with what is there now.
 
 Says on standard output how far it is: `session ready`, then `caught up`; and then waits to be killed.
@@ -62,6 +62,7 @@ SILVER = (
     "offset",
     "kafka_timestamp",
 )
+STATE = "org.apache.spark.sql.execution.streaming.state"
 SETTINGS = {
     "spark.master": "local[2]",
     "spark.driver.memory": "2g",
@@ -73,7 +74,7 @@ SETTINGS = {
     # The defaults, 200 and 50, are for clusters and cost a lot on two cores.
     "spark.sql.shuffle.partitions": "2",
     "spark.databricks.delta.snapshotPartitions": "2",
-    "spark.sql.streaming.stateStore.providerClass": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
+    "spark.sql.streaming.stateStore.providerClass": f"{STATE}.RocksDBStateStoreProvider",
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     # Batches without rows would only let the watermark drop state earlier.
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
