@@ -1,7 +1,7 @@
 """How old rows are when they can be read, at a steady rate: from the Kafka timestamp to the entry in the table's log.
 
-    dev/bench freshness                             # 1,000 messages a second for 2 minutes
-    dev/bench freshness --rate 10000 --seconds 60
+dev/bench freshness                             # 1,000 messages a second for 2 minutes
+dev/bench freshness --rate 10000 --seconds 60
 """
 
 from engines import Sluice

@@ -1,7 +1,7 @@
 """How long a worker that is killed under load takes to be where it was: a new process at once, the lag as before.
 
-    dev/bench recovery                              # 5 kills at 10,000 messages a second
-    dev/bench recovery --rate 1000 --kills 1
+dev/bench recovery                              # 5 kills at 10,000 messages a second
+dev/bench recovery --rate 1000 --kills 1
 """
 
 import statistics
