@@ -1,6 +1,8 @@
 //! The table's life on real files: creation, growth, commits, conflicts, crashes, repairs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
@@ -166,6 +168,37 @@ async fn chains_that_append_at_once_lose_and_double_nothing() {
     let lake = open(directory.path()).await;
     let statistics = lake.open_table(&events()).await.unwrap().statistics();
     assert_eq!((statistics.version, statistics.rows, statistics.files), (40, 120, 40));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_chain_among_faster_ones_gets_its_turn() {
+    let directory = Arc::new(tempfile::tempdir().unwrap());
+    let mut slow = Process::start(&directory, 0, "slow").await;
+    let ended = Arc::new(AtomicBool::new(false));
+    let fast = (1..4).map(|shard| {
+        let (directory, ended) = (Arc::clone(&directory), Arc::clone(&ended));
+        tokio::spawn(async move {
+            let mut process = Process::start(&directory, shard, "fast").await;
+            let mut offset = i64::from(shard) * 1_000_000;
+            while !ended.load(Ordering::Relaxed) {
+                process.commit(offset, 1).await;
+                offset += 1;
+            }
+        })
+    });
+    let fast: Vec<_> = fast.collect();
+    for round in 0..20 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let started = Instant::now();
+        slow.commit(round, 1).await;
+        assert!(started.elapsed() < Duration::from_secs(5), "it lost for {:?}", started.elapsed());
+    }
+    ended.store(true, Ordering::Relaxed);
+    for writer in futures::future::join_all(fast).await {
+        writer.unwrap();
+    }
+    let slow: Vec<i64> = offsets(&directory).await.into_iter().filter(|offset| *offset < 1_000_000).collect();
+    assert_eq!(slow, all(20));
 }
 
 #[tokio::test]
