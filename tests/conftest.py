@@ -144,7 +144,7 @@ def trial(topic, tmp_path, ecommerce, ingest, maintain, generate, broker):
     tools = types.SimpleNamespace(
         configuration=ecommerce, ingest=ingest, maintain=maintain, generate=generate, broker=broker
     )
-    return lambda seed: Trial(seed, topic, tmp_path, tools)
+    return lambda seed, **flags: Trial(seed, topic, tmp_path, tools, **flags)
 
 
 @pytest.fixture

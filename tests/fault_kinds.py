@@ -23,9 +23,7 @@ BETWEEN_MANIFEST_AND_COMMITS = [
     "before_commit_quarantine",
 ]
 # These come only with a thousand epochs: test_maintenance has them.
-STEPS_OF_MAINTENANCE = [
-    step for step in failpoints("OF_MAINTENANCE") if step not in ("before_prune", "during_prune")
-]
+STEPS_OF_MAINTENANCE = [step for step in failpoints("OF_MAINTENANCE") if step not in ("before_prune", "during_prune")]
 
 
 def steps_of_an_epoch(place) -> list:
@@ -227,7 +225,7 @@ BESIDE_TROUBLE = [
     a_shard_that_is_removed_between_its_manifest_and_its_commits,
 ]
 
-# Two of these come with every trial, and the third; of the others each in its turn.
+# These come with every trial; of the others each in its turn.
 IN_EVERY_TRIAL = [a_kill_at_a_step_of_an_epoch, a_kill_at_a_step_of_an_epoch, a_kill_at_a_random_moment]
 
 IN_TURN = [
@@ -244,3 +242,18 @@ IN_TURN = [
     foreign_writes_between_a_manifest_and_its_commits,
 ]
 IN_TURN_ON_A_DISK = [*IN_TURN, torn_log_entries, torn_files_that_nothing_rests_on]
+
+
+def all_names(places, with_broker: bool) -> list:
+    """What a matrix must have met, by the names that are given to `trial.fired`."""
+    steps = {step: None for place in places for step in steps_of_an_epoch(place)}
+    names = [f"kill at {step}" for step in steps]
+    names += ["kill at a random moment", "two workers on one shard", "a paused worker wakes up"]
+    names += [f"re-cut, {place.name}" for place in places]
+    names += [f"{what} in a re-cut, {step}" for what in ("kill", "zombie") for step in STEPS_OF_A_RECUT]
+    names += [f"shard removed, {step}" for step in BETWEEN_MANIFEST_AND_COMMITS]
+    names += ["maintenance beside", *(f"kill in maintenance, {step}" for step in STEPS_OF_MAINTENANCE)]
+    names += ["foreign OPTIMIZE", "foreign DELETE", "foreign writes between manifest and commits"]
+    names += ["torn log entry", "torn files"]
+    names += [trouble for place in places for trouble in place.troubles]
+    return [*names, "clock jump", *(["broker death"] if with_broker else [])]

@@ -52,9 +52,7 @@ class Bucket:
 
     def keys(self, below: str = "") -> list:
         """The keys of the lake's objects, or of those below a folder of the lake."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.name, Prefix=f"{self._prefix}{below}"
-        )
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=f"{self._prefix}{below}")
         return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
     def download(self, folder: pathlib.Path) -> pathlib.Path:

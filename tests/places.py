@@ -3,8 +3,7 @@
 import pathlib
 import re
 
-import small_disk
-from object_storage import FAULTS, Bucket
+from object_storage import Bucket
 from small_disk import Misbehaviour, SmallDisk
 
 _ENTRY = re.compile(r"_delta_log/(\d{20})\.json$")
@@ -16,6 +15,13 @@ class OnDisk:
 
     name = "disk"
     commit = {"everyMs": 50, "maxBytes": 64 * 2**20}
+    troubles = (
+        "failing disk",
+        "disk that works and says it failed",
+        "slow disk",
+        "full disk",
+        "read-only disk",
+    )
 
     def __init__(self, folder: pathlib.Path, seed: int):
         self.disk = SmallDisk(folder / "disk", "512m")
@@ -32,23 +38,28 @@ class OnDisk:
         return _newest(str(file) for file in files)
 
     def trouble(self) -> dict:
-        """Faults that begin by one call and end by `heal`, by name."""
-        return {
-            "full disk": self.disk.fill,
-            "read-only disk": self.disk.make_read_only,
-            "slow disk": lambda: self.misbehaviour.begin(slow=3 * _TROUBLE),
-            "failing disk": lambda: self.misbehaviour.begin(fails_before=_TROUBLE),
-            "disk that works and says it failed": lambda: self.misbehaviour.begin(fails_after=_TROUBLE),
-        }
+        """How each of the troubles begins. They end by `heal`."""
+        begin = self.misbehaviour.begin
+        return dict(
+            zip(
+                self.troubles,
+                (
+                    lambda: begin(fails_before=_TROUBLE),
+                    lambda: begin(fails_after=_TROUBLE),
+                    lambda: begin(slow=3 * _TROUBLE),
+                    self.disk.fill,
+                    self.disk.make_read_only,
+                ),
+            )
+        )
 
     def heal(self):
         self.misbehaviour.begin()
         self.disk.heal()
 
     def fired(self) -> dict:
-        """How often each fault has happened that happens by chance."""
-        names = dict(zip(small_disk.FAULTS, ("failing disk", "disk that works and says it failed", "slow disk")))
-        return {names[fault]: count for fault, count in self.misbehaviour.fired().items()}
+        """How often each of those has happened that happen by chance."""
+        return dict(zip(self.troubles, self.misbehaviour.fired().values()))
 
     def copy(self, folder: pathlib.Path) -> pathlib.Path:
         self.disk.copy_to(folder)
@@ -63,6 +74,7 @@ class InBucket:
 
     name = "bucket"
     commit = {"everyMs": 1000, "maxBytes": 64 * 2**20}
+    troubles = ("failing bucket", "bucket that works and says it failed", "slow bucket")
     wrapper = ()
 
     def __init__(self, folder: pathlib.Path, seed: int):
@@ -77,22 +89,24 @@ class InBucket:
 
     def trouble(self) -> dict:
         door = self.bucket.door
-        return {
-            "slow bucket": lambda: door.misbehave(slow=_TROUBLE),
-            "failing bucket": lambda: door.misbehave(refused_before=3 * _TROUBLE),
-            "bucket that works and says it failed": lambda: door.misbehave(error_after=_TROUBLE, cut_after=_TROUBLE),
-        }
+        return dict(
+            zip(
+                self.troubles,
+                (
+                    lambda: door.misbehave(refused_before=3 * _TROUBLE),
+                    lambda: door.misbehave(error_after=_TROUBLE, cut_after=_TROUBLE),
+                    lambda: door.misbehave(slow=_TROUBLE),
+                ),
+            )
+        )
 
     def heal(self):
         self.bucket.door.misbehave()
 
     def fired(self) -> dict:
-        fired = dict(zip(FAULTS, (self.bucket.door.fired[fault] for fault in FAULTS)))
-        return {
-            "slow bucket": fired["slow"],
-            "failing bucket": fired["refused_before"],
-            "bucket that works and says it failed": fired["error_after"] + fired["cut_after"],
-        }
+        fired = self.bucket.door.fired
+        counts = (fired["refused_before"], fired["error_after"] + fired["cut_after"], fired["slow"])
+        return dict(zip(self.troubles, counts))
 
     def copy(self, folder: pathlib.Path) -> pathlib.Path:
         return self.bucket.download(folder)

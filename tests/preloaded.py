@@ -1,6 +1,7 @@
 """C sources of the tests that are loaded into programs before their C library."""
 
 import pathlib
+import shutil
 import subprocess
 
 
@@ -8,7 +9,13 @@ def compiled(source: str, folder: pathlib.Path) -> str:
     """The library of a source of this folder."""
     library = folder / pathlib.Path(source).with_suffix(".so").name
     source = pathlib.Path(__file__).with_name(source)
-    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    compiler = shutil.which("cc")
+    assert compiler, f"no C compiler for {source}: run `dev/install tests` (Debian: apt-get install gcc libc6-dev)"
+    command = [compiler, "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, (
+        f"{source} does not compile; `dev/install tests` installs what it needs:\n{done.stderr}"
+    )
     return str(library)
 
 

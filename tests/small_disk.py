@@ -21,8 +21,15 @@ class SmallDisk:
         self._size = size
         unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
         script = f"mount -t tmpfs -o size={size} tmpfs '{folder}' && echo ready && exec sleep infinity"
-        self._holder = subprocess.Popen([*unshare, "sh", "-c", script], stdout=subprocess.PIPE, text=True)
-        assert self._holder.stdout.readline() == "ready\n", "a mount namespace with a tmpfs is needed for this test"
+        self._holder = subprocess.Popen(
+            [*unshare, "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        if self._holder.stdout.readline() != "ready\n":
+            raise AssertionError(
+                f"no right to mount a tmpfs in a namespace of its own ({self._holder.stderr.read().strip()}): run the "
+                "tests as root (`sudo -E make test`; in a container it needs CAP_SYS_ADMIN), or allow everybody to: "
+                "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
+            )
 
     @property
     def seen_from_outside(self) -> pathlib.Path:
@@ -71,7 +78,7 @@ class SmallDisk:
 
 
 class Misbehaviour:
-    """Lets system calls of programs on files below a folder fail with EIO, before they have worked or after, or wait."""
+    """Lets system calls of programs on files below a folder fail with EIO, before they worked or after, or wait."""
 
     def __init__(self, below: pathlib.Path, folder: pathlib.Path):
         self._chances, self._fired = folder / "misbehaviour", folder / "misbehaviour.fired"

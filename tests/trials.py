@@ -4,7 +4,6 @@ import collections
 import contextlib
 import json
 import os
-import pathlib
 import random
 import signal
 import subprocess
@@ -14,8 +13,10 @@ import time
 import traceback
 from dataclasses import dataclass, field
 
+import another_tool
 import fault_kinds
 import lakes
+from another_tool import LOST
 from clock import Clock
 from fault_kinds import BESIDE_TROUBLE, DAY, MOST_SHARDS
 from job import Job
@@ -24,7 +25,6 @@ from places import PLACES
 from preloaded import together
 from processes import PATIENCE
 
-ANOTHER_TOOL = pathlib.Path(__file__).with_name("another_tool.py")
 FROM_THE_DECK = 3
 TROUBLES = 2
 # The wall clock is off by so many seconds, until the trouble is over.
@@ -43,11 +43,12 @@ class Outcome:
     duplicates: int = 0
     rows: int = 0
     seconds: float = 0
+    failure: str = ""
 
     def __str__(self) -> str:
         return (
             f"seed {self.seed} in a {self.place}: {self.kills} kills, {sum(self.fired.values())} faults, "
-            f"{self.messages} messages, {self.rows} rows compared, {self.seconds:.0f} s"
+            f"{self.messages} messages, {self.rows} rows compared, {self.seconds:.0f} s {self.failure}"
         )
 
 
@@ -57,14 +58,16 @@ def place_of(seed: int) -> str:
 
 
 def turn_of(seed: int) -> int:
-    """The how manieth trial of its place it is, if seeds are counted from 1."""
-    return seed // 3 if place_of(seed) == "bucket" else seed - seed // 3
+    """How many trials of its place come before it, if seeds are counted from 1."""
+    before = seed // 3 if place_of(seed) == "bucket" else seed - seed // 3
+    return before - 1
 
 
 class Trial:
     """A pipeline that faults happen to. `tools` starts programs, and knows the broker where that may be broken."""
 
-    def __init__(self, seed: int, topic, folder, tools):
+    def __init__(self, seed: int, topic, folder, tools, every_kind: bool = False):
+        self.every_kind = every_kind
         self.choices = random.Random(seed)
         self.outcome = Outcome(seed, place_of(seed))
         self.turn = turn_of(seed)
@@ -86,26 +89,40 @@ class Trial:
     def run(self) -> Outcome:
         """All of it; fails if a row is lost, doubled or changed."""
         started = time.monotonic()
-        with contextlib.closing(self.place):
-            producer = self.tools.generate(self.topic, *self._traffic())
-            self.job.cut(self.choices.randint(1, MOST_SHARDS))
-            self.await_progress()
-            for kind, number, trouble in self._schedule():
-                self._note(f"{kind.__name__} ({number}){f', {trouble}' if trouble else ''}")
-                with self._in_trouble(trouble):
-                    kind(self, number)
-            self.await_progress()
-            assert producer.is_running(), producer.output()[-4000:]
-            assert producer.stop() == 0, producer.output()[-4000:]
-            for worker in self.leftovers:
-                worker.kill()
-            self.job.catch_up()
-            for name, count in self.place.fired().items():
-                if count:
-                    self.fired(name, count)
+        try:
+            self._meet_faults()
             self._compare()
-        self.outcome.seconds = time.monotonic() - started
+        except BaseException as failure:
+            with contextlib.suppress(OSError):  # for whoever looks into it
+                self.place.copy(self.folder / "lake-at-failure")
+            self.outcome.failure = f"FAILED: {str(failure).splitlines()[0] if str(failure) else failure!r}"
+            raise
+        finally:
+            self.place.close()
+            self.outcome.seconds = time.monotonic() - started
+            self._note(str(self.outcome))
         return self.outcome
+
+    def _meet_faults(self):
+        producer = self.tools.generate(self.topic, *self._traffic())
+        self.job.cut(self.choices.randint(1, MOST_SHARDS))
+        self.await_progress()
+        for kind, number, trouble in self._schedule():
+            self._note(f"{kind.__name__} ({number}){f', {trouble}' if trouble else ''}")
+            # Whoever is re-cut must have begun: otherwise the next cut would find the one before the last.
+            for worker in self.job.workers.values():
+                worker.await_output("claimed the chain")
+            with self._in_trouble(trouble):
+                kind(self, number)
+        self.await_progress()
+        assert producer.is_running(), producer.output()[-4000:]
+        assert producer.stop() == 0, producer.output()[-4000:]
+        for worker in self.leftovers:
+            worker.kill()
+        self.job.catch_up()
+        for name, count in self.place.fired().items():
+            if count:
+                self.fired(name, count)
 
     def _traffic(self) -> tuple:
         shares = {"--duplicates": 0.08, "--late": 0.05, "--malformed": 0.04, "--odd": 0.03}
@@ -114,18 +131,30 @@ class Trial:
 
     def _schedule(self) -> list:
         """What happens in which order: the kind, how often it was met by earlier seeds, and the trouble meanwhile."""
-        deck = fault_kinds.IN_TURN_ON_A_DISK if self.place.name == "disk" else fault_kinds.IN_TURN
-        dealt = [divmod(FROM_THE_DECK * self.turn + card, len(deck)) for card in range(FROM_THE_DECK)]
-        events = [(deck[index], number) for number, index in dealt]
-        steps = fault_kinds.IN_EVERY_TRIAL
-        events += [(kind, len(steps) * self.turn + index) for index, kind in enumerate(steps)]
+        events = self._every_trial() + self._dealt()
         self.choices.shuffle(events)
-        troubles = self._troubles()
-        names = list(troubles)
+        names = list(self._troubles())
         bearing = [index for index, (kind, _) in enumerate(events) if kind in BESIDE_TROUBLE]
-        chosen = self.choices.sample(bearing, TROUBLES)
+        count = min(len(bearing), len(names)) if self.every_kind else TROUBLES
+        chosen = self.choices.sample(bearing, count)
         trouble = {place: names[(TROUBLES * self.turn + index) % len(names)] for index, place in enumerate(chosen)}
         return [(kind, number, trouble.get(index)) for index, (kind, number) in enumerate(events)]
+
+    def _every_trial(self) -> list:
+        events, met = [], collections.Counter()
+        for kind in fault_kinds.IN_EVERY_TRIAL:
+            events.append((kind, fault_kinds.IN_EVERY_TRIAL.count(kind) * self.turn + met[kind]))
+            met[kind] += 1
+        return events
+
+    def _dealt(self) -> list:
+        """The next kinds of the deck. In a bucket their steps are gone through from the last to the first: there are
+        fewer trials there, which meet what those on disks have not.
+        """
+        deck = fault_kinds.IN_TURN_ON_A_DISK if self.place.name == "disk" else fault_kinds.IN_TURN
+        cards = len(deck) if self.every_kind else FROM_THE_DECK
+        dealt = [divmod(FROM_THE_DECK * self.turn + card, len(deck)) for card in range(cards)]
+        return [(deck[index], number if self.place.name == "disk" else -1 - number) for number, index in dealt]
 
     def _troubles(self) -> dict:
         troubles = {name: (begin, self.place.heal) for name, begin in self.place.trouble().items()}
@@ -232,22 +261,31 @@ class Trial:
     def maintain(self, *flags, failpoint: str | None = None):
         environment = self.environment | ({"SLUICE_FAILPOINT": failpoint} if failpoint else {})
         flags = ("--settled-after", "0s", *flags)
-        return self.tools.maintain(
-            self.job.configuration, *flags, environment=environment, wrapper=self.place.wrapper
-        )
+        return self.tools.maintain(self.job.configuration, *flags, environment=environment, wrapper=self.place.wrapper)
 
     def use_another_tool(self, action: str, table: str) -> dict:
-        """Lets a program of somebody else's change a table."""
-        seed = self.choices.randrange(2**31)
-        command = [sys.executable, ANOTHER_TOOL, action, f"{self.place.uri}/{table}", str(seed)]
-        result = subprocess.run(
-            [*self.place.wrapper, *command],
+        """Lets a program of somebody else's change a table: beside the workers, or between two of their steps if they
+        are too fast for it.
+        """
+        arguments = [action, f"{self.place.uri}/{table}", str(self.choices.randrange(2**31))]
+        result = self._another_tool(arguments)
+        if result.returncode == LOST:
+            running = [worker for worker in [*self.job.workers.values(), *self.leftovers] if worker.is_running()]
+            for worker in running:
+                worker.process.send_signal(signal.SIGSTOP)
+            result = self._another_tool(arguments)
+            for worker in running:
+                worker.process.send_signal(signal.SIGCONT)
+        assert result.returncode == 0, f"{action} of {table} by another tool: {result.stderr[-4000:]}"
+        return json.loads(result.stdout)
+
+    def _another_tool(self, arguments: list):
+        return subprocess.run(
+            [*self.place.wrapper, sys.executable, another_tool.__file__, *arguments],
             env={**os.environ, **self.place.back_door},
             capture_output=True,
             text=True,
         )
-        assert result.returncode == 0, f"{action} of {table} by another tool: {result.stderr[-4000:]}"
-        return json.loads(result.stdout)
 
     def delete_some(self, table: str):
         """Deletes the first rows of a partition, as another tool would."""
