@@ -1,4 +1,4 @@
-"""What the tests that break things have in common: traffic, short epochs, and the places where a worker can be killed."""
+"""What the tests that break things have in common: traffic, short epochs, the places where a worker can be killed."""
 
 import pathlib
 import re
@@ -20,8 +20,14 @@ def failpoints(group: str) -> list:
 
 
 # The steps that a shard meets which takes partitions over from another generation.
-STEPS_OF_A_RECUT = [*failpoints("OF_A_GENERATION"), "before_state_file", "after_state_file", "before_claim", "after_claim",
-                    "after_recover"]  # fmt: skip
+STEPS_OF_A_RECUT = [
+    *failpoints("OF_A_GENERATION"),
+    "before_state_file",
+    "after_state_file",
+    "before_claim",
+    "after_claim",
+    "after_recover",
+]
 
 
 def is_met_by_one(step: str) -> bool:

@@ -1,8 +1,8 @@
 """Faults of every kind, seed by seed: no row is lost, doubled or changed, and no kind of fault is left out.
 
 Not collected with the tests; `make prove` names it. Each seed has a topic, a lake and a schedule of its own
-(`trials.py`), on a Kafka that is theirs to kill. SLUICE_SEED is the first seed (1), SLUICE_SEEDS their number (50). With
-fifty or more the report is written to bench/FAULTS.md.
+(`trials.py`), on a Kafka that is theirs to kill. SLUICE_SEED is the first seed (1), SLUICE_SEEDS their number (50).
+With fifty or more the report is written to bench/FAULTS.md.
 """
 
 import collections
@@ -91,7 +91,7 @@ def report(outcomes: list, begun: datetime.datetime, commit: str) -> str:
         "# Faults",
         "",
         "Written by `make prove` (`tests/prove_faults.py`). Each seed is a pipeline with traffic of its own: out of",
-        "order, with copies, with messages that must be refused. While it is written to, its workers are killed, re-cut",
+        "order, with copies, with messages that must be refused. While it is written to, workers are killed, re-cut",
         "and paused, its storage, clock and broker fail, and others change its tables. Then a foreign reader's rows of",
         "bronze, silver and quarantine are compared, column by column, with what an independent implementation says of",
         "the topic.",

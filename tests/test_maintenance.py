@@ -1,6 +1,5 @@
 """Maintenance beside a running worker: readers see the same rows before, while and after, whoever dies when."""
 
-import json
 import os
 import signal
 import threading
