@@ -4,12 +4,11 @@
 //! then on [`succession`](crate::succession) ends the chains of the one before.
 
 use serde::{Deserialize, Serialize};
-use snafu::{ResultExt, ensure};
 
 use crate::chain::names;
-use crate::error::{FormatVersionSnafu, LakeError, UnreadableSnafu};
-use crate::failpoint;
+use crate::error::LakeError;
 use crate::store::{Created, Store};
+use crate::{document, failpoint};
 
 /// The format of `generation.json` that this build writes.
 const FORMAT_VERSION: u32 = 1;
@@ -89,14 +88,8 @@ pub(crate) async fn begin(store: &Store, job: &str, wanted: &Numbered) -> Result
 }
 
 fn parse(store: &Store, path: &str, content: &[u8]) -> Result<Generation, LakeError> {
-    let path = store.name(path);
-    let GenerationFile { format_version: found, generation } =
-        serde_json::from_slice(content).context(UnreadableSnafu { path: path.clone() })?;
-    ensure!(
-        (1..=FORMAT_VERSION).contains(&found),
-        FormatVersionSnafu { path, found, newest: FORMAT_VERSION }
-    );
-    Ok(generation)
+    let file: GenerationFile = document::parse(&store.name(path), content, FORMAT_VERSION)?;
+    Ok(file.generation)
 }
 
 #[cfg(test)]

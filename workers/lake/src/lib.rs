@@ -31,6 +31,7 @@
 
 mod chain;
 mod data_file;
+mod document;
 mod error;
 pub mod failpoint;
 #[cfg(test)]
@@ -39,6 +40,8 @@ mod generation;
 mod identity;
 mod lake;
 mod maintenance;
+#[cfg(test)]
+mod older_lakes;
 mod store;
 mod succession;
 mod table;
