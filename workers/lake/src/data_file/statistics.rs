@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray};
-use arrow::compute::{max, max_boolean, min, min_boolean};
+use arrow::compute::{cast, max, max_boolean, min, min_boolean};
 use arrow::datatypes::{
     ArrowNumericType, DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int8Type,
     Int16Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
@@ -85,8 +85,8 @@ impl Span {
                 let floats = column.as_primitive::<Float64Type>();
                 Some(Self::Floats(min(floats)?, max(floats)?))
             }
-            // A dictionary may have values that no row uses: bounds may be too wide.
-            DataType::Dictionary(..) => Self::of(column.as_any_dictionary_opt()?.values().as_ref()),
+            // A dictionary may have values that no row uses, and readers answer MIN and MAX from the log.
+            DataType::Dictionary(_, values) if !is_text(values) => Self::of(&cast(column, values).ok()?),
             _ => None,
         }
     }
