@@ -56,6 +56,8 @@ pub fn consumer_settings(kafka: &Kafka, credentials: &Credentials, group: &str) 
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed")
         .set("check.crcs", "true")
+        // The worker has metrics of its own; these would be counted at every poll.
+        .set("enable.metrics.push", "false")
         // Partitions are assigned by the shard's number, so nobody waits for this process to poll;
         // it stops polling for as long as storage is away.
         .set("max.poll.interval.ms", "86400000")
