@@ -70,6 +70,14 @@ pub struct Manifest {
     pub folded: BTreeMap<String, u64>,
 }
 
+impl Manifest {
+    /// The tables that the epoch changes, in the order of their names.
+    pub fn tables_with_rows(&self) -> Vec<&str> {
+        let changed = self.tables.iter().filter(|(_, table)| table.has_actions());
+        changed.map(|(name, _)| name.as_str()).collect()
+    }
+}
+
 /// What a manifest is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ManifestKind {
@@ -179,6 +187,13 @@ pub struct TableProgress {
     /// Files removed by this epoch: paths relative to the table's root (gold only).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<String>,
+}
+
+impl TableProgress {
+    /// Whether this epoch changes the table.
+    pub fn has_actions(&self) -> bool {
+        !self.adds.is_empty() || !self.removes.is_empty()
+    }
 }
 
 /// A finished data file: what a Delta `add` action needs.

@@ -84,6 +84,25 @@ pub const OF_MAINTENANCE: &[&str] = &[
     "after_prune",
 ];
 
+/// Failpoints of a recovery, in the order in which a run meets them.
+///
+/// | name | the crash comes |
+/// |---|---|
+/// | `after_set_aside` | when a file that cannot be read is out of the way |
+/// | `before_doubtful_rows_go` | before the rows of an epoch in doubt are taken out of a table |
+/// | `after_doubtful_rows_go` | when they are out |
+/// | `after_recovered_end` | when a chain has ended |
+/// | `after_mend` | when all chains have |
+/// | `after_recovered_claim` | when a chain of the new generation has begun, which no worker knows of |
+pub const OF_A_RECOVERY: &[&str] = &[
+    "after_set_aside",
+    "before_doubtful_rows_go",
+    "after_doubtful_rows_go",
+    "after_recovered_end",
+    "after_mend",
+    "after_recovered_claim",
+];
+
 /// Kills this process, with no chance to clean up, if the failpoint is armed and this is the hit.
 ///
 /// Costs one load while none is armed, which is always but in tests.

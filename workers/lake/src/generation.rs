@@ -4,10 +4,11 @@
 //! then on [`succession`](crate::succession) ends the chains of the one before.
 
 use serde::{Deserialize, Serialize};
+use sluice_contract::manifest::ChainId;
 use snafu::{ResultExt, ensure};
 
 use crate::chain::names;
-use crate::error::{FormatVersionSnafu, LakeError, UnreadableSnafu};
+use crate::error::{FormatVersionSnafu, GenerationMissingSnafu, LakeError, UnreadableSnafu};
 use crate::failpoint;
 use crate::store::{Created, Store};
 
@@ -86,6 +87,20 @@ pub(crate) async fn begin(store: &Store, job: &str, wanted: &Numbered) -> Result
         failpoint::hit("after_generation");
     }
     Ok(created)
+}
+
+/// Fails where a chain has ended and no generation follows its own: whoever ended it had begun one.
+pub(crate) async fn refuse_without_successor(store: &Store, chain: &ChainId) -> Result<(), LakeError> {
+    let has_successor =
+        newest(store, &chain.job).await?.is_some_and(|newest| newest.number > chain.generation);
+    ensure!(
+        has_successor,
+        GenerationMissingSnafu {
+            path: store.name(&names::generation(&chain.job, chain.generation + 1)),
+            evidence: format!("chain '{chain}' has ended for it"),
+        }
+    );
+    Ok(())
 }
 
 fn parse(store: &Store, path: &str, content: &[u8]) -> Result<Generation, LakeError> {

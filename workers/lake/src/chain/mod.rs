@@ -16,6 +16,7 @@ use snafu::{OptionExt, ResultExt, ensure};
 
 pub(crate) use claim::claim;
 pub use claim::{Beginning, Claim};
+pub(crate) use follow::{Follow, follow};
 pub(crate) use seal::seal;
 
 use crate::error::{
@@ -159,9 +160,8 @@ impl Chain {
             );
         }
         for (table, progress) in &manifest.tables {
-            let has_actions = !progress.adds.is_empty() || !progress.removes.is_empty();
             let before = self.last_epochs.get(table).copied().unwrap_or_default();
-            let expected = if has_actions { manifest.epoch } else { before };
+            let expected = if progress.has_actions() { manifest.epoch } else { before };
             ensure!(
                 progress.last_epoch == expected,
                 inconsistent(format!(

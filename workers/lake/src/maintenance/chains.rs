@@ -2,12 +2,10 @@
 
 use sluice_contract::manifest::{ChainId, Manifest, ManifestKind};
 
+pub(super) use crate::chain::names::ROOT;
 use crate::chain::{names, newest_epoch, read_manifest};
 use crate::error::LakeError;
 use crate::store::Store;
-
-/// Everything that Sluice remembers is below this directory.
-pub(super) const ROOT: &str = "_sluice";
 
 /// A chain and its newest manifest.
 #[derive(Clone, Debug)]

@@ -179,7 +179,7 @@ impl Table {
 /// What a manifest holds for a table, if anything.
 pub(super) fn actions_for<'a>(manifest: &'a Manifest, table: &str) -> Option<&'a TableProgress> {
     let progress = manifest.tables.get(table)?;
-    (!progress.adds.is_empty() || !progress.removes.is_empty()).then_some(progress)
+    progress.has_actions().then_some(progress)
 }
 
 enum Read {
