@@ -251,9 +251,10 @@ def test_partitions_that_are_added_to_the_topic_are_read_by_their_shards(topic, 
     topic.grow(11)
     # Producers see new partitions when they ask for the topic anew.
     assert producer.stop() == 0, producer.output()[-4000:]
-    generate(topic, "--seed", seed + 1, "--messages", 20_000, "--rate", 0, *TRAFFIC[2:]).succeed()
+    producer = generate(topic, "--seed", seed + 1, *TRAFFIC)
     job.cut(2)
     job.await_progress(lake)
+    assert producer.stop() == 0, producer.output()[-4000:]
     job.catch_up()
     assert {row for row in lakes.read_with_delta_rs(lake / "bronze")["partition"].to_pylist()} == set(range(11))
     assert_nothing_lost_or_doubled(topic, lake)
