@@ -71,10 +71,16 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The tables that the epoch changes, in the order of their names.
-    pub fn tables_with_rows(&self) -> Vec<&str> {
-        let changed = self.tables.iter().filter(|(_, table)| table.has_actions());
-        changed.map(|(name, _)| name.as_str()).collect()
+    /// What the epoch commits to a table, if anything. The end of an abandoned chain is committed to every table,
+    /// changes or none.
+    pub fn commit_to(&self, table: &str) -> Option<&TableProgress> {
+        self.tables.get(table).filter(|progress| self.epoch > 0 && progress.last_epoch == self.epoch)
+    }
+
+    /// The tables that the epoch is committed to, in the order of their names.
+    pub fn committed_tables(&self) -> Vec<&str> {
+        let tables = self.tables.keys().map(String::as_str);
+        tables.filter(|table| self.commit_to(table).is_some()).collect()
     }
 }
 
@@ -89,6 +95,15 @@ pub enum ManifestKind {
     Idle,
     /// The end of the chain: its generation is over.
     Sealed,
+    /// The end of the chain, written by a recovery: nothing goes on from it but what that recovery begins.
+    Abandoned,
+}
+
+impl ManifestKind {
+    /// Whether nothing comes after it.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Sealed | Self::Abandoned)
+    }
 }
 
 /// Who writes a chain.

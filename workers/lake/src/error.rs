@@ -233,16 +233,24 @@ pub enum LakeError {
         /// Newest epoch of the chain.
         newest: u64,
     },
-    /// A generation must have been, and is not there.
+    /// A file that says where workers go on must have been, and is not there.
     #[snafu(display(
         "failed to find '{path}', though {evidence}: files of Sluice were lost; \
          rebuild them from the tables with `sluice recover`, or restore them from a copy of the lake"
     ))]
-    GenerationMissing {
-        /// The file of the generation.
+    LakeFileLost {
+        /// The file.
         path: String,
         /// Who knows of it.
         evidence: String,
+    },
+    /// A recovery has ended a chain, and died before it began the next generation.
+    #[snafu(display(
+        "'{path}' ends the chain for a recovery that did not finish; run `sluice recover --apply` again"
+    ))]
+    RecoveryUnfinished {
+        /// The end of the chain.
+        path: String,
     },
     /// An entry of a table's log is empty or cut off.
     #[snafu(display(
@@ -319,7 +327,10 @@ impl LakeError {
             Self::StorageUnwritable { .. } => "StorageUnwritable",
             Self::NoCreateIfAbsent { .. } => "NoCreateIfAbsent",
             Self::Storage { .. } => "StorageUnreachable",
-            Self::FileMissing { .. } | Self::StateLost { .. } | Self::GenerationMissing { .. } => "StateLost",
+            Self::FileMissing { .. }
+            | Self::StateLost { .. }
+            | Self::LakeFileLost { .. }
+            | Self::RecoveryUnfinished { .. } => "StateLost",
             Self::Unreadable { .. } | Self::LogEntryTorn { .. } | Self::DataFileDamaged { .. } => {
                 "LakeCorrupt"
             }

@@ -88,18 +88,18 @@ pub const OF_MAINTENANCE: &[&str] = &[
 ///
 /// | name | the crash comes |
 /// |---|---|
-/// | `after_set_aside` | when a file that cannot be read is out of the way |
-/// | `before_doubtful_rows_go` | before the rows of an epoch in doubt are taken out of a table |
-/// | `after_doubtful_rows_go` | when they are out |
 /// | `after_recovered_end` | when a chain has ended |
-/// | `after_mend` | when all chains have |
+/// | `before_commit_<table>` | before rows in doubt, or pending ones, are taken out of a table or into it |
+/// | `after_commit_<table>` | when they are |
+/// | `after_mend` | when all chains have ended |
+/// | `after_set_aside` | when a file that cannot be read is out of the way |
 /// | `after_recovered_claim` | when a chain of the new generation has begun, which no worker knows of |
 pub const OF_A_RECOVERY: &[&str] = &[
-    "after_set_aside",
-    "before_doubtful_rows_go",
-    "after_doubtful_rows_go",
     "after_recovered_end",
+    "before_commit_bronze",
+    "after_commit_bronze",
     "after_mend",
+    "after_set_aside",
     "after_recovered_claim",
 ];
 

@@ -1,6 +1,6 @@
 //! [`Generation`]: how a job is cut into shards and configured, fixed once for all its processes.
 //!
-//! Generations are numbered from 0 without gaps. A process that wants another one begins the next; from
+//! Generations are numbered from 0, without gaps but for those of a recovery. A process that wants another one begins the next; from
 //! then on [`succession`](crate::succession) ends the chains of the one before.
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use sluice_contract::manifest::ChainId;
 use snafu::{ResultExt, ensure};
 
 use crate::chain::names;
-use crate::error::{FormatVersionSnafu, GenerationMissingSnafu, LakeError, UnreadableSnafu};
+use crate::error::{FormatVersionSnafu, LakeError, LakeFileLostSnafu, UnreadableSnafu};
 use crate::failpoint;
 use crate::store::{Created, Store};
 
@@ -95,7 +95,7 @@ pub(crate) async fn refuse_without_successor(store: &Store, chain: &ChainId) -> 
         newest(store, &chain.job).await?.is_some_and(|newest| newest.number > chain.generation);
     ensure!(
         has_successor,
-        GenerationMissingSnafu {
+        LakeFileLostSnafu {
             path: store.name(&names::generation(&chain.job, chain.generation + 1)),
             evidence: format!("chain '{chain}' has ended for it"),
         }

@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use crate::chain::names;
 use crate::error::{
-    FormatVersionSnafu, GenerationMissingSnafu, LakeError, LakeOwnedSnafu, TopicRecreatedSnafu,
-    UnreadableSnafu,
+    FormatVersionSnafu, LakeError, LakeFileLostSnafu, LakeOwnedSnafu, TopicRecreatedSnafu, UnreadableSnafu,
 };
+use crate::recovery;
 use crate::store::{Created, Store};
 
 /// The format of `lake.json` that this build writes.
@@ -102,29 +102,16 @@ pub(crate) async fn identify(
     Ok(Identity { lake_id })
 }
 
-/// Fails where the file is gone though the lake has been in use: its id keys the state, so a new one would make
-/// every copy of an earlier row a row.
+/// Fails where the file is gone though the tables have rows: its id keys the state, so a new one would make every
+/// copy of an earlier row a row.
 async fn refuse_lost(store: &Store) -> Result<(), LakeError> {
     if store.read_if_exists(names::IDENTITY).await?.is_some() {
         return Ok(());
     }
-    let Some(job) = store
-        .list_directories(names::ROOT)
-        .await?
-        .into_iter()
-        .find(|name| name != "aside" && name != "repairs")
-    else {
-        return Ok(());
-    };
+    let Some(evidence) = recovery::evidence(store).await? else { return Ok(()) };
     // Another process that starts may have made both in between.
     let is_there = store.read_if_exists(names::IDENTITY).await?.is_some();
-    ensure!(
-        is_there,
-        GenerationMissingSnafu {
-            path: store.name(names::IDENTITY),
-            evidence: format!("the job '{job}' has been at work"),
-        }
-    );
+    ensure!(is_there, LakeFileLostSnafu { path: store.name(names::IDENTITY), evidence });
     Ok(())
 }
 
@@ -149,7 +136,7 @@ pub(crate) async fn check(
 ) -> Result<(), LakeError> {
     match store.read_if_exists(names::IDENTITY).await? {
         Some(content) => judge(&parse(store, &content)?, owner, topic, adopt).map(|_| ()),
-        None => Ok(()),
+        None => refuse_lost(store).await,
     }
 }
 

@@ -28,8 +28,9 @@ use crate::store::{Created, Store};
 /// A hint is left behind each time this many epochs have been appended.
 const HINT_EVERY: u64 = 64;
 
-/// After a longer silence, names may have been pruned: look where the chain ends before creating one.
-const TRUSTED_SILENCE: Duration = Duration::from_mins(1);
+/// After a longer silence, names may have been pruned, or a recovery may have ended the chain far ahead: look where
+/// it ends before creating one. Even an idle writer is never silent for so long, and a recovery waits for longer.
+const TRUSTED_SILENCE: Duration = Duration::from_secs(20);
 
 /// How an attempt to append an epoch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,7 +259,7 @@ pub(crate) async fn sign_of_life(store: &Store, chain: &ChainId) -> Result<Optio
     let manifest = read_manifest(store, chain, newest.epoch).await?;
     let age_ms = (crate::now_ms() - newest.stored_at_ms).max(0);
     let age = Duration::from_millis(age_ms.unsigned_abs());
-    let is_seal = manifest.kind == ManifestKind::Sealed;
+    let is_seal = manifest.kind.is_end();
     Ok(Some(SignOfLife { writer: manifest.writer, epoch: newest.epoch, age, is_seal }))
 }
 

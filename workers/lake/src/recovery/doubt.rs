@@ -1,4 +1,4 @@
-//! The rows of an epoch that may be in some of its tables only: found in the logs, and taken out.
+//! [`Rows`]: those of an epoch that may be in some of its tables only, by the logs. Reads only.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,35 +7,24 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use sluice_contract::manifest::ChainId;
 
-use super::survey::Survey;
-use crate::error::{ContendedSnafu, DataFileDamagedSnafu, LakeError};
-use crate::failpoint;
-use crate::store::{Created, Store};
+use super::survey::SurveyedChain;
+use super::verdict::Verdict;
+use crate::error::{DataFileDamagedSnafu, LakeError};
+use crate::store::Store;
 use crate::table::head::{self, entry_path};
-use crate::table::log_entry::{ENGINE, lines};
 use crate::table::open;
 
-/// Versions that others may take from us.
-const ATTEMPTS: u32 = 20;
+/// The tables that tell which messages were delivered.
+const OF_DELIVERY: [&str; 2] = ["bronze", "quarantine"];
 
 /// What the log of a table says of one epoch.
 #[derive(Debug, Default)]
 struct Commit {
     /// The tables that the epoch has rows for; `None`: written by a release that did not say.
     tables: Option<Vec<String>>,
-    files: Vec<CommittedFile>,
-}
-
-/// A file that the epoch added.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CommittedFile {
-    path: String,
-    size: u64,
-    partition_values: BTreeMap<String, Option<String>>,
+    files: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -43,7 +32,12 @@ struct CommittedFile {
 struct Line {
     commit_info: Option<Information>,
     txn: Option<Transaction>,
-    add: Option<CommittedFile>,
+    add: Option<Add>,
+}
+
+#[derive(Deserialize)]
+struct Add {
+    path: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -71,7 +65,7 @@ impl Commit {
             is_wanted |= line.txn.is_some_and(|transaction| {
                 transaction.app_id == application && transaction.version.unsigned_abs() == epoch
             });
-            commit.files.extend(line.add);
+            commit.files.extend(line.add.map(|add| add.path));
         }
         is_wanted.then_some(commit)
     }
@@ -106,37 +100,43 @@ pub(super) async fn announced(
     Ok(commit.map_or(Some(Vec::new()), |commit| commit.tables))
 }
 
-/// The files of an epoch that are live in a table. None are if they were compacted, or taken out before.
-async fn live(
-    store: &Store,
-    table: &str,
-    chain: &ChainId,
-    epoch: u64,
-) -> Result<(u64, Vec<CommittedFile>), LakeError> {
-    let head = head::find(store, table).await?.map_or(0, |head| head.version - u64::from(head.torn));
-    let Some(commit) = find(store, table, chain, epoch).await? else { return Ok((head, Vec::new())) };
-    let loaded = open::load(&store.delta_log(table), table, head).await?;
-    let state = loaded.snapshot().map_err(|source| LakeError::from_delta("read", table, source))?;
-    let live: HashSet<String> = state.log_data().into_iter().map(|file| file.path().into_owned()).collect();
-    let files = commit.files.into_iter().filter(|file| live.contains(&file.path)).collect();
-    Ok((head, files))
+/// The rows of an epoch in doubt.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rows {
+    /// Their files, by table.
+    pub(super) files: BTreeMap<String, Vec<String>>,
+    /// Their smallest offset in each partition.
+    pub(super) offsets: BTreeMap<i32, i64>,
 }
 
-/// The smallest offset of each partition in the rows that are taken out.
-pub(super) async fn offsets(store: &Store, survey: &Survey) -> Result<BTreeMap<i32, i64>, LakeError> {
-    let mut smallest = BTreeMap::new();
-    for (chain, epoch, tables) in survey.doubtful() {
-        for table in tables.iter().filter(|table| ["bronze", "quarantine"].contains(&table.as_str())) {
-            for file in live(store, table, &chain.id, epoch).await?.1 {
-                let path = format!("{table}/{}", file.path);
+/// Finds the rows that a chain has in some tables, and perhaps not in all; none for a chain without doubt.
+pub(super) async fn rows(store: &Store, chain: &SurveyedChain) -> Result<Rows, LakeError> {
+    let mut rows = Rows::default();
+    let Verdict::Doubtful { epoch, tables } = &chain.verdict else { return Ok(rows) };
+    for table in tables {
+        let files = live(store, table, &chain.id, *epoch).await?;
+        if OF_DELIVERY.contains(&table.as_str()) {
+            for file in &files {
+                let path = format!("{table}/{file}");
                 let content = store.read(&path).await?;
-                include(&mut smallest, content).map_err(|reason| {
+                include(&mut rows.offsets, content).map_err(|reason| {
                     DataFileDamagedSnafu { table, path: store.name(&path), reason }.build()
                 })?;
             }
         }
+        rows.files.insert(table.clone(), files);
     }
-    Ok(smallest)
+    Ok(rows)
+}
+
+/// The files of an epoch that are live in a table. None are if they were compacted: then it has long been whole.
+async fn live(store: &Store, table: &str, chain: &ChainId, epoch: u64) -> Result<Vec<String>, LakeError> {
+    let Some(commit) = find(store, table, chain, epoch).await? else { return Ok(Vec::new()) };
+    let head = head::find(store, table).await?.map_or(0, |head| head.version - u64::from(head.torn));
+    let loaded = open::load(&store.delta_log(table), table, head).await?;
+    let state = loaded.snapshot().map_err(|source| LakeError::from_delta("read", table, source))?;
+    let live: HashSet<String> = state.log_data().into_iter().map(|file| file.path().into_owned()).collect();
+    Ok(commit.files.into_iter().filter(|file| live.contains(file)).collect())
 }
 
 fn include(smallest: &mut BTreeMap<i32, i64>, content: bytes::Bytes) -> Result<(), String> {
@@ -158,54 +158,4 @@ fn include(smallest: &mut BTreeMap<i32, i64>, content: bytes::Bytes) -> Result<(
         }
     }
     Ok(())
-}
-
-/// Takes the rows of an epoch out of a table; how many files. Safe to repeat.
-pub(super) async fn take_out(
-    store: &Store,
-    table: &str,
-    chain: &ChainId,
-    epoch: u64,
-) -> Result<usize, LakeError> {
-    for _ in 0..ATTEMPTS {
-        let (version, files) = live(store, table, chain, epoch).await?;
-        if files.is_empty() {
-            return Ok(0);
-        }
-        failpoint::hit("before_doubtful_rows_go");
-        let entry = removal(chain, epoch, &files, crate::now_ms());
-        if store.create(&entry_path(table, version + 1), entry.into()).await? == Created::Created {
-            tracing::info!(table, %chain, epoch, files = files.len(), "took the rows of an epoch out, which are read again");
-            failpoint::hit("after_doubtful_rows_go");
-            return Ok(files.len());
-        }
-    }
-    ContendedSnafu { action: "commit to", path: store.name(table), attempts: ATTEMPTS }.fail()
-}
-
-fn removal(chain: &ChainId, epoch: u64, files: &[CommittedFile], now_ms: i64) -> String {
-    let bytes: u64 = files.iter().map(|file| file.size).sum();
-    let mut actions: Vec<Value> = vec![json!({"commitInfo": {
-        "timestamp": now_ms,
-        "operation": "DELETE",
-        "operationParameters": {"predicate": json!([format!("epoch {epoch} of {chain}")]).to_string()},
-        "operationMetrics": {
-            "numAddedFiles": "0",
-            "numRemovedFiles": files.len().to_string(),
-            "numRemovedBytes": bytes.to_string(),
-        },
-        "isBlindAppend": false,
-        "engineInfo": ENGINE,
-    }})];
-    actions.extend(files.iter().map(|file| {
-        json!({"remove": {
-            "path": file.path,
-            "deletionTimestamp": now_ms,
-            "dataChange": true,
-            "extendedFileMetadata": true,
-            "partitionValues": file.partition_values,
-            "size": file.size,
-        }})
-    }));
-    lines(&actions)
 }

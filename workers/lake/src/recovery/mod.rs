@@ -7,12 +7,13 @@
 //!
 //! # Reading order
 //! 1. [`survey`]: reads everything and changes nothing; [`verdict`] is the pure part of it.
-//! 2. [`doubt`]: an epoch that may be in some tables only is taken out of them, and is read again.
-//! 3. [`mend`]: sets damaged files aside, ends the chains that are left, and begins a generation whose chains start
-//!    with what was found.
+//! 2. [`doubt`]: finds the rows of an epoch that may be in some tables only.
+//! 3. [`mend`]: ends all chains, so that such rows are taken out of the tables and read again, sets damaged files
+//!    aside, and begins a generation whose chains start with what was found.
 //!
-//! The creation of `generation.json` is the commit point, and the last step: a recovery that dies before it has
-//! changed nothing that a worker follows, and is run again.
+//! The creation of `generation.json` is the commit point, and the last step. A recovery that dies before it leaves
+//! chains that have ended for it ([`ManifestKind::Abandoned`](sluice_contract::manifest::ManifestKind)): no worker
+//! goes on from them, and the recovery is run again.
 
 mod doubt;
 mod mend;
@@ -22,11 +23,14 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
+use sluice_contract::manifest::ChainId;
+
 pub use mend::Successor;
 pub use survey::{Damage, Pulse, Survey, SurveyedChain};
 pub use verdict::Verdict;
 
-use crate::error::{GenerationMissingSnafu, LakeError};
+use crate::chain::names;
+use crate::error::{LakeError, LakeFileLostSnafu};
 use crate::lake::Lake;
 use crate::store::Store;
 
@@ -48,14 +52,29 @@ pub(crate) async fn refuse_lost_generations(
         let chains = found.keys().filter_map(|application| survey::chain_of(application));
         let lost = chains.filter(|chain| chain.job == job && chain.generation >= number);
         if let Some(chain) = lost.max() {
-            return GenerationMissingSnafu {
-                path: store.name(&crate::chain::names::generation(job, chain.generation)),
-                evidence: format!("table '{table}' has epochs of '{chain}'"),
+            return LakeFileLostSnafu {
+                path: store.name(&names::generation(job, chain.generation)),
+                evidence: has_epochs(table, &chain),
             }
             .fail();
         }
     }
     Ok(())
+}
+
+/// Which table has rows of Sluice, if any has.
+pub(crate) async fn evidence(store: &Store) -> Result<Option<String>, LakeError> {
+    for table in store.list_directories("").await?.iter().filter(|name| *name != names::ROOT) {
+        let found = transactions::all(store, table).await?;
+        if let Some(chain) = found.keys().find_map(|application| survey::chain_of(application)) {
+            return Ok(Some(has_epochs(table, &chain)));
+        }
+    }
+    Ok(None)
+}
+
+fn has_epochs(table: &str, chain: &ChainId) -> String {
+    format!("table '{table}' has epochs of '{chain}'")
 }
 
 impl Lake {
@@ -69,9 +88,17 @@ impl Lake {
         survey::pulse(self.store(), job, tables).await
     }
 
-    /// The smallest offset of each partition in the rows that [`Self::mend`] takes out of the tables.
+    /// The smallest offset of each partition in the rows that [`Self::mend`] takes out of the tables, and that must
+    /// be read again. What a replay took up is still in quarantine.
     pub async fn doubtful_offsets(&self, survey: &Survey) -> Result<BTreeMap<i32, i64>, LakeError> {
-        doubt::offsets(self.store(), survey).await
+        let mut smallest = BTreeMap::new();
+        for chain in survey.chains.iter().filter(|chain| chain.id.job != REPLAY) {
+            for (partition, offset) in doubt::rows(self.store(), chain).await?.offsets {
+                let least = smallest.entry(partition).or_insert(offset);
+                *least = offset.min(*least);
+            }
+        }
+        Ok(smallest)
     }
 }
 

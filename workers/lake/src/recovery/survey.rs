@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, PartitionProgress};
+use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, StateFile};
 
 use super::verdict::{Facts, Verdict, judge};
 use super::{REPLAY, doubt, transactions};
@@ -37,23 +37,19 @@ pub struct SurveyedChain {
     pub known: BTreeMap<String, u64>,
     /// What that means.
     pub verdict: Verdict,
+    /// Whether the tables have rows of a later generation: then it ended, and every table was given all of it.
+    pub is_superseded: bool,
 }
 
 impl SurveyedChain {
-    /// Whether it ended in order.
-    pub(super) fn is_sealed(&self) -> bool {
-        self.newest.as_ref().is_some_and(|newest| newest.kind == ManifestKind::Sealed)
+    /// Whether it has ended.
+    fn is_ended(&self) -> bool {
+        self.newest.as_ref().is_some_and(|newest| newest.kind.is_end())
     }
 
-    /// The positions that its newest manifest names, if the tables have all messages below them.
-    fn trusted_positions(&self) -> impl Iterator<Item = (i32, &PartitionProgress)> {
-        let trusted = self.newest.as_ref().filter(|newest| match &self.verdict {
-            Verdict::Doubtful { epoch, .. } => newest.epoch < *epoch,
-            Verdict::Sound | Verdict::Pending { .. } | Verdict::Lost { .. } => true,
-        });
-        trusted
-            .into_iter()
-            .flat_map(|newest| newest.partitions.iter().map(|(partition, at)| (*partition, at)))
+    /// Whether a recovery has ended it.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.newest.as_ref().is_some_and(|newest| newest.kind == ManifestKind::Abandoned)
     }
 }
 
@@ -78,6 +74,13 @@ impl Survey {
         self.damaged.is_empty() && self.chains.iter().all(is_sound)
     }
 
+    /// Whether a recovery before this one has ended every chain to which a worker could add.
+    pub fn is_fenced(&self) -> bool {
+        let open =
+            |chain: &SurveyedChain| chain.id.job != REPLAY && !chain.is_superseded && !chain.is_abandoned();
+        !self.chains.is_empty() && !self.chains.iter().any(open)
+    }
+
     /// The chains of which an epoch may be in some tables only.
     pub fn doubtful(&self) -> impl Iterator<Item = (&SurveyedChain, u64, &[String])> {
         self.chains.iter().filter_map(|chain| match &chain.verdict {
@@ -86,14 +89,48 @@ impl Survey {
         })
     }
 
-    /// Offsets that manifests which are left name as the next ones: no partition goes on before its own.
-    pub fn least_positions(&self) -> BTreeMap<i32, i64> {
-        let mut least = BTreeMap::new();
-        for (partition, at) in self.chains.iter().flat_map(SurveyedChain::trusted_positions) {
-            let position = least.entry(partition).or_insert(at.next_offset);
+    /// The offsets that the chains name as the next ones. In a mended lake the tables have all messages below them.
+    pub fn positions(&self) -> BTreeMap<i32, i64> {
+        let mut positions = BTreeMap::new();
+        let manifests = self.chains.iter().filter_map(|chain| chain.newest.as_ref());
+        for (partition, at) in manifests.flat_map(|manifest| &manifest.partitions) {
+            let position = positions.entry(*partition).or_insert(at.next_offset);
             *position = (*position).max(at.next_offset);
         }
-        least
+        positions
+    }
+
+    /// The state files that a worker would begin with.
+    pub fn state_files(&self) -> impl Iterator<Item = &StateFile> {
+        let manifests = self.heirs_and_bequeathers().filter_map(|chain| chain.newest.as_ref());
+        manifests.flat_map(|manifest| manifest.state.base.iter().chain(&manifest.state.deltas))
+    }
+
+    /// The chains of the newest generation; those before them too, while one has yet to inherit from them.
+    fn heirs_and_bequeathers(&self) -> impl Iterator<Item = &SurveyedChain> {
+        let newest = self.newest_generation.as_ref().map(|newest| newest.number);
+        let of = move |chain: &&SurveyedChain| chain.id.job != REPLAY && Some(chain.id.generation) == newest;
+        let is_begun = self.chains.iter().filter(of).all(|chain| chain.newest.is_some());
+        let before = newest.filter(|_| !is_begun).and_then(|newest| newest.checked_sub(1));
+        self.chains.iter().filter(move |chain| {
+            let generation = Some(chain.id.generation);
+            chain.id.job != REPLAY && (generation == newest || (before.is_some() && generation == before))
+        })
+    }
+
+    /// Who says that a generation must have been, or is yet to come, which is not there.
+    fn missing_successor(&self) -> Option<Damage> {
+        let newest = self.newest_generation.as_ref()?.number;
+        let ended = self.heirs_and_bequeathers().find(|chain| {
+            if chain.id.generation == newest { chain.is_ended() } else { chain.is_abandoned() }
+        })?;
+        let path = names::generation(&ended.id.job, ended.id.generation + 1);
+        let problem = if ended.is_abandoned() {
+            format!("a recovery that ended chain '{}' did not finish", ended.id)
+        } else {
+            format!("it does not exist, though chain '{}' has ended for it", ended.id)
+        };
+        Some(Damage { path, problem, exists: false })
     }
 }
 
@@ -141,18 +178,31 @@ pub(super) async fn survey(store: &Store, job: &str, tables: &[&str]) -> Result<
     for id in listed(store, job).await? {
         known.entry(id).or_default();
     }
-    let numbers: BTreeSet<u64> = known.keys().filter(|id| id.job == job).map(|id| id.generation).collect();
-    let newest_generation = generations(store, job, &numbers, &mut damaged).await?;
-
+    let with_chains: BTreeSet<u64> =
+        known.keys().filter(|id| id.job == job).map(|id| id.generation).collect();
+    let listed: BTreeSet<u64> = numbers(store, &names::job(job)).await?.into_iter().collect();
+    let newest_generation = generations(store, job, (&listed, &with_chains), &mut damaged).await?;
+    if let Some(Numbered { number, generation }) = &newest_generation {
+        for shard in 0..generation.shards {
+            known.entry(ChainId { job: job.to_owned(), generation: *number, shard }).or_default();
+        }
+    }
     let mut chains = Vec::new();
     for (id, known) in known {
         let is_superseded = id.job == job && id.generation < newest_known;
-        chains.push(chain(store, id, known, is_superseded, &mut damaged).await?);
+        chains.push(if is_superseded {
+            superseded(store, id, known).await?
+        } else {
+            chain(store, id, known, &mut damaged).await?
+        });
     }
-    let next_generation = numbers.last().map_or(0, |newest| newest + 1);
-    let next_generation =
-        next_generation.max(newest_generation.as_ref().map_or(0, |newest| newest.number + 1));
-    Ok(Survey { damaged, chains, newest_generation, next_generation })
+    let next_generation = listed.union(&with_chains).last().map_or(0, |newest| newest + 1);
+    let mut survey = Survey { damaged, chains, newest_generation, next_generation };
+    // One that is known to be torn or gone says it all.
+    if survey.damaged.is_empty() {
+        survey.damaged.extend(survey.missing_successor());
+    }
+    Ok(survey)
 }
 
 /// The chains that have a directory.
@@ -187,11 +237,10 @@ async fn identity_damage(store: &Store, has_rows: bool) -> Result<Option<Damage>
 async fn generations(
     store: &Store,
     job: &str,
-    with_chains: &BTreeSet<u64>,
+    (listed, with_chains): (&BTreeSet<u64>, &BTreeSet<u64>),
     damaged: &mut Vec<Damage>,
 ) -> Result<Option<Numbered>, LakeError> {
     let mut newest = None;
-    let listed: BTreeSet<u64> = numbers(store, &names::job(job)).await?.into_iter().collect();
     for number in listed.union(with_chains).copied() {
         let path = names::generation(job, number);
         match generation::read(store, job, number).await {
@@ -209,32 +258,52 @@ async fn generations(
     Ok(newest)
 }
 
-async fn chain(
+/// A chain that matters no more, but for the positions that its end names.
+async fn superseded(
     store: &Store,
     id: ChainId,
     known: BTreeMap<String, u64>,
-    is_superseded: bool,
-    damaged: &mut Vec<Damage>,
 ) -> Result<SurveyedChain, LakeError> {
-    let files = store.list_after(&names::chain_directory(&id), None).await?;
-    let epochs = files.iter().filter_map(|file| names::epoch_of(file.location.filename()?));
-    let epochs: BTreeSet<u64> = epochs.collect();
-    let mut newest = None;
-    let mut has_damage = false;
+    let epochs = epochs(store, &id).await?;
+    let newest = newest_readable(store, &id, &epochs, &mut Vec::new()).await?;
+    let highest = epochs.last().copied().unwrap_or_default();
+    Ok(SurveyedChain { id, newest, highest, known, verdict: Verdict::Sound, is_superseded: true })
+}
+
+async fn epochs(store: &Store, id: &ChainId) -> Result<BTreeSet<u64>, LakeError> {
+    let files = store.list_after(&names::chain_directory(id), None).await?;
+    Ok(files.iter().filter_map(|file| names::epoch_of(file.location.filename()?)).collect())
+}
+
+/// The newest manifest that can be read. Takes note of the newer ones.
+async fn newest_readable(
+    store: &Store,
+    id: &ChainId,
+    epochs: &BTreeSet<u64>,
+    damaged: &mut Vec<Damage>,
+) -> Result<Option<Manifest>, LakeError> {
     for epoch in epochs.iter().rev() {
-        match read_manifest(store, &id, *epoch).await {
-            Ok(manifest) => {
-                newest = Some(manifest);
-                break;
-            }
+        match read_manifest(store, id, *epoch).await {
+            Ok(manifest) => return Ok(Some(manifest)),
             Err(LakeError::Unreadable { source, .. }) => {
-                has_damage = true;
-                let path = names::manifest(&id, *epoch);
+                let path = names::manifest(id, *epoch);
                 damaged.push(Damage { path, problem: source.to_string(), exists: true });
             }
             Err(error) => return Err(error),
         }
     }
+    Ok(None)
+}
+
+async fn chain(
+    store: &Store,
+    id: ChainId,
+    known: BTreeMap<String, u64>,
+    damaged: &mut Vec<Damage>,
+) -> Result<SurveyedChain, LakeError> {
+    let epochs = epochs(store, &id).await?;
+    let damaged_before = damaged.len();
+    let newest = newest_readable(store, &id, &epochs, damaged).await?;
     let said: BTreeMap<String, u64> = newest
         .iter()
         .flat_map(|newest: &Manifest| &newest.tables)
@@ -246,16 +315,15 @@ async fn chain(
         known: &known,
         has_newest_rows: epochs.contains(&newest_rows)
             && read_manifest(store, &id, newest_rows).await.is_ok(),
-        announced: if newest_known > newest_rows && !is_superseded {
+        announced: if newest_known > newest_rows {
             doubt::announced(store, &id, newest_known, &known).await?
         } else {
             None
         },
         said,
-        has_damage,
-        is_superseded,
+        has_damage: damaged.len() > damaged_before,
     };
     let verdict = judge(&facts);
     let highest = epochs.last().copied().unwrap_or_default().max(newest_known);
-    Ok(SurveyedChain { id, newest, highest, known, verdict })
+    Ok(SurveyedChain { id, newest, highest, known, verdict, is_superseded: false })
 }

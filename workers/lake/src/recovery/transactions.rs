@@ -13,7 +13,7 @@ use futures::StreamExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::error::{LakeError, LogEntryTornSnafu};
+use crate::error::{FileMissingSnafu, LakeError, LogEntryTornSnafu};
 use crate::store::Store;
 use crate::table::head::{checkpoint_of, entry_path, log_directory, version_of};
 use crate::table::log_entry::LogEntry;
@@ -39,6 +39,12 @@ pub(super) async fn all(store: &Store, table: &str) -> Result<BTreeMap<String, i
             path: store.name(&path),
             reason,
         })?;
+    }
+    // Else what an entry said that is gone, or a checkpoint of another form, would be missed.
+    let first = checkpoint.map_or(0, |checkpoint| checkpoint + 1);
+    let gap = (first..).zip(&entries).find_map(|(wanted, found)| (wanted != *found).then_some(wanted));
+    if let Some(version) = gap {
+        return FileMissingSnafu { path: store.name(&entry_path(table, version)) }.fail();
     }
     let newest = entries.last().copied();
     let paths: Vec<String> = entries.iter().map(|version| entry_path(table, *version)).collect();

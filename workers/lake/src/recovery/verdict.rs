@@ -49,13 +49,11 @@ pub(super) struct Facts<'a> {
     pub(super) has_newest_rows: bool,
     /// The tables that the newest known epoch has rows for, if its log entries tell.
     pub(super) announced: Option<Vec<String>>,
-    /// Whether the chain was ended, and every table given all of it, before the next generation began.
-    pub(super) is_superseded: bool,
 }
 
 /// Judges a chain.
 pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
-    let Facts { known, said, has_damage, has_newest_rows, announced, is_superseded } = facts;
+    let Facts { known, said, has_damage, has_newest_rows, announced } = facts;
     let of = |tables: &BTreeMap<String, u64>, table: &str| tables.get(table).copied().unwrap_or_default();
     let newest_known = known.values().copied().max().unwrap_or_default();
     let newest_said = said.values().copied().max().unwrap_or_default();
@@ -66,7 +64,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
         let is_whole = announced
             .as_ref()
             .is_some_and(|tables| tables.iter().all(|table| of(known, table) == newest_known));
-        return if is_whole || *is_superseded {
+        return if is_whole {
             Verdict::Lost { epoch: newest_known }
         } else {
             Verdict::Doubtful { epoch: newest_known, tables: with(newest_known) }
@@ -96,14 +94,7 @@ mod tests {
     }
 
     fn facts(known: &BTreeMap<String, u64>, said: BTreeMap<String, u64>) -> Facts<'_> {
-        Facts {
-            known,
-            said,
-            has_damage: false,
-            has_newest_rows: false,
-            announced: None,
-            is_superseded: false,
-        }
+        Facts { known, said, has_damage: false, has_newest_rows: false, announced: None }
     }
 
     fn doubtful(epoch: u64, tables: &[&str]) -> Verdict {
@@ -140,12 +131,5 @@ mod tests {
         assert_eq!(judge(&announced(&["bronze"])), Verdict::Lost { epoch: 9 });
         assert_eq!(judge(&announced(&["bronze", "quarantine"])), doubtful(9, &["bronze"]));
         assert_eq!(judge(&announced(&["bronze", "silver"])), doubtful(9, &["bronze"]));
-    }
-
-    #[test]
-    fn a_chain_of_an_earlier_generation_is_whole() {
-        let known = epochs(9, 3);
-        let earlier = Facts { is_superseded: true, ..facts(&known, BTreeMap::new()) };
-        assert_eq!(judge(&earlier), Verdict::Lost { epoch: 9 });
     }
 }

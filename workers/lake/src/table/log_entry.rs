@@ -230,7 +230,7 @@ pub(super) fn commit(spec: &TableSpec, manifest: &Manifest, progress: &TableProg
             "engineInfo": ENGINE,
             "sluiceManifest": manifest.id,
             // Should the manifest be lost, this tells whether its epoch is in all tables.
-            "sluiceTables": manifest.tables_with_rows(),
+            "sluiceTables": manifest.committed_tables(),
         }}),
         json!({"txn": {"appId": application, "version": manifest.epoch, "lastUpdated": now_ms}}),
     ];

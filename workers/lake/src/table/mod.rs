@@ -97,6 +97,11 @@ impl Table {
         &self.spec.name
     }
 
+    /// Whether its newest log entry is torn.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.torn.is_some()
+    }
+
     /// Its size now: exact when it was opened, followed commit by commit since then.
     pub fn statistics(&self) -> TableStatistics {
         TableStatistics { version: self.version, ..self.size }

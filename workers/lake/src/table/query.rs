@@ -21,7 +21,7 @@ pub(crate) async fn newest_version(store: &Store, table: &str) -> Result<Option<
 /// Tables as they were when it was made, for any number of SQL queries.
 pub struct Reader {
     session: SessionContext,
-    tables: String,
+    tables: Vec<String>,
 }
 
 impl fmt::Debug for Reader {
@@ -46,11 +46,22 @@ impl Reader {
             let provider = loaded.table_provider().await.map_err(|error| failed(error.into()))?;
             session.register_table(table, provider).map_err(|error| failed(error.into()))?;
         }
-        let reader = Self { session, tables: tables.join(", ") };
+        let tables = tables.iter().map(|table| (*table).to_owned()).collect();
+        let reader = Self { session, tables };
         for (name, rows) in rows {
             reader.session.register_batch(*name, rows.clone()).map_err(|error| reader.failed(error))?;
         }
         Ok(reader)
+    }
+
+    /// The tables that it has opened.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.tables.iter().map(String::as_str)
+    }
+
+    /// Whether it has opened a table.
+    pub fn has(&self, table: &str) -> bool {
+        self.tables().any(|opened| opened == table)
     }
 
     /// The rows that an SQL query gives.
@@ -60,6 +71,6 @@ impl Reader {
     }
 
     fn failed(&self, error: DataFusionError) -> LakeError {
-        LakeError::from_delta("query", &self.tables, error.into())
+        LakeError::from_delta("query", &self.tables.join(", "), error.into())
     }
 }

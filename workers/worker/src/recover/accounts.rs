@@ -49,9 +49,9 @@ pub(super) struct Accounts(pub(super) BTreeMap<i32, Account>);
 
 impl Accounts {
     /// Reads both tables; one that is not there has no rows.
-    pub(super) async fn read(reader: &Reader, tables: &[&str]) -> Result<Self, RecoverError> {
+    pub(super) async fn read(reader: &Reader) -> Result<Self, RecoverError> {
         let mut accounts = Self::default();
-        let has = |table: &str| tables.contains(&table);
+        let has = |table| reader.has(table);
         if has("bronze") {
             accounts.add_bronze(&reader.rows(BRONZE).await.context(LakeSnafu)?).context(ColumnsSnafu)?;
         }

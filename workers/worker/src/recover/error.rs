@@ -38,16 +38,26 @@ pub enum RecoverError {
         /// What Kafka says.
         source: TopicError,
     },
+    /// The lake was filled from another topic.
+    #[snafu(display(
+        "failed to recover: table '{table}' has rows of the topic '{found}', whose offsets mean nothing in          source.kafka.topic '{topic}'; point storage.uri at the right lake, or read another topic into a lake of its own"
+    ))]
+    AnotherTopic {
+        /// The table.
+        table: String,
+        /// The topic of its rows.
+        found: String,
+        /// The topic of the configuration.
+        topic: String,
+    },
     /// Somebody writes to the lake.
     #[snafu(display(
-        "a worker is at work in the lake '{uri}': it has written within the last {seconds} s; stop it (`sluice down`, or \
+        "a worker is at work in the lake '{uri}': it writes; stop it (`sluice down`, or \
          `suspend: true` in the resource), and run this again"
     ))]
     WorkerRuns {
         /// The lake.
         uri: String,
-        /// How long it was looked at.
-        seconds: u64,
     },
     /// Rows must be read again that Kafka does not have any more.
     #[snafu(display(

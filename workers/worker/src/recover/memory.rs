@@ -30,7 +30,6 @@ pub(super) async fn rebuild(
     mut ingest: Ingest,
     reader: &Reader,
     accounts: &Accounts,
-    has_quarantine: bool,
     max_out_of_orderness_ms: u64,
 ) -> Result<Memory, RecoverError> {
     for (partition, progress) in accounts.progress() {
@@ -43,7 +42,7 @@ pub(super) async fn rebuild(
         let mut from = first;
         while from <= last {
             let to = from.saturating_add(RANGE - 1).min(last);
-            let sql = range(*partition, (from, to), has_quarantine);
+            let sql = range(*partition, (from, to), reader.has("quarantine"));
             for rows in reader.rows(&sql).await.context(LakeSnafu)? {
                 ingest.remember(&rows).context(ColumnsSnafu)?;
             }

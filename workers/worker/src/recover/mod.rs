@@ -14,13 +14,14 @@ mod memory;
 mod plan;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sluice_contract::config::{StartFrom, WorkerConfig};
+use arrow::util::display::array_value_to_string;
+use sluice_contract::config::WorkerConfig;
 use sluice_contract::cut::Cut;
 use sluice_contract::manifest::{ChainId, PartitionProgress, StateFile, StateFiles, Writer};
-use sluice_engine::{StateError, state};
-use sluice_lake::{Beginning, Damage, Lake, LakeError, Numbered, Successor, Survey, TopicIdentity};
+use sluice_engine::{Ingest, StateError, state};
+use sluice_lake::{Beginning, Damage, Lake, LakeError, Numbered, Reader, Successor, Survey, TopicIdentity};
 use snafu::{ResultExt, ensure};
 use uuid::Uuid;
 
@@ -28,7 +29,9 @@ pub use arguments::RecoverArguments;
 pub use error::RecoverError;
 
 use accounts::Accounts;
-use error::{ExpiredSnafu, LakeSnafu, StateSnafu, TopicSnafu, WorkerRunsSnafu};
+use error::{
+    AnotherTopicSnafu, ColumnsSnafu, ExpiredSnafu, LakeSnafu, StateSnafu, TopicSnafu, WorkerRunsSnafu,
+};
 use memory::Memory;
 
 use crate::ingest::generations::{compile_for, next, registry};
@@ -40,8 +43,12 @@ use crate::quarantine::replayed_spec;
 /// The tables that say what was delivered, and what became of it.
 const TABLES: [&str; 4] = ["bronze", "silver", "quarantine", "replayed"];
 
-/// A worker gives a sign of life each 10 s, even an idle one; who has given none for so long is gone.
+/// A worker gives a sign of life each 10 s, even an idle one. One that was silent for so long, and wakes up, looks
+/// where its chain ends before it writes.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// A worker at work is found soon.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 /// How long Kafka may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,26 +61,29 @@ pub async fn run(arguments: RecoverArguments) -> Result<String, RecoverError> {
     if survey.is_sound() {
         return Ok(format!("Nothing is lost in {}: the tables and what is remembered agree.\n", lake.uri()));
     }
+    check_topic(&config, &lake).await?;
     if !arguments.apply {
         return Ok(plan::announced(lake.uri(), &survey, config.shards));
     }
     for finding in plan::findings(&survey) {
         tracing::warn!(finding, "lost");
     }
-    await_silence(&lake).await?;
+    if !survey.is_fenced() {
+        await_silence(&lake).await?;
+    }
     // What was looked at before may have been a worker's last words.
     let survey = look(&config, &lake).await?;
     let doubtful = lake.doubtful_offsets(&survey).await.context(LakeSnafu)?;
     check_kafka_has(&config, &doubtful).await?;
-    recover(&config, &lake, &survey, &doubtful).await
+    recover(&config, &lake, &survey).await
 }
 
 /// Surveys the lake, its state files included, if it is this pipeline's.
 async fn look(config: &WorkerConfig, lake: &Lake) -> Result<Survey, RecoverError> {
     let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id: None };
     match lake.check_owner(&config.owner, &topic, config.storage.adopt.as_deref()).await {
-        // Torn: then it is nobody's.
-        Ok(()) | Err(LakeError::Unreadable { .. }) => {}
+        // Torn or gone: then it is nobody's.
+        Ok(()) | Err(LakeError::Unreadable { .. } | LakeError::LakeFileLost { .. }) => {}
         Err(source) => return Err(RecoverError::Lake { source }),
     }
     let mut survey = lake.survey(JOB, &TABLES).await.context(LakeSnafu)?;
@@ -82,18 +92,10 @@ async fn look(config: &WorkerConfig, lake: &Lake) -> Result<Survey, RecoverError
     Ok(survey)
 }
 
-/// The state files that the newest generation needs and cannot have.
+/// The state files that a worker would begin with and cannot have.
 async fn lost_state(lake: &Lake, survey: &Survey) -> Result<Vec<Damage>, RecoverError> {
     let mut lost = Vec::new();
-    let Some(generation) = survey.newest_generation.as_ref().map(|newest| newest.number) else {
-        return Ok(lost);
-    };
-    let chains =
-        survey.chains.iter().filter(|chain| chain.id.job == JOB && chain.id.generation == generation);
-    for StateFile { path, .. } in chains
-        .filter_map(|chain| chain.newest.as_ref())
-        .flat_map(|newest| newest.state.base.iter().chain(&newest.state.deltas))
-    {
+    for StateFile { path, .. } in survey.state_files() {
         let damage = |problem| Damage { path: path.clone(), problem, exists: false };
         match lake.read(path).await {
             Ok(content) => match state::merge(&[content], &BTreeMap::new(), 0) {
@@ -110,14 +112,44 @@ async fn lost_state(lake: &Lake, survey: &Survey) -> Result<Vec<Damage>, Recover
     Ok(lost)
 }
 
+/// Fails where the rows are of another topic: their offsets are not those of the configuration's.
+async fn check_topic(config: &WorkerConfig, lake: &Lake) -> Result<(), RecoverError> {
+    let reader = reader(lake).await?;
+    let topic = &config.source.kafka.topic;
+    for table in reader.tables() {
+        let sql = format!("SELECT DISTINCT topic FROM {table}");
+        for rows in reader.rows(&sql).await.context(LakeSnafu)? {
+            for row in 0..rows.num_rows() {
+                let found = array_value_to_string(rows.column(0), row).context(ColumnsSnafu)?;
+                ensure!(found == *topic, AnotherTopicSnafu { table, found, topic });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The tables that tell which messages were delivered, as far as they are there.
+async fn reader(lake: &Lake) -> Result<Reader, RecoverError> {
+    let mut tables = Vec::new();
+    for table in ["bronze", "quarantine"] {
+        if lake.has_table(table).await.context(LakeSnafu)? {
+            tables.push(table);
+        }
+    }
+    lake.reader(&tables).await.context(LakeSnafu)
+}
+
 /// Fails where a worker gives a sign of life.
 async fn await_silence(lake: &Lake) -> Result<(), RecoverError> {
     let seconds = SILENCE.as_secs();
     tracing::info!(seconds, "looking whether a worker is at work in the lake");
     let before = lake.pulse(JOB, &TABLES).await.context(LakeSnafu)?;
-    tokio::time::sleep(SILENCE).await;
-    let after = lake.pulse(JOB, &TABLES).await.context(LakeSnafu)?;
-    ensure!(before == after, WorkerRunsSnafu { uri: lake.uri(), seconds });
+    let started = Instant::now();
+    while started.elapsed() < SILENCE {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = lake.pulse(JOB, &TABLES).await.context(LakeSnafu)?;
+        ensure!(now == before, WorkerRunsSnafu { uri: lake.uri() });
+    }
     Ok(())
 }
 
@@ -140,30 +172,28 @@ async fn check_kafka_has(config: &WorkerConfig, doubtful: &BTreeMap<i32, i64>) -
     Ok(())
 }
 
-async fn recover(
-    config: &WorkerConfig,
-    lake: &Lake,
-    survey: &Survey,
-    doubtful: &BTreeMap<i32, i64>,
-) -> Result<String, RecoverError> {
+async fn recover(config: &WorkerConfig, lake: &Lake, survey: &Survey) -> Result<String, RecoverError> {
     let id = find_topic_id(config).await?;
     let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id };
     let registry = registry(config)?;
     let writer = Writer { id: format!("recover-{}", Uuid::new_v4()), deployment_revision: 0 };
-    let following = next(config, survey.newest_generation.as_ref(), registry.as_ref(), 0).await?;
+    let newest = survey.newest_generation.as_ref();
+    let deployment_revision = newest.map_or(0, |newest| newest.generation.deployment_revision);
+    let following = next(config, newest, registry.as_ref(), deployment_revision).await?;
     let generation = Numbered { number: survey.next_generation, ..following };
     // All that can be refused is refused before anything is written.
     let mut tables = specs(&*Box::new(compile_for(config, &generation.generation, [0; 16])?)).to_vec();
     lake.check_tables(&tables).await.context(LakeSnafu)?;
     tables.push(replayed_spec());
 
+    // All chains end before the lake gets another id: their state is of no use with it.
+    lake.mend(survey, &tables, &writer, &config.revision).await.context(LakeSnafu)?;
     lake.set_aside(survey).await.context(LakeSnafu)?;
     let adopt = config.storage.adopt.as_deref();
     let identity = lake.identify_again(&config.owner, &topic, adopt).await.context(LakeSnafu)?;
-    lake.mend(survey, &tables, &writer, &config.revision).await.context(LakeSnafu)?;
 
     let ingest = compile_for(config, &generation.generation, *identity.lake_id.as_bytes())?;
-    let Memory { partitions, state } = remember(config, lake, survey, doubtful, ingest).await?;
+    let Memory { partitions, state } = remember(config, lake, ingest).await?;
     let mut shards = Vec::new();
     for shard in 0..config.shards {
         let chain = ChainId { job: JOB.to_owned(), generation: generation.number, shard };
@@ -177,31 +207,13 @@ async fn recover(
 }
 
 /// What the tables, now that they are whole, tell of the partitions.
-async fn remember(
-    config: &WorkerConfig,
-    lake: &Lake,
-    survey: &Survey,
-    doubtful: &BTreeMap<i32, i64>,
-    ingest: sluice_engine::Ingest,
-) -> Result<Memory, RecoverError> {
-    let mut tables = Vec::new();
-    for table in ["bronze", "quarantine"] {
-        if lake.has_table(table).await.context(LakeSnafu)? {
-            tables.push(table);
-        }
-    }
-    let reader = lake.reader(&tables).await.context(LakeSnafu)?;
-    let mut accounts = Accounts::read(&reader, &tables).await?;
-    accounts.at_least(&survey.least_positions());
-    if config.source.kafka.start_from == StartFrom::Latest {
-        // A partition that has nothing but rows to read again begins with them, not with its first message.
-        let known: Vec<i32> = accounts.0.keys().copied().collect();
-        let new = doubtful.iter().filter(|(partition, _)| !known.contains(partition));
-        accounts.at_least(&new.map(|(partition, offset)| (*partition, *offset)).collect());
-    }
+async fn remember(config: &WorkerConfig, lake: &Lake, ingest: Ingest) -> Result<Memory, RecoverError> {
+    let reader = reader(lake).await?;
+    let mut accounts = Accounts::read(&reader).await?;
+    let mended = lake.survey(JOB, &TABLES).await.context(LakeSnafu)?;
+    accounts.at_least(&mended.positions());
     let max_out_of_orderness_ms = config.source.event_time.max_out_of_orderness_ms;
-    let has_quarantine = tables.contains(&"quarantine");
-    Box::pin(memory::rebuild(ingest, &reader, &accounts, has_quarantine, max_out_of_orderness_ms)).await
+    Box::pin(memory::rebuild(ingest, &reader, &accounts, max_out_of_orderness_ms)).await
 }
 
 /// What one shard begins with.
