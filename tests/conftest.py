@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import socket
+import types
 import uuid
 
 import confluent_kafka.admin
@@ -13,6 +14,7 @@ import pytest
 import pipelines
 from kafka_topics import Topic
 from processes import Program
+from trials import Trial
 
 DEFAULT_PROGRAMS = pathlib.Path.home() / ".cache/sluice/target/debug"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -103,6 +105,18 @@ def ingest(tmp_path, worker_program, run):
 
 
 @pytest.fixture
+def maintain(tmp_path, worker_program, run):
+    """Starts a run of maintenance: `maintain(configuration, "--retention", "7d")`."""
+
+    def start(configuration: dict, *flags, environment=None, wrapper=()) -> Program:
+        file = tmp_path / "maintained.json"
+        file.write_text(json.dumps(configuration))
+        return run(worker_program, "maintain", "--config", file, *flags, environment=environment, wrapper=wrapper)
+
+    return start
+
+
+@pytest.fixture
 def generate(worker_program, run):
     """Starts the generator on a topic: `generate(topic, "--messages", 1000)`."""
 
@@ -116,6 +130,21 @@ def generate(worker_program, run):
 def ecommerce(topic, tmp_path):
     """The worker configuration of the e-commerce example for the test's topic and lake."""
     return pipelines.ecommerce(topic.servers, topic.name, tmp_path / "lake")
+
+
+@pytest.fixture
+def broker():
+    """The Kafka of the tests, where it is theirs to break."""
+    return None
+
+
+@pytest.fixture
+def trial(topic, tmp_path, ecommerce, ingest, maintain, generate, broker):
+    """What one seed does to a pipeline of its own: `trial(7).run()`."""
+    tools = types.SimpleNamespace(
+        configuration=ecommerce, ingest=ingest, maintain=maintain, generate=generate, broker=broker
+    )
+    return lambda seed, **flags: Trial(seed, topic, tmp_path, tools, **flags)
 
 
 @pytest.fixture

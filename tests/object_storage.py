@@ -7,6 +7,7 @@ does, and can answer late, wrongly, or not at all, before the write has happened
 import collections
 import http.client
 import http.server
+import logging
 import pathlib
 import random
 import threading
@@ -15,6 +16,9 @@ import uuid
 
 import boto3
 import moto.server
+
+# A line for every request is of no use to anybody.
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test-key", "AWS_SECRET_ACCESS_KEY": "test-secret", "AWS_REGION": "us-east-1"}
 
@@ -39,21 +43,22 @@ class Bucket:
         )
         self.name = f"lake-{uuid.uuid4().hex[:12]}"  # all servers of a process share their buckets
         self.client.create_bucket(Bucket=self.name)
-        self.uri = f"s3://{self.name}/pipelines/ecommerce"
+        self._prefix = "pipelines/ecommerce/"
+        self.uri = f"s3://{self.name}/{self._prefix.rstrip('/')}"
 
     def environment(self, **more) -> dict:
         """What a worker is told of it, as a Secret would."""
         return KEYS | {"AWS_ENDPOINT_URL": self.door.url, "AWS_ALLOW_HTTP": "true"} | more
 
-    def keys(self) -> list:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+    def keys(self, below: str = "") -> list:
+        """The keys of the lake's objects, or of those below a folder of the lake."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=f"{self._prefix}{below}")
         return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
     def download(self, folder: pathlib.Path) -> pathlib.Path:
         """A copy of the lake in a folder, for readers of files."""
-        prefix = self.uri.removeprefix(f"s3://{self.name}/") + "/"
         for key in self.keys():
-            file = folder / key.removeprefix(prefix)
+            file = folder / key.removeprefix(self._prefix)
             file.parent.mkdir(parents=True, exist_ok=True)
             self.client.download_file(self.name, key, str(file))
         return folder

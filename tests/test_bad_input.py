@@ -2,12 +2,8 @@
 
 import contextlib
 import json
-import os
-import pathlib
 import re
-import shutil
 import socket
-import subprocess
 import threading
 
 import pytest
@@ -16,6 +12,7 @@ import requests
 import lakes
 import pipelines
 from oracle import decode_avro, decode_json, run_pipeline
+from small_disk import SmallDisk
 from transactions import MONDAY_8_PM, avro_datum, frame, json_message
 
 KAFKA_TIME = MONDAY_8_PM * 1000
@@ -193,33 +190,6 @@ def test_an_unreachable_registry_is_named_and_waited_for_and_quarantines_nothing
     expected = run_pipeline(topic.read_all(), lambda value: decode_avro(value, schemas))
     assert not expected.quarantine
     lakes.assert_lake(lake, expected)
-
-
-class SmallDisk:
-    """A file system of a given size, in a mount namespace of its own that a sleeping process holds open."""
-
-    def __init__(self, folder: pathlib.Path, size: str):
-        self.folder = folder
-        folder.mkdir()
-        unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
-        script = f"mount -t tmpfs -o size={size} tmpfs '{folder}' && echo ready && exec sleep infinity"
-        self._holder = subprocess.Popen([*unshare, "sh", "-c", script], stdout=subprocess.PIPE, text=True)
-        assert self._holder.stdout.readline() == "ready\n", "a mount namespace with a tmpfs is needed for this test"
-
-    def enter(self) -> list:
-        """A command prefix that runs a program where the file system is visible."""
-        user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-        return ["nsenter", "--target", str(self._holder.pid), *user, "--mount"]
-
-    def resize(self, size: str):
-        subprocess.run([*self.enter(), "mount", "-o", f"remount,size={size}", str(self.folder)], check=True)
-
-    def copy_to(self, folder: pathlib.Path):
-        shutil.copytree(f"/proc/{self._holder.pid}/root{self.folder}", folder)
-
-    def close(self):
-        self._holder.kill()
-        self._holder.wait()
 
 
 def test_a_full_disk_is_named_and_nothing_is_lost_when_there_is_room_again(

@@ -1,12 +1,10 @@
 """Maintenance beside a running worker: readers see the same rows before, while and after, whoever dies when."""
 
-import json
 import os
 import signal
 import threading
 import time
 
-import pytest
 from deltalake import DeltaTable
 
 import lakes
@@ -19,18 +17,6 @@ KAFKA_TIME = MONDAY_8_PM * 1000
 DAY = 86_400
 # What is written now takes part at once.
 AT_ONCE = ("--settled-after", "0s")
-
-
-@pytest.fixture
-def maintain(tmp_path, worker_program, run):
-    """Starts a run of maintenance: `maintain(configuration, "--retention", "7d")`."""
-
-    def start(configuration: dict, *flags, environment=None):
-        file = tmp_path / "maintained.json"
-        file.write_text(json.dumps(configuration))
-        return run(worker_program, "maintain", "--config", file, *flags, environment=environment)
-
-    return start
 
 
 def sound(first: int, count: int) -> list:

@@ -15,53 +15,11 @@ import pytest
 import lakes
 from accounts import assert_nothing_lost_or_doubled, await_version, newest_version
 from deltalake import DeltaTable
-from faults import COMMIT, TRAFFIC, failpoints
+from faults import STEPS_OF_A_RECUT, TRAFFIC, is_met_by_one
+from job import Job
 from processes import PATIENCE
 
 SEEDS = int(os.environ.get("SLUICE_SEEDS", "1"))
-
-# The steps that a shard meets which takes partitions over from another generation.
-STEPS = [*failpoints("OF_A_GENERATION"), "before_state_file", "after_state_file", "before_claim", "after_claim",
-         "after_recover"]  # fmt: skip
-
-
-class Job:
-    """The workers of a pipeline, cut by cut. Those of an earlier cut are left to themselves."""
-
-    def __init__(self, configuration, ingest):
-        self.configuration = configuration | {"commit": COMMIT}
-        self.ingest = ingest
-        self.revision = 0
-        self.workers = {}
-
-    def cut(self, shards: int, armed: tuple[int, str] | None = None) -> dict:
-        """Starts the workers of a new cut, one of them with a failpoint; gives those of the old one."""
-        old, self.workers = self.workers, {}
-        self.revision += 1
-        self.configuration |= {"shards": shards}
-        for shard in range(shards):
-            point = armed[1] if armed and armed[0] == shard else None
-            self.start(shard, point)
-        return old
-
-    def start(self, shard: int, failpoint: str | None = None):
-        flags = ("--shard", shard, "--deployment-revision", self.revision)
-        environment = {"SLUICE_FAILPOINT": failpoint} if failpoint else None
-        self.workers[shard] = self.ingest(self.configuration, *flags, environment=environment)
-
-    def await_progress(self, lake, versions: int = 4):
-        await_version(lake, self.workers[0], beyond=max(newest_version(lake), 0) + versions)
-
-    def catch_up(self):
-        """Ends all workers, and reads the topic to its end with new ones."""
-        for worker in self.workers.values():
-            worker.kill()
-        flags = ("--deployment-revision", self.revision, "--until-caught-up")
-        last = [
-            self.ingest(self.configuration, "--shard", shard, *flags) for shard in range(self.configuration["shards"])
-        ]
-        for worker in last:
-            worker.succeed()
 
 
 @pytest.fixture
@@ -99,17 +57,13 @@ def test_a_kill_at_each_step_of_a_recut_loses_and_doubles_nothing(topic, job, ge
     job.cut(1)
     await_table(lake)
     shards = 1
-    for step in STEPS:
+    for step in STEPS_OF_A_RECUT:
         before = shards
         shards = choices.choice([count for count in (1, 2, 3, 4) if count != shards])
-        # Only one process begins a generation; each that starts meets all the other steps, if somebody else has not
-        # sealed the chains before.
-        alone = step.endswith(("_generation", "_seal"))
+        alone = is_met_by_one(step)
         armed = 0 if alone else choices.randrange(shards)
         if alone:
-            job.revision += 1
-            job.configuration |= {"shards": shards}
-            old, job.workers = job.workers, {}
+            old = job.leave(shards)
             job.start(0, step)
         else:
             old = job.cut(shards, (armed, step))

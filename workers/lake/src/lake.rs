@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::future::try_join_all;
 use sluice_contract::config::{Owner, Storage};
-use sluice_contract::manifest::{AddedFile, ChainId, StateFile, Writer};
+use sluice_contract::manifest::{AddedFile, ChainId, Manifest, StateFile, Writer};
 use uuid::Uuid;
 
 use crate::chain::{self, Beginning, Claim, SignOfLife, names};
@@ -13,10 +13,11 @@ use crate::error::LakeError;
 use crate::failpoint;
 use crate::generation::{self, Numbered};
 use crate::identity::{self, Identity, TopicIdentity};
+use crate::maintenance::ended;
 use crate::recovery;
 use crate::store::Store;
 use crate::succession::{self, Heir, Inheritance};
-use crate::table::{Reader, Table, TableSpec, query};
+use crate::table::{Reader, Recovered, Table, TableSpec, query};
 
 /// What [`Lake::check`] compares a lake with.
 #[derive(Clone, Copy, Debug)]
@@ -134,6 +135,18 @@ impl Lake {
     /// Opens a table; creates it if it is absent, and adds missing nullable columns at its end.
     pub async fn open_table(&self, spec: &TableSpec) -> Result<Table, LakeError> {
         Table::open(&self.store, spec).await
+    }
+
+    /// Gives a table, just opened, all epochs that it lacks of chains of which these are the newest manifests:
+    /// the one claimed, or those that it inherits from. Do it before the next epoch.
+    ///
+    /// A torn log entry may be of a chain that has ended. Nobody else would commit that epoch again, so it
+    /// comes before whatever else is pending and would take its place.
+    pub async fn recover(&self, table: &mut Table, newest: &[Manifest]) -> Result<Vec<Recovered>, LakeError> {
+        let mut all = if table.is_torn() { ended(&self.store).await? } else { Vec::new() };
+        all.retain(|ended| newest.iter().all(|manifest| manifest.chain != ended.chain));
+        all.extend_from_slice(newest);
+        table.recover_all(&all).await
     }
 
     /// Whether a table is there.

@@ -21,7 +21,7 @@
 //! 3. [`Table::roll_forward`] turns the manifest into one Delta commit for each table. It may be called
 //!    any number of times, by any process that read the manifest.
 //! 4. A process that starts takes the chain over with [`Lake::claim`], and redoes with
-//!    [`Table::recover`] what its predecessor left undone.
+//!    [`Lake::recover`] what its predecessor left undone.
 //!
 //! An epoch may be appended only when all tables have the one before.
 //!

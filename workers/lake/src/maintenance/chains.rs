@@ -66,6 +66,12 @@ pub(super) async fn all(store: &Store) -> Result<Vec<ChainEnd>, LakeError> {
     Ok(ends)
 }
 
+/// The last manifests of all chains that have ended.
+pub(crate) async fn ended(store: &Store) -> Result<Vec<Manifest>, LakeError> {
+    let ends = all(store).await?.into_iter().filter(|end| !end.is_open());
+    Ok(ends.map(|end| end.newest).collect())
+}
+
 /// The directories that are named by a number.
 async fn numbers<N: std::str::FromStr>(store: &Store, directory: &str) -> Result<Vec<N>, LakeError> {
     let names = store.list_directories(directory).await?;

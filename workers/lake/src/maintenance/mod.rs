@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use sluice_contract::config::Owner;
 
+pub(crate) use chains::ended;
 pub use compact::Compacted;
 pub use prune::Pruned;
 pub use vacuum::{Refusal, Vacuumed};

@@ -1,4 +1,4 @@
-//! [`Table::recover`]: at the start, brings a table up to the chain that was taken over.
+//! At the start, brings a table up to the chain that was taken over, or to those that it goes on from.
 
 use sluice_contract::manifest::{ChainId, Manifest};
 use snafu::ensure;
@@ -10,7 +10,7 @@ use super::roll_forward::RolledForward;
 use crate::chain::{names, read_manifest};
 use crate::error::{InconsistentManifestSnafu, LakeError, LogEntryTornSnafu, StateLostSnafu};
 
-/// What [`Table::recover`] did.
+/// What [`Lake::recover`](crate::Lake::recover) did for one chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Epochs committed that a process before this one had left undone, oldest first.
@@ -21,10 +21,11 @@ pub struct Recovered {
 
 impl Table {
     /// Redoes, in order, every epoch of a chain up to `up_to` that the table lacks.
-    ///
-    /// Call it for each table after [`Lake::claim`](crate::Lake::claim), with the claim's manifest, and
-    /// before the chain's next epoch.
-    pub async fn recover(&mut self, chain: &ChainId, up_to: &Manifest) -> Result<Recovered, LakeError> {
+    pub(crate) async fn recover(
+        &mut self,
+        chain: &ChainId,
+        up_to: &Manifest,
+    ) -> Result<Recovered, LakeError> {
         let rebuilt = self.rebuild_torn_entry(chain, up_to).await?;
         let mut redone = Vec::new();
         let pending = self.pending(chain, up_to).await?;
@@ -42,7 +43,7 @@ impl Table {
 
     /// [`Self::recover`] for several chains. A torn entry is written again from whichever of them has one
     /// that is pending, before the others go on.
-    pub async fn recover_all(&mut self, newest: &[Manifest]) -> Result<Vec<Recovered>, LakeError> {
+    pub(crate) async fn recover_all(&mut self, newest: &[Manifest]) -> Result<Vec<Recovered>, LakeError> {
         let mut recovered = Vec::new();
         let mut left: Vec<&Manifest> = newest.iter().collect();
         while !left.is_empty() {

@@ -19,11 +19,11 @@ use crate::error::{
 use crate::failpoint;
 use crate::store::Created;
 
-/// Versions that others may take from us in one call.
+/// Races for the next version that others may win in one call.
 const ATTEMPTS: u32 = 200;
 
-/// After so many lost versions in a row the log is looked at as a whole.
-const LOOK_AHEAD_AFTER: u32 = 8;
+/// After so many entries of others in a row the log is looked at as a whole.
+const LOOK_AHEAD_AFTER: u64 = 8;
 
 /// A table that is further ahead than this is read again, instead of entry by entry.
 const FAR_BEHIND: u64 = 32;
@@ -77,32 +77,54 @@ impl Table {
                 failpoint::hit(&self.failpoint("after"));
                 return Ok(RolledForward::Committed { version });
             }
-            if self.take_landed(manifest, version).await? == Landed::Ours {
-                return Ok(RolledForward::AlreadyThere { version: Some(version) });
-            }
-            if attempt == LOOK_AHEAD_AFTER && self.is_behind(FAR_BEHIND).await? {
-                self.reload().await?;
-                if let Some(known) = self.transaction(&application).await?
-                    && known >= manifest.epoch as i64
-                {
-                    return self.find_committed(manifest, known).await;
-                }
-            }
             pause(attempt).await;
+            if let Some(there) = self.catch_up(manifest).await? {
+                return Ok(there);
+            }
         }
         ContendedSnafu { action: "commit to", path: self.store.name(&self.spec.name), attempts: ATTEMPTS }
             .fail()
     }
 
-    /// Reads what took a version that we wanted, and takes note of it unless it forbids to go on.
-    async fn take_landed(&mut self, manifest: &Manifest, version: u64) -> Result<Landed, LakeError> {
+    /// Takes note of all entries that others have created, from the next version on, which is taken.
+    ///
+    /// To the end of the log: who tried each version in turn would fall ever further behind writers that are
+    /// faster together than one is alone. Returns where the manifest was found, if it is there.
+    async fn catch_up(&mut self, manifest: &Manifest) -> Result<Option<RolledForward>, LakeError> {
+        let mut taken = 0;
+        loop {
+            let version = self.version + 1;
+            match self.take_landed(manifest, version).await? {
+                Some(Landed::Ours) => {
+                    return Ok(Some(RolledForward::AlreadyThere { version: Some(version) }));
+                }
+                Some(_) => taken += 1,
+                None if taken > 0 => return Ok(None),
+                None => {
+                    let path = self.store.name(&entry_path(&self.spec.name, version));
+                    return FileMissingSnafu { path }.fail();
+                }
+            }
+            if taken == LOOK_AHEAD_AFTER && self.is_behind(FAR_BEHIND).await? {
+                self.reload().await?;
+                let known = self.transaction(&manifest.chain.to_string()).await?;
+                if let Some(known) = known.filter(|known| *known >= manifest.epoch as i64) {
+                    return self.find_committed(manifest, known).await.map(Some);
+                }
+            }
+        }
+    }
+
+    /// Reads what took a version that we wanted, and takes note of it unless it forbids to go on. `None`: the
+    /// version is free.
+    async fn take_landed(&mut self, manifest: &Manifest, version: u64) -> Result<Option<Landed>, LakeError> {
         let path = entry_path(&self.spec.name, version);
         let entry = match self.read_entry(version).await? {
             Read::Entry(entry) => entry,
             Read::Torn => {
                 return LogEntryTornSnafu { table: &self.spec.name, path: self.store.name(&path) }.fail();
             }
-            Read::Absent => return FileMissingSnafu { path: self.store.name(&path) }.fail(),
+            Read::Absent => return Ok(None),
         };
         let landed = Landed::judge(&entry, manifest);
         match landed {
@@ -113,7 +135,7 @@ impl Table {
             Landed::Ours | Landed::Foreign => {}
         }
         self.absorb(&entry, landed == Landed::Ours);
-        Ok(landed)
+        Ok(Some(landed))
     }
 
     /// Finds the version that holds a manifest whose epoch the table says it has.

@@ -1,19 +1,23 @@
 //! The table's life on real files: creation, growth, commits, conflicts, crashes, repairs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use bytes::Bytes;
 use futures::StreamExt;
-use sluice_contract::manifest::{AddedFile, Manifest};
+use sluice_contract::manifest::{AddedFile, ChainId, Manifest};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::head::entry_path;
 use super::*;
-use crate::chain::{Appended, Chain, names, read_manifest};
-use crate::fixtures::{chain_id, events, forgetful_store, local_lake, manifest, open, rows, stored, won};
+use crate::chain::{Appended, Beginning, Chain, names, read_manifest, seal};
+use crate::fixtures::{
+    chain_id, events, forgetful_store, local_lake, manifest, open, rows, stored, won, won_of, writer,
+};
 use crate::lake::Lake;
 use crate::store::Created;
 
@@ -166,6 +170,37 @@ async fn chains_that_append_at_once_lose_and_double_nothing() {
     let lake = open(directory.path()).await;
     let statistics = lake.open_table(&events()).await.unwrap().statistics();
     assert_eq!((statistics.version, statistics.rows, statistics.files), (40, 120, 40));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_chain_among_faster_ones_gets_its_turn() {
+    let directory = Arc::new(tempfile::tempdir().unwrap());
+    let mut slow = Process::start(&directory, 0, "slow").await;
+    let ended = Arc::new(AtomicBool::new(false));
+    let fast = (1..4).map(|shard| {
+        let (directory, ended) = (Arc::clone(&directory), Arc::clone(&ended));
+        tokio::spawn(async move {
+            let mut process = Process::start(&directory, shard, "fast").await;
+            let mut offset = i64::from(shard) * 1_000_000;
+            while !ended.load(Ordering::Relaxed) {
+                process.commit(offset, 1).await;
+                offset += 1;
+            }
+        })
+    });
+    let fast: Vec<_> = fast.collect();
+    for round in 0..20 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let started = Instant::now();
+        slow.commit(round, 1).await;
+        assert!(started.elapsed() < Duration::from_secs(5), "it lost for {:?}", started.elapsed());
+    }
+    ended.store(true, Ordering::Relaxed);
+    for writer in futures::future::join_all(fast).await {
+        writer.unwrap();
+    }
+    let slow: Vec<i64> = offsets(&directory).await.into_iter().filter(|offset| *offset < 1_000_000).collect();
+    assert_eq!(slow, all(20));
 }
 
 #[tokio::test]
@@ -342,6 +377,29 @@ async fn a_torn_newest_entry_is_written_again_from_its_manifest() {
         );
         next.commit(10, 5).await;
         assert_eq!(offsets(&directory).await, all(15));
+    }
+}
+
+#[tokio::test]
+async fn a_torn_entry_of_a_chain_that_has_ended_is_written_again_before_what_is_pending() {
+    for has_pending in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut old = Process::start(&directory, 0, "old").await;
+        old.commit(0, 5).await;
+        old.commit(5, 5).await;
+        seal(old.lake.store(), old.chain.id(), &writer("new"), "revision").await.unwrap();
+        let id = ChainId { generation: 1, ..chain_id(0) };
+        let (chain, claim) = won_of(old.lake.store(), id.clone(), "new", &Beginning::default()).await;
+        let mut new = Process { lake: open(directory.path()).await, chain, claim, table: old.table };
+        if has_pending {
+            new.decide(10, 5).await;
+        }
+        new.write_entry(2, "").await;
+        // The power was out: whoever starts now is of the new generation.
+        let mut table = new.lake.open_table(&events()).await.unwrap();
+        let (_, claim) = won_of(new.lake.store(), id, "newer", &Beginning::default()).await;
+        new.lake.recover(&mut table, &[claim]).await.unwrap();
+        assert_eq!(offsets(&directory).await, all(if has_pending { 15 } else { 10 }));
     }
 }
 

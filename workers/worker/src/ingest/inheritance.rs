@@ -41,7 +41,7 @@ pub(crate) async fn inherit(
         lake.inherit(chain, config.shards, writer, &config.revision).await.context(LakeSnafu)?;
     for spec in specs {
         let mut table = lake.open_table(spec).await.context(LakeSnafu)?;
-        table.recover_all(&inheritance.seals).await.context(LakeSnafu)?;
+        lake.recover(&mut table, &inheritance.seals).await.context(LakeSnafu)?;
     }
     failpoint::hit("after_inheritance");
     let mut partitions = BTreeMap::new();

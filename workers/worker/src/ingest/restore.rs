@@ -181,7 +181,7 @@ pub(crate) async fn start(job: &Job, writer: &Writer, entry: Entry) -> Result<St
             return Ok(Start::Ended);
         }
     };
-    let tables = job.status.timed(Step::Recover, recover(&lake, &chain, &claim, &specs)).await?;
+    let tables = job.status.timed(Step::Recover, recover(&lake, &claim, &specs)).await?;
     let ingest = job.status.timed(Step::Load, load(*ingest, &lake, &claim)).await?;
     tracing::info!(chain = %chain.id(), epoch = claim.epoch, partitions = claim.partitions.len(), "claimed the chain");
     let reports = tables.iter().map(table_report).collect();
@@ -230,18 +230,14 @@ fn spec(table: &TableSchema, description: &str) -> TableSpec {
 }
 
 /// Opens the tables, and gives each the epochs that the process before us left undone.
-async fn recover(
-    lake: &Lake,
-    chain: &Chain,
-    claim: &Manifest,
-    specs: &[TableSpec],
-) -> Result<Vec<Table>, RestoreError> {
+async fn recover(lake: &Lake, claim: &Manifest, specs: &[TableSpec]) -> Result<Vec<Table>, RestoreError> {
     let mut tables = Vec::new();
     for spec in specs {
         let mut table = lake.open_table(spec).await.context(LakeSnafu)?;
-        let recovered = table.recover(chain.id(), claim).await.context(LakeSnafu)?;
-        if !recovered.redone.is_empty() || recovered.rebuilt.is_some() {
-            tracing::info!(table = spec.name, ?recovered, "finished what the process before left undone");
+        for recovered in lake.recover(&mut table, std::slice::from_ref(claim)).await.context(LakeSnafu)? {
+            if !recovered.redone.is_empty() || recovered.rebuilt.is_some() {
+                tracing::info!(table = spec.name, ?recovered, "finished what the process before left undone");
+            }
         }
         tables.push(table);
     }

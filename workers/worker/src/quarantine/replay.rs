@@ -118,7 +118,7 @@ impl<'a> Replay<'a> {
         let mut tables = Vec::new();
         for spec in &specs {
             let mut table = lake.open_table(spec).await.context(LakeSnafu)?;
-            table.recover(chain.id(), &claim).await.context(LakeSnafu)?;
+            lake.recover(&mut table, std::slice::from_ref(claim.as_ref())).await.context(LakeSnafu)?;
             tables.push(table);
         }
         failpoint::hit("after_recover");
