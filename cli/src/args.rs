@@ -27,6 +27,8 @@ pub(crate) enum Command {
     /// Look into refused messages, and replay them after a fix.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Rebuild what a lake remembers from its tables, after files below `_sluice` were lost.
+    Recover(RecoverArguments),
     /// Check resources without running anything.
     Validate(ValidateArguments),
     /// Stop what `sluice up` runs.
@@ -121,6 +123,20 @@ pub(crate) enum QuarantineCommand {
     Show(ShowArguments),
     /// Take them through the present configuration again; those that pass become rows, exactly once.
     Replay(QuarantineArguments),
+}
+
+/// Credentials of a lake that is not on this machine come from the environment (`AWS_ACCESS_KEY_ID`, ...).
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RecoverArguments {
+    /// Name of the pipeline; needed where there are several.
+    pub(crate) name: Option<String>,
+    /// Do it. Without this flag the lake is only looked at.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+    #[command(flatten)]
+    pub(crate) worker: WorkerArguments,
 }
 
 #[derive(Args, Clone, Debug)]

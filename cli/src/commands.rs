@@ -2,7 +2,9 @@
 
 mod down;
 mod get;
+mod on_lake;
 mod quarantine;
+mod recover;
 mod services;
 mod status;
 mod up;
@@ -93,6 +95,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CommandError> {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Down(arguments) => down::run(&arguments),
         Command::Quarantine(command) => quarantine::run(&command),
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::Up(arguments) => in_runtime(up::run(arguments)),
         Command::Get(arguments) => in_runtime(get::run(arguments)),
         Command::Status(arguments) => in_runtime(status::run(arguments)),

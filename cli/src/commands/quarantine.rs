@@ -1,17 +1,10 @@
-//! `sluice quarantine`: refused messages of a pipeline that runs here, or ran last. The worker does the work, since
-//! only it knows lakes.
+//! `sluice quarantine`: refused messages of a pipeline that runs here, or ran last.
 
 use std::path::Path;
-use std::process::{Command, ExitCode};
-
-use snafu::{OptionExt, ResultExt};
+use std::process::ExitCode;
 
 use crate::args::{QuarantineArguments, QuarantineCommand, ShowArguments, StatusOutput};
-use crate::commands::status::choose;
-use crate::commands::{CommandError, NoConfigurationSnafu, SeveralPipelinesSnafu, StartWorkerSnafu};
-use crate::snapshot::{PipelineSnapshot, Snapshot};
-use crate::state_directory::StateDirectory;
-use crate::worker_program;
+use crate::commands::{CommandError, on_lake};
 
 pub(super) fn run(command: &QuarantineCommand) -> Result<ExitCode, CommandError> {
     let (verb, arguments, limit) = match command {
@@ -19,26 +12,8 @@ pub(super) fn run(command: &QuarantineCommand) -> Result<ExitCode, CommandError>
         QuarantineCommand::Show(ShowArguments { quarantine, limit }) => ("show", quarantine, *limit),
         QuarantineCommand::Replay(arguments) => ("replay", arguments, None),
     };
-    let snapshot = Snapshot::read(&StateDirectory::new(&arguments.state.state)?)?;
-    let pipeline = choose_one(&snapshot, arguments.name.as_deref())?;
-    let configuration =
-        pipeline.configuration.as_ref().context(NoConfigurationSnafu { pipeline: pipeline.full_name() })?;
-    let worker = worker_program::find(arguments.worker.worker.as_deref())?;
-    let status = Command::new(&worker)
-        .args(words(verb, configuration, arguments, limit))
-        .status()
-        .context(StartWorkerSnafu { worker })?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn choose_one<'a>(snapshot: &'a Snapshot, name: Option<&str>) -> Result<&'a PipelineSnapshot, CommandError> {
-    match choose(snapshot, name)?.as_slice() {
-        [pipeline] => Ok(pipeline),
-        several => {
-            let names = several.iter().map(|pipeline| pipeline.full_name()).collect::<Vec<_>>();
-            SeveralPipelinesSnafu { names }.fail()
-        }
-    }
+    let QuarantineArguments { name, state, worker, .. } = arguments;
+    on_lake::run(name.as_deref(), state, worker, |configuration| words(verb, configuration, arguments, limit))
 }
 
 /// The command line of the worker.
@@ -74,11 +49,8 @@ mod tests {
 
     use clap::Parser;
 
-    use super::{choose_one, words};
+    use super::words;
     use crate::args::{Arguments, Command, QuarantineCommand};
-    use crate::commands::CommandError;
-    use crate::progress::fixtures;
-    use crate::snapshot::Snapshot;
 
     #[test]
     fn the_worker_is_told_what_was_asked_for() {
@@ -99,17 +71,5 @@ mod tests {
             "--limit=5",
         ];
         assert_eq!(words("show", Path::new("c.json"), &show.quarantine, show.limit), expected);
-    }
-
-    #[test]
-    fn where_there_are_several_pipelines_one_must_be_named() {
-        let [one, mut other] = [fixtures::pipeline(), fixtures::pipeline()];
-        other.name = "other".to_owned();
-        let pipelines = vec![one, other];
-        let snapshot =
-            Snapshot { started_at_ms: 0, taken_at_ms: 0, services: vec![], generators: vec![], pipelines };
-        assert_eq!(choose_one(&snapshot, Some("other")).expect("there is one").name, "other");
-        let error = choose_one(&snapshot, None).expect_err("there are two");
-        assert!(matches!(&error, CommandError::SeveralPipelines { names } if names.len() == 2), "{error}");
     }
 }

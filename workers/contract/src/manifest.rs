@@ -70,6 +70,20 @@ pub struct Manifest {
     pub folded: BTreeMap<String, u64>,
 }
 
+impl Manifest {
+    /// What the epoch commits to a table, if anything. The end of an abandoned chain is committed to every table,
+    /// changes or none.
+    pub fn commit_to(&self, table: &str) -> Option<&TableProgress> {
+        self.tables.get(table).filter(|progress| self.epoch > 0 && progress.last_epoch == self.epoch)
+    }
+
+    /// The tables that the epoch is committed to, in the order of their names.
+    pub fn committed_tables(&self) -> Vec<&str> {
+        let tables = self.tables.keys().map(String::as_str);
+        tables.filter(|table| self.commit_to(table).is_some()).collect()
+    }
+}
+
 /// What a manifest is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ManifestKind {
@@ -81,6 +95,15 @@ pub enum ManifestKind {
     Idle,
     /// The end of the chain: its generation is over.
     Sealed,
+    /// The end of the chain, written by a recovery: nothing goes on from it but what that recovery begins.
+    Abandoned,
+}
+
+impl ManifestKind {
+    /// Whether nothing comes after it.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Sealed | Self::Abandoned)
+    }
 }
 
 /// Who writes a chain.
@@ -179,6 +202,13 @@ pub struct TableProgress {
     /// Files removed by this epoch: paths relative to the table's root (gold only).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<String>,
+}
+
+impl TableProgress {
+    /// Whether this epoch changes the table.
+    pub fn has_actions(&self) -> bool {
+        !self.adds.is_empty() || !self.removes.is_empty()
+    }
 }
 
 /// A finished data file: what a Delta `add` action needs.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    StringBuilder, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BinaryArray, Date32Array, Int32Array, Int64Array, RecordBatch,
+    RecordBatchOptions, StringArray, StringBuilder, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, FieldRef, Int64Type, Schema};
+use arrow::error::ArrowError;
 use sluice_decode::MessageBatch;
 
 use crate::plan::{BuiltIn, Plan};
 use crate::silver::Candidates;
+use crate::tables;
 
 const MICROSECONDS_PER_MILLISECOND: i64 = 1_000;
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
@@ -94,6 +96,34 @@ pub(crate) fn assemble(
     }
     let schema = Arc::clone(&plan.tables.bronze.schema);
     Some(RecordBatch::try_new(schema, columns).expect("the columns were planned with this schema"))
+}
+
+/// What [`assemble`] made, taken apart again: the fields, and what surrounded them. Columns that the table lacks
+/// are null.
+pub(crate) fn read(plan: &Plan, bronze: &RecordBatch) -> Result<(RecordBatch, Envelope), ArrowError> {
+    let schema = &plan.tables.bronze.schema;
+    let column = |name: &str| -> Result<ArrayRef, ArrowError> {
+        let data_type = schema.field_with_name(name)?.data_type();
+        match bronze.column_by_name(name) {
+            Some(column) => cast(column, data_type),
+            None => Ok(new_null_array(data_type, bronze.num_rows())),
+        }
+    };
+    // Bronze has the key before the fields.
+    let fields: Vec<FieldRef> = schema.fields().iter().skip(1).take(plan.fields).cloned().collect();
+    let columns = fields.iter().map(|field| column(field.name())).collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(bronze.num_rows()));
+    let rows = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?;
+    let envelope = Envelope {
+        kafka_key: column(tables::KAFKA_KEY)?,
+        topic: column(tables::TOPIC)?,
+        partition: column(tables::PARTITION)?,
+        offset: column(tables::OFFSET)?,
+        kafka_timestamp: column(tables::KAFKA_TIMESTAMP)?.as_primitive().clone(),
+        processing_time: column(tables::PROCESSING_TIME)?,
+        processing_date: column(tables::PROCESSING_DATE)?,
+    };
+    Ok((rows, envelope))
 }
 
 /// The original bytes of messages; null for a tombstone.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::error::ArrowError;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::PartitionProgress;
 use sluice_contract::reasons;
@@ -167,6 +168,22 @@ impl Ingest {
         let quarantine = quarantine::assemble(&self.plan, batch, refused, processing_time_us);
         finished(Stage::Output);
         Ok(Processed { bronze, silver, quarantine })
+    }
+
+    /// Takes rows of bronze in as [`Self::process`] once took their messages, for their traces alone: watermarks,
+    /// the memory of deduplication, the counts of silver rows and of copies. Positions stay.
+    ///
+    /// The rows of each partition come in the order of their offsets, without those that were refused. A row that
+    /// the rules of this configuration refuse leaves no trace.
+    pub fn remember(&mut self, bronze: &RecordBatch) -> Result<(), ArrowError> {
+        let (rows, envelope) = bronze::read(&self.plan, bronze)?;
+        let slots = self.partitions.slots(envelope.partition.as_primitive());
+        let mut candidates = Candidates::new(&self.plan, &rows, envelope);
+        silver::require(&self.plan, &mut candidates);
+        silver::compute_columns(&self.plan, &mut candidates);
+        let plan = self.plan.deduplication.as_ref();
+        deduplication::accept(plan, &self.hasher, &candidates, &slots, &mut self.partitions);
+        Ok(())
     }
 
     /// Moves a partition's position on to `next_offset`, beyond offsets that hold no message for us

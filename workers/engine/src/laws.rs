@@ -357,4 +357,29 @@ proptest! {
         prop_assert_eq!(&in_pieces(&sent, &cuts), &expected);
         prop_assert_eq!(&in_pieces(&interleave(&sent, &choices), &cuts), &expected);
     }
+    #[test]
+    fn bronze_tells_all_that_a_pipeline_remembers(draws in draws(), cut in 1..120_usize) {
+        let sent = messages(&draws);
+        let (before, after) = sent.split_at(cut.min(sent.len()));
+        let mut first = ingest();
+        let processed = first.process(&fixture::batch(before), START_US).expect("JSON");
+        let mut second = ingest();
+        for (&partition, progress) in &first.progress() {
+            let counts = Counts { silver: 0, duplicates: 0, ..progress.counts.clone() };
+            let progress = PartitionProgress { max_event_time_us: None, counts, ..progress.clone() };
+            second.restore(partition, &progress);
+        }
+        if let Some(bronze) = &processed.bronze {
+            second.remember(bronze).expect("bronze has its columns");
+        }
+        prop_assert_eq!(second.progress(), first.progress());
+        if !after.is_empty() {
+            let outcome = |mut ingest: Ingest| {
+                let mut tables = Tables::default();
+                tables.add(&ingest.process(&fixture::batch(after), START_US).expect("JSON"));
+                (tables, ingest.progress())
+            };
+            prop_assert_eq!(outcome(second), outcome(first));
+        }
+    }
 }

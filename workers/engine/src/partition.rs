@@ -1,8 +1,9 @@
 //! All that belongs to one partition: position, watermark, memory and counts.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use arrow::array::Int32Array;
 use sluice_contract::manifest::{Counts, PartitionProgress};
 use sluice_decode::{Message, MessageBatch, UnresolvedSchema};
 
@@ -186,6 +187,16 @@ impl Partitions {
             slots.push(slot as u32);
         }
         Arrivals { slots, bytes }
+    }
+
+    /// The slots of the partitions with these numbers, which are started where they are not known.
+    pub(crate) fn slots(&mut self, numbers: &Int32Array) -> Vec<u32> {
+        let distinct: BTreeSet<i32> = numbers.values().iter().copied().collect();
+        for number in distinct {
+            self.get_or_start(number);
+        }
+        let slot = |number| self.find(number).expect("every partition was started above");
+        numbers.values().iter().map(|number| slot(*number) as u32).collect()
     }
 
     /// Counts bronze rows by the slots of their partitions, and those whose key does not match.

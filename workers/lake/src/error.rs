@@ -80,15 +80,13 @@ pub enum LakeError {
         source: Box<object_store::Error>,
     },
     /// A file that must be there is not.
-    #[snafu(display(
-        "failed to read '{path}': it does not exist; restore it, or point storage.uri at the right lake"
-    ))]
+    #[snafu(display("failed to read '{path}': it does not exist; {}", repair_of_missing(path)))]
     FileMissing {
         /// The file.
         path: String,
     },
     /// A file of ours is not what this build writes.
-    #[snafu(display("failed to parse '{path}': {source}; restore the file from a copy of the lake"))]
+    #[snafu(display("failed to parse '{path}': {source}; {}", repair_of_torn(path)))]
     Unreadable {
         /// The file.
         path: String,
@@ -223,7 +221,7 @@ pub enum LakeError {
     /// The tables know more than the chain.
     #[snafu(display(
         "table '{table}' has epoch {found} of '{application}', but the chain ends at epoch {newest}: manifests were lost; \
-         restore _sluice/{application} from a copy, or use another storage.uri and read the topic again"
+         rebuild them from the tables with `sluice recover`, or restore _sluice/{application} from a copy"
     ))]
     StateLost {
         /// The table.
@@ -234,6 +232,25 @@ pub enum LakeError {
         found: i64,
         /// Newest epoch of the chain.
         newest: u64,
+    },
+    /// A file that says where workers go on must have been, and is not there.
+    #[snafu(display(
+        "failed to find '{path}', though {evidence}: files of Sluice were lost; \
+         rebuild them from the tables with `sluice recover`, or restore them from a copy of the lake"
+    ))]
+    LakeFileLost {
+        /// The file.
+        path: String,
+        /// Who knows of it.
+        evidence: String,
+    },
+    /// A recovery has ended a chain, and died before it began the next generation.
+    #[snafu(display(
+        "'{path}' ends the chain for a recovery that did not finish; run `sluice recover --apply` again"
+    ))]
+    RecoveryUnfinished {
+        /// The end of the chain.
+        path: String,
     },
     /// An entry of a table's log is empty or cut off.
     #[snafu(display(
@@ -310,7 +327,10 @@ impl LakeError {
             Self::StorageUnwritable { .. } => "StorageUnwritable",
             Self::NoCreateIfAbsent { .. } => "NoCreateIfAbsent",
             Self::Storage { .. } => "StorageUnreachable",
-            Self::FileMissing { .. } | Self::StateLost { .. } => "StateLost",
+            Self::FileMissing { .. }
+            | Self::StateLost { .. }
+            | Self::LakeFileLost { .. }
+            | Self::RecoveryUnfinished { .. } => "StateLost",
             Self::Unreadable { .. } | Self::LogEntryTorn { .. } | Self::DataFileDamaged { .. } => {
                 "LakeCorrupt"
             }
@@ -375,6 +395,27 @@ impl StorageTrouble {
             Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => Self::Refused,
             _ => Self::Other,
         }
+    }
+}
+
+/// Whether a file is one of those that a recovery can do without.
+fn is_recoverable(path: &str) -> bool {
+    path.contains("/_sluice/")
+}
+
+fn repair_of_missing(path: &str) -> &'static str {
+    if is_recoverable(path) {
+        "restore it, rebuild what it said from the tables with `sluice recover`, or point storage.uri at the right lake"
+    } else {
+        "restore it, or point storage.uri at the right lake"
+    }
+}
+
+fn repair_of_torn(path: &str) -> &'static str {
+    if is_recoverable(path) {
+        "restore the file from a copy of the lake, or rebuild what it said from the tables with `sluice recover`"
+    } else {
+        "restore the file from a copy of the lake"
     }
 }
 

@@ -84,6 +84,25 @@ pub const OF_MAINTENANCE: &[&str] = &[
     "after_prune",
 ];
 
+/// Failpoints of a recovery, in the order in which a run meets them.
+///
+/// | name | the crash comes |
+/// |---|---|
+/// | `after_recovered_end` | when a chain has ended |
+/// | `before_commit_<table>` | before rows in doubt, or pending ones, are taken out of a table or into it |
+/// | `after_commit_<table>` | when they are |
+/// | `after_mend` | when all chains have ended |
+/// | `after_set_aside` | when a file that cannot be read is out of the way |
+/// | `after_recovered_claim` | when a chain of the new generation has begun, which no worker knows of |
+pub const OF_A_RECOVERY: &[&str] = &[
+    "after_recovered_end",
+    "before_commit_bronze",
+    "after_commit_bronze",
+    "after_mend",
+    "after_set_aside",
+    "after_recovered_claim",
+];
+
 /// Kills this process, with no chance to clean up, if the failpoint is armed and this is the hit.
 ///
 /// Costs one load while none is armed, which is always but in tests.

@@ -1,12 +1,14 @@
 //! [`Generation`]: how a job is cut into shards and configured, fixed once for all its processes.
 //!
-//! Generations are numbered from 0 without gaps. A process that wants another one begins the next; from
+//! Generations are numbered from 0, without gaps but for those of a recovery. A process that wants another one begins the next; from
 //! then on [`succession`](crate::succession) ends the chains of the one before.
 
 use serde::{Deserialize, Serialize};
+use sluice_contract::manifest::ChainId;
+use snafu::ensure;
 
 use crate::chain::names;
-use crate::error::LakeError;
+use crate::error::{LakeError, LakeFileLostSnafu};
 use crate::store::{Created, Store};
 use crate::{document, failpoint};
 
@@ -85,6 +87,20 @@ pub(crate) async fn begin(store: &Store, job: &str, wanted: &Numbered) -> Result
         failpoint::hit("after_generation");
     }
     Ok(created)
+}
+
+/// Fails where a chain has ended and no generation follows its own: whoever ended it had begun one.
+pub(crate) async fn refuse_without_successor(store: &Store, chain: &ChainId) -> Result<(), LakeError> {
+    let has_successor =
+        newest(store, &chain.job).await?.is_some_and(|newest| newest.number > chain.generation);
+    ensure!(
+        has_successor,
+        LakeFileLostSnafu {
+            path: store.name(&names::generation(&chain.job, chain.generation + 1)),
+            evidence: format!("chain '{chain}' has ended for it"),
+        }
+    );
+    Ok(())
 }
 
 fn parse(store: &Store, path: &str, content: &[u8]) -> Result<Generation, LakeError> {

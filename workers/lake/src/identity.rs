@@ -8,9 +8,9 @@ use snafu::ensure;
 use uuid::Uuid;
 
 use crate::chain::names;
-use crate::document;
-use crate::error::{LakeError, LakeOwnedSnafu, TopicRecreatedSnafu};
+use crate::error::{LakeError, LakeFileLostSnafu, LakeOwnedSnafu, TopicRecreatedSnafu};
 use crate::store::{Created, Store};
+use crate::{document, recovery};
 
 /// The format of `lake.json` that this build writes.
 const FORMAT_VERSION: u32 = 1;
@@ -64,6 +64,18 @@ struct LakeFile {
     created_at_ms: i64,
 }
 
+impl LakeFile {
+    fn new(owner: &Owner, topic: &TopicIdentity) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            lake_id: Uuid::new_v4(),
+            owner: owner.clone(),
+            topic: topic.clone(),
+            created_at_ms: crate::now_ms(),
+        }
+    }
+}
+
 /// Checks whose lake this is; the first caller's from then on.
 pub(crate) async fn identify(
     store: &Store,
@@ -71,13 +83,8 @@ pub(crate) async fn identify(
     topic: &TopicIdentity,
     adopt: Option<&str>,
 ) -> Result<Identity, LakeError> {
-    let ours = LakeFile {
-        format_version: FORMAT_VERSION,
-        lake_id: Uuid::new_v4(),
-        owner: owner.clone(),
-        topic: topic.clone(),
-        created_at_ms: crate::now_ms(),
-    };
+    let ours = LakeFile::new(owner, topic);
+    refuse_lost(store).await?;
     if store.create(names::IDENTITY, text(&ours)).await? == Created::Created {
         return Ok(Identity { lake_id: ours.lake_id });
     }
@@ -93,6 +100,31 @@ pub(crate) async fn identify(
     Ok(Identity { lake_id })
 }
 
+/// Fails where the file is gone though the tables have rows: its id keys the state, so a new one would make every
+/// copy of an earlier row a row.
+async fn refuse_lost(store: &Store) -> Result<(), LakeError> {
+    if store.read_if_exists(names::IDENTITY).await?.is_some() {
+        return Ok(());
+    }
+    let Some(evidence) = recovery::evidence(store).await? else { return Ok(()) };
+    // Another process that starts may have made both in between.
+    let is_there = store.read_if_exists(names::IDENTITY).await?.is_some();
+    ensure!(is_there, LakeFileLostSnafu { path: store.name(names::IDENTITY), evidence });
+    Ok(())
+}
+
+/// Gives a lake that has lost its id a new one, and takes it for the caller's.
+pub(crate) async fn renew(
+    store: &Store,
+    owner: &Owner,
+    topic: &TopicIdentity,
+) -> Result<Identity, LakeError> {
+    let file = LakeFile::new(owner, topic);
+    store.create(names::IDENTITY, text(&file)).await?;
+    let lake_id = parse(store, &store.read(names::IDENTITY).await?)?.lake_id;
+    Ok(Identity { lake_id })
+}
+
 /// Fails as [`identify`] would, and changes nothing.
 pub(crate) async fn check(
     store: &Store,
@@ -102,7 +134,15 @@ pub(crate) async fn check(
 ) -> Result<(), LakeError> {
     match store.read_if_exists(names::IDENTITY).await? {
         Some(content) => judge(&parse(store, &content)?, owner, topic, adopt).map(|_| ()),
-        None => Ok(()),
+        None => refuse_lost(store).await,
+    }
+}
+
+/// The lake's id; `None` where nobody has given it one.
+pub(crate) async fn find(store: &Store) -> Result<Option<Uuid>, LakeError> {
+    match store.read_if_exists(names::IDENTITY).await? {
+        Some(content) => Ok(Some(parse(store, &content)?.lake_id)),
+        None => Ok(None),
     }
 }
 

@@ -14,9 +14,10 @@ use crate::failpoint;
 use crate::generation::{self, Numbered};
 use crate::identity::{self, Identity, TopicIdentity};
 use crate::maintenance::ended;
+use crate::recovery;
 use crate::store::Store;
 use crate::succession::{self, Heir, Inheritance};
-use crate::table::{Recovered, Table, TableSpec, query};
+use crate::table::{Reader, Recovered, Table, TableSpec, query};
 
 /// What [`Lake::check`] compares a lake with.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +73,19 @@ impl Lake {
         topic: &TopicIdentity,
         adopt: Option<&str>,
     ) -> Result<Identity, LakeError> {
+        identity::identify(&self.store, owner, topic, adopt).await
+    }
+
+    /// [`Self::identify`] for a recovery: a lake whose `lake.json` is lost gets a new one.
+    pub async fn identify_again(
+        &self,
+        owner: &Owner,
+        topic: &TopicIdentity,
+        adopt: Option<&str>,
+    ) -> Result<Identity, LakeError> {
+        if identity::find(&self.store).await?.is_none() {
+            return identity::renew(&self.store, owner, topic).await;
+        }
         identity::identify(&self.store, owner, topic, adopt).await
     }
 
@@ -147,7 +161,27 @@ impl Lake {
         rows: &[(&str, RecordBatch)],
         sql: &str,
     ) -> Result<Vec<RecordBatch>, LakeError> {
-        query::query(&self.store, tables, rows, sql).await
+        Reader::open(&self.store, tables, rows).await?.rows(sql).await
+    }
+
+    /// Opens tables as they are now, for several queries. All must exist.
+    pub async fn reader(&self, tables: &[&str]) -> Result<Reader, LakeError> {
+        Reader::open(&self.store, tables, &[]).await
+    }
+
+    /// Fails where a table has epochs of a generation of the job, from `number` on, that is not there.
+    pub async fn refuse_lost_generations(
+        &self,
+        job: &str,
+        number: u64,
+        tables: &[&str],
+    ) -> Result<(), LakeError> {
+        recovery::refuse_lost_generations(&self.store, job, number, tables).await
+    }
+
+    /// Fails where a generation has ended, and the one after it is not there.
+    pub async fn refuse_without_successor(&self, chain: &ChainId) -> Result<(), LakeError> {
+        generation::refuse_without_successor(&self.store, chain).await
     }
 
     /// Makes data files of a table durable, all at once. They are not visible before their epoch.

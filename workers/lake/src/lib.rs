@@ -10,6 +10,7 @@
 //! _sluice/<job>/<generation>/<shard>/_newest          a hint where the chain ends; may be stale
 //! _sluice/<job>/state/<generation>/<shard>/...        state files that manifests point to
 //! _sluice/replay/0/0/<epoch>.json                     the chain of replays: refused messages taken up again
+//! _sluice/aside/...                                   files that a recovery could not read
 //! ```
 //!
 //! # How an epoch reaches the tables, exactly once
@@ -26,7 +27,7 @@
 //!
 //! # Reading order
 //! `store` (what "durable" means), `chain` (names, claims, appends), `table` (the Delta log),
-//! `data_file` (Parquet), `maintenance` (what keeps all of that small), then [`failpoint`] (where tests kill
+//! `data_file` (Parquet), `maintenance` (what keeps all of that small), `recovery` (when some of it is lost), then [`failpoint`] (where tests kill
 //! the process).
 
 mod chain;
@@ -42,6 +43,7 @@ mod lake;
 mod maintenance;
 #[cfg(test)]
 mod older_lakes;
+mod recovery;
 mod store;
 mod succession;
 mod table;
@@ -55,8 +57,9 @@ pub use generation::{Generation, Numbered};
 pub use identity::{Identity, TopicIdentity};
 pub use lake::{Expected, Lake};
 pub use maintenance::{Compacted, MaintenancePolicy, Pruned, Refusal, TableMaintained, Vacuumed};
+pub use recovery::{Damage, Pulse, Successor, Survey, SurveyedChain, Verdict};
 pub use succession::{Bequest, Inheritance};
-pub use table::{Checkpoint, Recovered, RolledForward, Table, TableSpec, TableStatistics};
+pub use table::{Checkpoint, Reader, Recovered, RolledForward, Table, TableSpec, TableStatistics};
 
 /// The wall clock, for timestamps in files. Nothing is decided by it.
 fn now_ms() -> i64 {

@@ -10,10 +10,11 @@
 use std::collections::BTreeMap;
 
 use sluice_contract::cut::Cut;
-use sluice_contract::manifest::{ChainId, Manifest, PartitionProgress, StateFiles, Writer};
+use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, PartitionProgress, StateFiles, Writer};
+use snafu::ensure;
 
-use crate::chain;
-use crate::error::LakeError;
+use crate::chain::{self, names};
+use crate::error::{LakeError, RecoveryUnfinishedSnafu};
 use crate::generation;
 use crate::store::Store;
 
@@ -64,6 +65,10 @@ pub(crate) async fn inherit(store: &Store, heir: &Heir<'_>) -> Result<Inheritanc
         for shard in 0..shards {
             let id = ChainId { job: job.clone(), generation: before, shard };
             let seal = chain::seal(store, &id, heir.writer, heir.configuration).await?;
+            ensure!(
+                seal.kind != ManifestKind::Abandoned,
+                RecoveryUnfinishedSnafu { path: store.name(&names::manifest(&id, seal.epoch)) }
+            );
             if seal.epoch == 0 {
                 let cuts = cuts.iter().copied().chain([Cut { shards, shard }]).collect();
                 open.push((before, cuts));

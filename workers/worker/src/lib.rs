@@ -6,6 +6,7 @@
 //! | [`check`] | says what is wrong with a configuration, before anything runs on it |
 //! | [`maintain`] | compacts the tables, and deletes what nobody needs |
 //! | [`quarantine`] | shows refused messages, and takes them up again after a fix, exactly once |
+//! | [`recover`] | rebuilds what the lake remembers from its tables, after some of it was lost |
 //! | [`generate`] | produces realistic traffic for demos, tests and benchmarks |
 //!
 //! What they share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
@@ -20,6 +21,7 @@ pub mod ingest;
 pub mod kafka;
 pub mod maintain;
 pub mod quarantine;
+pub mod recover;
 pub mod registry_client;
 pub mod report;
 pub mod stop;

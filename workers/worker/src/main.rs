@@ -9,6 +9,7 @@ use sluice_worker::generate::{self, GenerateArguments};
 use sluice_worker::ingest::{self, IngestArguments, IngestError};
 use sluice_worker::maintain::{self, MaintainArguments};
 use sluice_worker::quarantine::{self, QuarantineCommand};
+use sluice_worker::recover::{self, RecoverArguments};
 use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
 
@@ -46,6 +47,8 @@ enum Command {
     /// Look into refused messages, and replay them after a fix.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Rebuild what a lake remembers from its tables, after manifests or state were lost.
+    Recover(RecoverArguments),
     /// Produce realistic e-commerce traffic.
     Generate(GenerateArguments),
 }
@@ -63,6 +66,10 @@ fn main() -> ExitCode {
             Command::Check(arguments) => Box::pin(check::run(arguments)).await,
             Command::Maintain(arguments) => succeeded(Box::pin(maintain::run(arguments)).await),
             Command::Quarantine(command) => match Box::pin(quarantine::run(command)).await {
+                Ok(text) => printed(&text),
+                Err(error) => failed(&error.to_string()),
+            },
+            Command::Recover(arguments) => match Box::pin(recover::run(arguments)).await {
                 Ok(text) => printed(&text),
                 Err(error) => failed(&error.to_string()),
             },

@@ -56,7 +56,7 @@ pub(crate) async fn claim(
     for _ in 0..ATTEMPTS {
         let newest = newest_manifest(store, &id).await?;
         match &newest {
-            Some(newest) if newest.kind == ManifestKind::Sealed => {
+            Some(newest) if newest.kind.is_end() => {
                 return Ok(Claim::Sealed { by: newest.writer.clone() });
             }
             Some(newest) if newest.writer.deployment_revision > writer.deployment_revision => {

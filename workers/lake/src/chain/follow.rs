@@ -13,15 +13,15 @@ use crate::error::LakeError;
 use crate::store::{Created, Store};
 
 /// A manifest without rows.
-pub(super) struct Follow<'a> {
-    pub(super) kind: ManifestKind,
-    pub(super) writer: &'a Writer,
-    pub(super) configuration: &'a str,
+pub(crate) struct Follow<'a> {
+    pub(crate) kind: ManifestKind,
+    pub(crate) writer: &'a Writer,
+    pub(crate) configuration: &'a str,
 }
 
 impl Follow<'_> {
     /// The first manifest of a chain: nothing is known yet.
-    pub(super) fn first(&self, chain: ChainId) -> Manifest {
+    pub(crate) fn first(&self, chain: ChainId) -> Manifest {
         Manifest {
             format_version: MANIFEST_FORMAT_VERSION,
             id: Uuid::new_v4(),
@@ -41,7 +41,7 @@ impl Follow<'_> {
     }
 
     /// The manifest after `newest`: the same standing, no data.
-    pub(super) fn after(&self, newest: Manifest) -> Manifest {
+    pub(crate) fn after(&self, newest: Manifest) -> Manifest {
         let tables = newest.tables.into_iter().map(|(table, progress)| {
             (table, TableProgress { last_epoch: progress.last_epoch, ..TableProgress::default() })
         });
@@ -58,7 +58,7 @@ impl Follow<'_> {
 }
 
 /// Creates a manifest; whether it was this one that got its place in the chain.
-pub(super) async fn follow(store: &Store, manifest: &Manifest) -> Result<bool, LakeError> {
+pub(crate) async fn follow(store: &Store, manifest: &Manifest) -> Result<bool, LakeError> {
     let path = names::manifest(&manifest.chain, manifest.epoch);
     match store.create(&path, text(manifest)).await? {
         Created::Created => Ok(true),

@@ -15,6 +15,7 @@ use snafu::{OptionExt, ensure};
 
 pub(crate) use claim::claim;
 pub use claim::{Beginning, Claim};
+pub(crate) use follow::{Follow, follow};
 pub(crate) use seal::seal;
 
 use crate::error::{FileMissingSnafu, InconsistentManifestSnafu, LakeError};
@@ -24,8 +25,9 @@ use crate::{document, failpoint};
 /// A hint is left behind each time this many epochs have been appended.
 const HINT_EVERY: u64 = 64;
 
-/// After a longer silence, names may have been pruned: look where the chain ends before creating one.
-const TRUSTED_SILENCE: Duration = Duration::from_mins(1);
+/// After a longer silence, names may have been pruned, or a recovery may have ended the chain far ahead: look where
+/// it ends before creating one. Even an idle writer is never silent for so long, and a recovery waits for longer.
+const TRUSTED_SILENCE: Duration = Duration::from_secs(20);
 
 /// How an attempt to append an epoch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,9 +158,8 @@ impl Chain {
             );
         }
         for (table, progress) in &manifest.tables {
-            let has_actions = !progress.adds.is_empty() || !progress.removes.is_empty();
             let before = self.last_epochs.get(table).copied().unwrap_or_default();
-            let expected = if has_actions { manifest.epoch } else { before };
+            let expected = if progress.has_actions() { manifest.epoch } else { before };
             ensure!(
                 progress.last_epoch == expected,
                 inconsistent(format!(
@@ -246,7 +247,7 @@ pub(crate) async fn sign_of_life(store: &Store, chain: &ChainId) -> Result<Optio
     let manifest = read_manifest(store, chain, newest.epoch).await?;
     let age_ms = (crate::now_ms() - newest.stored_at_ms).max(0);
     let age = Duration::from_millis(age_ms.unsigned_abs());
-    let is_seal = manifest.kind == ManifestKind::Sealed;
+    let is_seal = manifest.kind.is_end();
     Ok(Some(SignOfLife { writer: manifest.writer, epoch: newest.epoch, age, is_seal }))
 }
 

@@ -2,6 +2,9 @@
 
 use sluice_contract::manifest::ChainId;
 
+/// Everything that Sluice remembers is below this directory.
+pub(crate) const ROOT: &str = "_sluice";
+
 /// Where the lake says whose it is.
 pub(crate) const IDENTITY: &str = "_sluice/lake.json";
 
@@ -54,6 +57,11 @@ pub(crate) fn state(chain: &ChainId, epoch: u64, unique: uuid::Uuid) -> String {
 /// What the processes of a lake have agreed to put in place of a torn log entry.
 pub(crate) fn repair(table: &str, version: u64) -> String {
     format!("_sluice/repairs/{table}/{version:020}.json")
+}
+
+/// Where a file goes that cannot be read.
+pub(crate) fn aside(path: &str) -> String {
+    format!("_sluice/aside/{}", path.trim_start_matches("_sluice/"))
 }
 
 #[cfg(test)]

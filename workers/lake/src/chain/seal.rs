@@ -22,7 +22,7 @@ pub(crate) async fn seal(
     for _ in 0..ATTEMPTS {
         let next = Follow { kind: ManifestKind::Sealed, writer, configuration };
         let seal = match newest_manifest(store, id).await? {
-            Some(newest) if newest.kind == ManifestKind::Sealed => return Ok(newest),
+            Some(newest) if newest.kind.is_end() => return Ok(newest),
             Some(newest) => next.after(newest),
             None => next.first(id.clone()),
         };

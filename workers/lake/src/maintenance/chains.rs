@@ -1,13 +1,11 @@
 //! [`ChainEnd`]: where each chain of a lake stands, and which of its epochs a table lacks. Reads only.
 
-use sluice_contract::manifest::{ChainId, Manifest, ManifestKind};
+use sluice_contract::manifest::{ChainId, Manifest};
 
+pub(super) use crate::chain::names::ROOT;
 use crate::chain::{names, newest_epoch, read_manifest};
 use crate::error::LakeError;
 use crate::store::Store;
-
-/// Everything that Sluice remembers is below this directory.
-pub(super) const ROOT: &str = "_sluice";
 
 /// A chain and its newest manifest.
 #[derive(Clone, Debug)]
@@ -21,7 +19,7 @@ pub(super) struct ChainEnd {
 impl ChainEnd {
     /// Whether a process may still add to the chain.
     pub(super) fn is_open(&self) -> bool {
-        self.newest.kind != ManifestKind::Sealed
+        !self.newest.kind.is_end()
     }
 
     /// Whether its epochs may hold files of a table. A chain without any table may begin with any.

@@ -79,12 +79,12 @@ impl fmt::Display for Refusal {
             Self::ManifestMissing { chain, epoch } => write!(
                 formatter,
                 "chain '{chain}' lacks the manifest of epoch {epoch}, which the table has not got; \
-                 restore _sluice/{chain} from a copy"
+                 run `sluice recover`, or restore _sluice/{chain} from a copy"
             ),
             Self::ManifestsLost { chain, found, newest } => write!(
                 formatter,
                 "the table has epoch {found} of chain '{chain}', which ends at epoch {newest}; \
-                 restore _sluice/{chain} from a copy"
+                 run `sluice recover`, or restore _sluice/{chain} from a copy"
             ),
         }
     }

@@ -19,10 +19,11 @@ pub(crate) struct Head {
 
 /// The log entry of a version.
 pub(crate) fn entry_path(table: &str, version: u64) -> String {
-    format!("{}/{}", directory(table), entry_file(version))
+    format!("{}/{}", log_directory(table), entry_file(version))
 }
 
-fn directory(table: &str) -> String {
+/// The directory of a table's log.
+pub(crate) fn log_directory(table: &str) -> String {
     format!("{table}/_delta_log")
 }
 
@@ -31,8 +32,17 @@ fn entry_file(version: u64) -> String {
 }
 
 /// The version of a log entry, from its file name.
-fn version_of(file_name: &str) -> Option<u64> {
-    let digits = file_name.strip_suffix(".json")?;
+pub(crate) fn version_of(file_name: &str) -> Option<u64> {
+    version_before(file_name, ".json")
+}
+
+/// The version of a checkpoint in one file, from its file name.
+pub(crate) fn checkpoint_of(file_name: &str) -> Option<u64> {
+    version_before(file_name, ".checkpoint.parquet")
+}
+
+fn version_before(file_name: &str, suffix: &str) -> Option<u64> {
+    let digits = file_name.strip_suffix(suffix)?;
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
@@ -40,7 +50,7 @@ fn version_of(file_name: &str) -> Option<u64> {
 pub(crate) async fn find(store: &Store, table: &str) -> Result<Option<Head>, LakeError> {
     let checkpoint = last_checkpoint(store, table).await?;
     let after = checkpoint.map(entry_file);
-    let files = store.list_after(&directory(table), after.as_deref()).await?;
+    let files = store.list_after(&log_directory(table), after.as_deref()).await?;
     let newest = files.iter().filter_map(|file| version_of(file.location.filename()?)).max();
     let Some(version) = newest else {
         return Ok(checkpoint.map(|version| Head { version, torn: false, checkpoint }));
@@ -56,7 +66,7 @@ async fn last_checkpoint(store: &Store, table: &str) -> Result<Option<u64>, Lake
     struct LastCheckpoint {
         version: u64,
     }
-    let content = store.read_if_exists(&format!("{}/_last_checkpoint", directory(table))).await?;
+    let content = store.read_if_exists(&format!("{}/_last_checkpoint", log_directory(table))).await?;
     let last = content.and_then(|content| serde_json::from_slice::<LastCheckpoint>(&content).ok());
     Ok(last.map(|last| last.version))
 }
@@ -76,5 +86,7 @@ mod tests {
         ] {
             assert_eq!(version_of(other), None, "{other}");
         }
+        assert_eq!(checkpoint_of("00000000000000000012.checkpoint.parquet"), Some(12));
+        assert_eq!(checkpoint_of("00000000000000000012.checkpoint.0000000001.0000000002.parquet"), None);
     }
 }

@@ -79,11 +79,11 @@ pub(super) struct SizeChange {
 
 /// What we need to know of an entry.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct LogEntry {
+pub(crate) struct LogEntry {
     /// Of the manifest that the entry was made from, if it is Sluice's.
     pub(super) manifest: Option<Uuid>,
     /// Application id and version of each transaction.
-    pub(super) transactions: BTreeMap<String, i64>,
+    pub(crate) transactions: BTreeMap<String, i64>,
     pub(super) metadata: Option<MetadataAction>,
     pub(super) protocol: Option<ProtocolAction>,
     /// Number of files added.
@@ -156,7 +156,7 @@ impl FileAction {
 
 /// Why an entry cannot be used.
 #[derive(Debug)]
-pub(super) enum Defect {
+pub(crate) enum Defect {
     /// It is empty, cut off, or lacks files that it announces.
     Torn,
     /// It is JSON, but not of the Delta protocol.
@@ -165,7 +165,7 @@ pub(super) enum Defect {
 
 impl LogEntry {
     /// Reads an entry.
-    pub(super) fn parse(content: &[u8]) -> Result<Self, Defect> {
+    pub(crate) fn parse(content: &[u8]) -> Result<Self, Defect> {
         let mut entry = Self::default();
         let mut announced = None;
         let mut lines =
@@ -229,6 +229,8 @@ pub(super) fn commit(spec: &TableSpec, manifest: &Manifest, progress: &TableProg
             "isBlindAppend": progress.removes.is_empty(),
             "engineInfo": ENGINE,
             "sluiceManifest": manifest.id,
+            // Should the manifest be lost, this tells whether its epoch is in all tables.
+            "sluiceTables": manifest.committed_tables(),
         }}),
         json!({"txn": {"appId": application, "version": manifest.epoch, "lastUpdated": now_ms}}),
     ];

@@ -25,6 +25,7 @@ use deltalake::kernel::StructType;
 use deltalake::logstore::LogStore;
 
 pub use checkpoint::Checkpoint;
+pub use query::Reader;
 pub use recover::Recovered;
 pub use roll_forward::RolledForward;
 

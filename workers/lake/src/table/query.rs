@@ -1,8 +1,11 @@
-//! [`query`]: SQL over tables as they are now, for people's questions; never on the way of a message.
+//! [`Reader`]: SQL over tables as they are now, for people's questions; never on the way of a message.
+
+use std::fmt;
 
 use arrow::array::RecordBatch;
 use deltalake::DeltaTableError;
 use deltalake::datafusion::error::DataFusionError;
+use deltalake::datafusion::prelude::SessionContext;
 use deltalake::delta_datafusion::create_session;
 
 use super::{head, open};
@@ -15,25 +18,59 @@ pub(crate) async fn newest_version(store: &Store, table: &str) -> Result<Option<
     Ok(if head.torn { head.version.checked_sub(1) } else { Some(head.version) })
 }
 
-/// The rows that an SQL query gives over tables and rows, each under its name. All tables must exist.
-pub(crate) async fn query(
-    store: &Store,
-    tables: &[&str],
-    rows: &[(&str, RecordBatch)],
-    sql: &str,
-) -> Result<Vec<RecordBatch>, LakeError> {
-    let session = create_session().into_inner();
-    for &table in tables {
-        let failed = |source: DeltaTableError| LakeError::from_delta("query", table, source);
-        let version = newest_version(store, table).await?.unwrap_or_default();
-        let loaded = open::load(&store.delta_log(table), table, version).await?;
-        loaded.update_datafusion_session(&session.state()).map_err(failed)?;
-        let provider = loaded.table_provider().await.map_err(|error| failed(error.into()))?;
-        session.register_table(table, provider).map_err(|error| failed(error.into()))?;
+/// Tables as they were when it was made, for any number of SQL queries.
+pub struct Reader {
+    session: SessionContext,
+    tables: Vec<String>,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Reader").field("tables", &self.tables).finish_non_exhaustive()
     }
-    let failed = |error: DataFusionError| LakeError::from_delta("query", &tables.join(", "), error.into());
-    for (name, rows) in rows {
-        session.register_batch(*name, rows.clone()).map_err(failed)?;
+}
+
+impl Reader {
+    /// Opens tables and rows, each under its name. All tables must exist.
+    pub(crate) async fn open(
+        store: &Store,
+        tables: &[&str],
+        rows: &[(&str, RecordBatch)],
+    ) -> Result<Self, LakeError> {
+        let session = create_session().into_inner();
+        for &table in tables {
+            let failed = |source: DeltaTableError| LakeError::from_delta("query", table, source);
+            let version = newest_version(store, table).await?.unwrap_or_default();
+            let loaded = open::load(&store.delta_log(table), table, version).await?;
+            loaded.update_datafusion_session(&session.state()).map_err(failed)?;
+            let provider = loaded.table_provider().await.map_err(|error| failed(error.into()))?;
+            session.register_table(table, provider).map_err(|error| failed(error.into()))?;
+        }
+        let tables = tables.iter().map(|table| (*table).to_owned()).collect();
+        let reader = Self { session, tables };
+        for (name, rows) in rows {
+            reader.session.register_batch(*name, rows.clone()).map_err(|error| reader.failed(error))?;
+        }
+        Ok(reader)
     }
-    session.sql(sql).await.map_err(failed)?.collect().await.map_err(failed)
+
+    /// The tables that it has opened.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.tables.iter().map(String::as_str)
+    }
+
+    /// Whether it has opened a table.
+    pub fn has(&self, table: &str) -> bool {
+        self.tables().any(|opened| opened == table)
+    }
+
+    /// The rows that an SQL query gives.
+    pub async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, LakeError> {
+        let frame = self.session.sql(sql).await.map_err(|error| self.failed(error))?;
+        frame.collect().await.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: DataFusionError) -> LakeError {
+        LakeError::from_delta("query", &self.tables.join(", "), error.into())
+    }
 }

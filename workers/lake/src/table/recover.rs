@@ -6,7 +6,7 @@ use snafu::ensure;
 use super::Table;
 use super::head::{self, entry_path};
 use super::log_entry;
-use super::roll_forward::{RolledForward, actions_for};
+use super::roll_forward::RolledForward;
 use crate::chain::{names, read_manifest};
 use crate::error::{InconsistentManifestSnafu, LakeError, LogEntryTornSnafu, StateLostSnafu};
 
@@ -89,7 +89,7 @@ impl Table {
         while epoch > 0 && epoch as i64 > known.unwrap_or_default() {
             let manifest = read_manifest(&self.store, chain, epoch).await?;
             ensure!(
-                actions_for(&manifest, &name).is_some(),
+                manifest.commit_to(&name).is_some(),
                 InconsistentManifestSnafu {
                     chain: &application,
                     reason: format!(
@@ -140,7 +140,7 @@ impl Table {
         if self.store.read_if_exists(&agreement).await?.is_none() {
             let pending = self.pending(chain, up_to).await?;
             let torn = LogEntryTornSnafu { table: &table, path: self.store.name(&path) };
-            let next = pending.last().and_then(|manifest| Some((manifest, actions_for(manifest, &table)?)));
+            let next = pending.last().and_then(|manifest| Some((manifest, manifest.commit_to(&table)?)));
             let Some((manifest, progress)) = next else { return torn.fail() };
             let text = log_entry::commit(&self.spec, manifest, progress, crate::now_ms());
             self.store.create(&agreement, text.into()).await?;

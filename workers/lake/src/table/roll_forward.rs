@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sluice_contract::manifest::{Manifest, TableProgress};
+use sluice_contract::manifest::Manifest;
 use snafu::ResultExt;
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ pub enum RolledForward {
 impl Table {
     /// Commits what a manifest holds for this table, unless the table has it. Safe to repeat.
     pub async fn roll_forward(&mut self, manifest: &Manifest) -> Result<RolledForward, LakeError> {
-        let Some(progress) = actions_for(manifest, &self.spec.name) else {
+        let Some(progress) = manifest.commit_to(&self.spec.name) else {
             return Ok(RolledForward::Nothing);
         };
         if self.seen.elapsed() > TRUSTED_SILENCE && self.is_behind(0).await? {
@@ -196,12 +196,6 @@ impl Table {
     fn failpoint(&self, when: &str) -> String {
         format!("{when}_commit_{}", self.spec.name.replace('/', "_"))
     }
-}
-
-/// What a manifest holds for a table, if anything.
-pub(super) fn actions_for<'a>(manifest: &'a Manifest, table: &str) -> Option<&'a TableProgress> {
-    let progress = manifest.tables.get(table)?;
-    (!progress.adds.is_empty() || !progress.removes.is_empty()).then_some(progress)
 }
 
 enum Read {

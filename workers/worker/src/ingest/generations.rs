@@ -14,7 +14,9 @@ use sluice_engine::Ingest;
 use sluice_lake::{Generation, Lake, Numbered};
 use snafu::{OptionExt, ResultExt};
 
-use super::restore::{JOB, LakeSnafu, RegistrySnafu, RestoreError, SubjectMissingSnafu, compile, specs};
+use super::restore::{
+    JOB, LakeSnafu, RegistrySnafu, RestoreError, SubjectMissingSnafu, TABLES, compile, specs,
+};
 use crate::registry_client::{Answer, RegistryClient};
 
 /// How a process comes to want a chain.
@@ -68,6 +70,7 @@ pub(crate) async fn settle(
             let ingest = compile_for(config, &next.generation, key)?;
             lake.check_tables(&specs(&ingest)).await.context(LakeSnafu)?;
         }
+        lake.refuse_lost_generations(JOB, next.number, &TABLES).await.context(LakeSnafu)?;
         // Whoever was faster: the next look tells whether it is ours.
         lake.begin_generation(JOB, &next).await.context(LakeSnafu)?;
     }
@@ -80,7 +83,8 @@ fn may_end(generation: &Generation, deployment_revision: u64, entry: Entry) -> b
     }
 }
 
-async fn next(
+/// The generation that follows the newest one.
+pub(crate) async fn next(
     config: &WorkerConfig,
     newest: Option<&Numbered>,
     registry: Option<&RegistryClient>,
@@ -102,7 +106,8 @@ async fn next(
     Ok(Numbered { number: newest.map_or(0, |newest| newest.number + 1), generation })
 }
 
-fn compile_for(
+/// Compiles a configuration with the reader schema that its generation has pinned.
+pub(crate) fn compile_for(
     config: &WorkerConfig,
     generation: &Generation,
     key: [u8; 16],

@@ -25,6 +25,9 @@ use crate::report::{Scope, Step};
 /// The job's name in chains and paths.
 pub(crate) const JOB: &str = "ingest";
 
+/// The tables that the job fills.
+pub(crate) const TABLES: [&str; 3] = ["bronze", "silver", "quarantine"];
+
 /// How long Kafka may take to tell the topic's id.
 const TOPIC_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -98,7 +101,10 @@ impl RestoreError {
                 "SchemaSubjectMissing",
                 "register a schema, or set source.schema or source.schemaRegistry.subject",
             ),
-            Self::State { .. } => problem("StateLost", "restore the file from a copy of the lake"),
+            Self::State { .. } => problem(
+                "StateLost",
+                "restore the file from a copy of the lake, or rebuild the state from the tables with `sluice recover`",
+            ),
             Self::Unusable { .. } => problem("ConfigurationUnusable", "see the log for each of them"),
         }
     }
@@ -170,7 +176,10 @@ pub(crate) async fn start(job: &Job, writer: &Writer, entry: Entry) -> Result<St
     let (chain, claim) = match job.status.timed(Step::Claim, claim).await.context(LakeSnafu)? {
         Claim::Won { chain, manifest } => (chain, manifest),
         Claim::HeldByNewer { .. } => return Ok(Start::Held { lake, held: Held::Chain(chain) }),
-        Claim::Sealed { .. } => return Ok(Start::Ended),
+        Claim::Sealed { .. } => {
+            lake.refuse_without_successor(&chain).await.context(LakeSnafu)?;
+            return Ok(Start::Ended);
+        }
     };
     let tables = job.status.timed(Step::Recover, recover(&lake, &claim, &specs)).await?;
     let ingest = job.status.timed(Step::Load, load(*ingest, &lake, &claim)).await?;

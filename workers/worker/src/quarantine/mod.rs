@@ -17,6 +17,7 @@ use snafu::ResultExt;
 
 pub use arguments::QuarantineCommand;
 pub use error::QuarantineError;
+pub(crate) use replay::replayed_spec;
 
 use arguments::{Filter, ListArguments, Output, ShowArguments};
 use error::{ColumnsSnafu, LakeSnafu};

@@ -102,13 +102,7 @@ impl<'a> Replay<'a> {
         let (decode, silver) = (core()?, core()?);
         let mut specs = specs(&decode).to_vec();
         let key = key_columns(config, &specs)?;
-        specs.push(TableSpec {
-            name: REPLAYED.to_owned(),
-            schema: replayed_schema(),
-            partition_by: vec!["processing_date".to_owned()],
-            description: Some("Refused messages that were replayed, and what they became.".to_owned()),
-            properties: BTreeMap::new(),
-        });
+        specs.push(replayed_spec());
         let registry = registry(config)?;
         let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id: None };
         lake.identify(&config.owner, &topic, config.storage.adopt.as_deref()).await.context(LakeSnafu)?;
@@ -196,6 +190,17 @@ impl<'a> Replay<'a> {
         }
         failpoint::hit("after_all_commits");
         Ok(())
+    }
+}
+
+/// The table of what was replayed.
+pub(crate) fn replayed_spec() -> TableSpec {
+    TableSpec {
+        name: REPLAYED.to_owned(),
+        schema: replayed_schema(),
+        partition_by: vec!["processing_date".to_owned()],
+        description: Some("Refused messages that were replayed, and what they became.".to_owned()),
+        properties: BTreeMap::new(),
     }
 }
 
