@@ -15,6 +15,7 @@ import time
 import uuid
 
 import boto3
+import botocore.exceptions
 import moto.server
 
 # A line for every request is of no use to anybody.
@@ -55,12 +56,22 @@ class Bucket:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=f"{self._prefix}{below}")
         return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
+    def has(self, key: str) -> bool:
+        """Whether the lake has this object: much less work for the store than to list it."""
+        try:
+            self.client.head_object(Bucket=self.name, Key=f"{self._prefix}{key}")
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "404":
+                raise
+            return False
+        return True
+
     def download(self, folder: pathlib.Path) -> pathlib.Path:
         """A copy of the lake in a folder, for readers of files."""
         for key in self.keys():
             file = folder / key.removeprefix(self._prefix)
             file.parent.mkdir(parents=True, exist_ok=True)
-            self.client.download_file(self.name, key, str(file))
+            file.write_bytes(self.client.get_object(Bucket=self.name, Key=key)["Body"].read())
         return folder
 
     def stop(self):

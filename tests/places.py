@@ -37,6 +37,9 @@ class OnDisk:
         files = log.iterdir() if log.is_dir() else ()
         return _newest(str(file) for file in files)
 
+    def has_version(self, table: str, version: int) -> bool:
+        return (self.folder / _entry(table, version)).exists()
+
     def trouble(self) -> dict:
         """How each of the troubles begins. They end by `heal`."""
         begin = self.misbehaviour.begin
@@ -87,6 +90,9 @@ class InBucket:
     def newest_version(self, table: str) -> int:
         return _newest(self.bucket.keys(f"{table}/_delta_log/"))
 
+    def has_version(self, table: str, version: int) -> bool:
+        return self.bucket.has(_entry(table, version))
+
     def trouble(self) -> dict:
         door = self.bucket.door
         return dict(
@@ -116,6 +122,10 @@ class InBucket:
 
 
 PLACES = {place.name: place for place in (OnDisk, InBucket)}
+
+
+def _entry(table: str, version: int) -> str:
+    return f"{table}/_delta_log/{version:020}.json"
 
 
 def _newest(names) -> int:

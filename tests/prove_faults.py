@@ -39,32 +39,42 @@ def kafka(broker) -> str:
 
 @pytest.fixture(scope="module")
 def outcomes():
-    """What became of each seed; the report when all are through."""
+    """What became of each seed."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def write_report(outcomes):
+    """Called after each seed, so that a run that somebody ends has its report too."""
     begun = datetime.datetime.now(datetime.UTC)
     describe = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(describe, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-    outcomes = []
-    yield outcomes
-    if len(outcomes) >= ENOUGH_SEEDS:
-        REPORT.write_text(report(outcomes, begun, commit))
-        print(f"\nthe report is in {REPORT}")
+
+    def write():
+        if SEEDS >= ENOUGH_SEEDS:
+            REPORT.write_text(report(outcomes, begun, commit))
+
+    return write
 
 
 @pytest.mark.parametrize("number", range(FIRST, FIRST + SEEDS))
-def test_no_row_is_lost_or_doubled_or_changed(trial, outcomes, number):
+def test_no_row_is_lost_or_doubled_or_changed(trial, outcomes, write_report, number):
     one = trial(number)
     outcomes.append(one.outcome)
-    one.run()
+    try:
+        one.run()
+    finally:
+        write_report()
 
 
 def test_every_kind_of_fault_has_happened_often_enough(outcomes):
     fired = total(outcomes)
     missing = [name for name in wanted() if not fired[name]]
-    if SEEDS >= ENOUGH_SEEDS:
+    if FIRST == 1 and SEEDS >= ENOUGH_SEEDS:  # a seed has its place in the turns, whichever is the first
         assert not missing, f"these never happened: {missing}"
         assert sum(outcome.kills for outcome in outcomes) >= ENOUGH_KILLS
     else:
-        print(f"{SEEDS} seeds are too few for all kinds; not met: {missing}")
+        print(f"only the seeds 1 to {ENOUGH_SEEDS} meet all kinds; these did not: {missing}")
 
 
 def wanted() -> list:
@@ -97,8 +107,8 @@ def report(outcomes: list, begun: datetime.datetime, commit: str) -> str:
         "the topic.",
         "",
         f"- **when**: {begun:%Y-%m-%d %H:%M} UTC, commit {commit}, {os.cpu_count()} cores",
-        f"- **command**: `make prove`, seeds {FIRST} to {FIRST + SEEDS - 1}, {minutes:.0f} min",
-        f"- **seeds**: {len(outcomes)}, of which {len(failed)} failed",
+        f"- **command**: `make prove`, {minutes:.0f} min",
+        f"- **seeds**: {len(outcomes)} of {FIRST} to {FIRST + SEEDS - 1}, of which {len(failed)} failed",
         f"- **kills** (SIGKILL): {sum(one.kills for one in outcomes)}",
         f"- **rows compared**: {rows:,}, of {messages:,} messages",
         f"- **rows lost, doubled or changed**: {'see the failed seeds' if failed else 0}",

@@ -11,6 +11,9 @@ from preloaded import compiled
 # What can happen to a call that makes a file durable or gives it its name, other than that it works.
 FAULTS = ("fails_before", "fails_after", "slow")
 
+# So many seconds programs may write so much that their disk cannot be remounted.
+REFUSALS = 30
+
 
 class SmallDisk:
     """A file system in a mount namespace of its own, which a sleeping process holds open."""
@@ -46,28 +49,31 @@ class SmallDisk:
 
     def fill(self):
         """From now on there is no room for another page."""
-        while True:
-            used = shutil.disk_usage(self.seen_from_outside).used
-            try:
-                return self._remount(f"size={used}")
-            except subprocess.CalledProcessError:
-                continue  # somebody has written meanwhile
+        # Refused when somebody has written meanwhile.
+        self._remount_as_soon_as_possible(lambda: f"size={shutil.disk_usage(self.seen_from_outside).used}")
 
     def make_read_only(self):
         """From now on nothing can be written."""
-        while True:
-            try:
-                return self._remount("ro")
-            except subprocess.CalledProcessError:
-                time.sleep(0.001)  # a file is being written
+        # Refused while a file is being written.
+        self._remount_as_soon_as_possible(lambda: "ro")
 
     def heal(self):
         """Room and rights are back."""
         self._remount(f"rw,size={self._size}")
 
+    def _remount_as_soon_as_possible(self, options):
+        deadline = time.monotonic() + REFUSALS
+        while True:
+            try:
+                return self._remount(options())
+            except subprocess.CalledProcessError as refused:
+                assert time.monotonic() < deadline, f"no remount after {REFUSALS} s: {refused.stderr}"
+                time.sleep(0.001)
+
     def _remount(self, options: str):
-        command = ["mount", "-o", f"remount,{options}", str(self.folder)]
-        subprocess.run([*self.enter(), *command], check=True, stderr=subprocess.DEVNULL)
+        # With the name of the source the options of the mount are not given again: as another user they are refused.
+        command = ["mount", "-o", f"remount,{options}", "tmpfs", str(self.folder)]
+        subprocess.run([*self.enter(), *command], check=True, capture_output=True, text=True)
 
     def copy_to(self, folder: pathlib.Path):
         shutil.copytree(self.seen_from_outside, folder)

@@ -127,7 +127,7 @@ class Trial:
     def _traffic(self) -> tuple:
         shares = {"--duplicates": 0.08, "--late": 0.05, "--malformed": 0.04, "--odd": 0.03}
         chosen = [part for flag, most in shares.items() for part in (flag, self.choices.uniform(0.01, most))]
-        return ("--seed", self.outcome.seed, "--rate", self.choices.randint(300, 1000), *chosen)
+        return ("--seed", self.outcome.seed, "--rate", self.choices.randint(200, 600), *chosen)
 
     def _schedule(self) -> list:
         """What happens in which order: the kind, how often it was met by earlier seeds, and the trouble meanwhile."""
@@ -253,7 +253,7 @@ class Trial:
         """Waits until bronze has so many versions more."""
         deadline = time.monotonic() + PATIENCE
         wanted = max(self.place.newest_version("bronze"), 0) + versions
-        while self.place.newest_version("bronze") < wanted:
+        while not self.place.has_version("bronze", wanted):
             outputs = "\n".join(worker.output()[-2000:] for worker in self.job.workers.values())
             assert time.monotonic() < deadline, f"bronze has no version {wanted} after {PATIENCE} s:\n{outputs}"
             time.sleep(0.05)

@@ -19,16 +19,25 @@ OWNED = "--selector=sluice.dev/pipeline=ecommerce"
 
 
 @pytest.fixture
-def topic(kafka_for_pods, worker_program, seed, tmp_path):
-    """A topic of generated traffic with everything that is rare in it."""
+def generate(worker_program, seed, tmp_path):
+    """Starts traffic into a topic, with everything that is rare in it."""
+
+    def start(topic: Topic, *flags) -> Program:
+        arguments = ("--bootstrap-servers", topic.servers, "--topic", topic.name, "--partitions", topic.partitions)
+        shares = ("--duplicates", "0.02", "--late", "0.02", "--malformed", "0.01", "--odd", "0.01")
+        return Program(
+            [worker_program, "generate", *arguments, "--seed", seed, *shares, *flags], tmp_path / "generate.log"
+        )
+
+    return start
+
+
+@pytest.fixture
+def topic(kafka_for_pods, generate):
+    """A topic of generated traffic."""
     topic = Topic(kafka_for_pods.address(), f"test-{uuid.uuid4().hex[:12]}", partitions=8)
-    arguments = ("--bootstrap-servers", topic.servers, "--topic", topic.name, "--partitions", topic.partitions)
-    traffic = ("--start-time", "2026-01-02T23:30:00Z", "--event-rate", "50", "--rate", "0")
-    shares = ("--duplicates", "0.02", "--late", "0.02", "--malformed", "0.01", "--odd", "0.01")
-    Program(
-        [worker_program, "generate", *arguments, "--seed", seed, "--messages", MESSAGES, *traffic, *shares],
-        tmp_path / "generate.log",
-    ).succeed()
+    flags = ("--start-time", "2026-01-02T23:30:00Z", "--event-rate", "50", "--rate", "0")
+    generate(topic, "--messages", MESSAGES, *flags).succeed()
     yield topic
     topic.delete()
 
@@ -88,6 +97,28 @@ def test_the_example_fills_the_lake_with_the_oracles_rows(namespace, pipeline, t
     shown = printed(namespace)
     assert (shown["NAME"], shown["READY"], shown["REPLICAS"], shown["LAG"]) == ("ecommerce", "True", "2/2", "0")
     assert shown["FRESHNESS"] and shown["LAYERS"] == "b✓ s✓ g-"
+
+
+def test_another_number_of_shards_under_load_loses_and_doubles_nothing(namespace, pipeline, topic, generate):
+    await_ready(namespace)
+    producer = generate(topic, "--messages", 10**9, "--start-time", "2026-01-03T01:00:00Z", "--rate", "1000")
+    for shards in (3, 1):
+        change = json.dumps([{"op": "replace", "path": "/spec/shards", "value": shards}])
+        namespace.kubectl("patch", "streampipeline", pipeline, "--type=json", f"--patch={change}")
+        namespace.until(
+            f"{shards} replicas at work",
+            lambda: (shown := printed(namespace))["READY"] == "True" and shown["REPLICAS"] == f"{shards}/{shards}",
+        )
+    assert producer.stop() == 0, producer.output()[-4000:]
+    expected = run_pipeline(topic.read_all(), decode_json)
+    folder = namespace.claimed_folder("lake") / "ecommerce"
+    silver = len(expected.silver)
+    namespace.until(
+        "silver row of every transaction", lambda: lakes.read_with_delta_rs(folder / "silver").num_rows == silver
+    )
+    lakes.assert_lake(folder, expected)
+    generations = sorted(path.name for path in (folder / "_sluice/ingest").iterdir() if path.name.isdigit())
+    assert generations == ["0", "1", "2"]
 
 
 def test_what_is_deleted_by_hand_is_back_within_30_seconds(namespace, pipeline):

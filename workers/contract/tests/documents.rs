@@ -1,6 +1,8 @@
 //! The documents that cross a process boundary survive the crossing, and refuse what they cannot mean.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use sluice_contract::config::{ConfigError, WorkerConfig};
 use sluice_contract::manifest::Counts;
@@ -34,6 +36,19 @@ fn a_configuration_of_a_later_release_is_refused_before_its_fields_are_looked_at
     let error = WorkerConfig::from_json(later).expect_err("version 2 does not exist yet");
     assert!(matches!(error, ConfigError::FormatVersion { found: 2 }), "{error}");
     assert!(error.to_string().contains("run a worker of the operator's release"));
+}
+
+#[test]
+fn configurations_of_earlier_releases_are_read() {
+    let older = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/older_versions");
+    let lakes = fs::read_dir(older).expect("there are lakes of earlier releases");
+    let files = lakes.map(|lake| lake.expect("an entry").path().join("config.json"));
+    let files: Vec<_> = files.filter(|file| file.exists()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let text = fs::read_to_string(&file).expect("the file can be read");
+        WorkerConfig::from_json(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
 }
 
 #[test]

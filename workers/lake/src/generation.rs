@@ -5,12 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 use sluice_contract::manifest::ChainId;
-use snafu::{ResultExt, ensure};
+use snafu::ensure;
 
 use crate::chain::names;
-use crate::error::{FormatVersionSnafu, LakeError, LakeFileLostSnafu, UnreadableSnafu};
-use crate::failpoint;
+use crate::error::{LakeError, LakeFileLostSnafu};
 use crate::store::{Created, Store};
+use crate::{document, failpoint};
 
 /// The format of `generation.json` that this build writes.
 const FORMAT_VERSION: u32 = 1;
@@ -104,14 +104,8 @@ pub(crate) async fn refuse_without_successor(store: &Store, chain: &ChainId) -> 
 }
 
 fn parse(store: &Store, path: &str, content: &[u8]) -> Result<Generation, LakeError> {
-    let path = store.name(path);
-    let GenerationFile { format_version: found, generation } =
-        serde_json::from_slice(content).context(UnreadableSnafu { path: path.clone() })?;
-    ensure!(
-        (1..=FORMAT_VERSION).contains(&found),
-        FormatVersionSnafu { path, found, newest: FORMAT_VERSION }
-    );
-    Ok(generation)
+    let file: GenerationFile = document::parse(&store.name(path), content, FORMAT_VERSION)?;
+    Ok(file.generation)
 }
 
 #[cfg(test)]

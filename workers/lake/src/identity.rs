@@ -4,15 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sluice_contract::config::Owner;
-use snafu::{ResultExt, ensure};
+use snafu::ensure;
 use uuid::Uuid;
 
 use crate::chain::names;
-use crate::error::{
-    FormatVersionSnafu, LakeError, LakeFileLostSnafu, LakeOwnedSnafu, TopicRecreatedSnafu, UnreadableSnafu,
-};
-use crate::recovery;
+use crate::error::{LakeError, LakeFileLostSnafu, LakeOwnedSnafu, TopicRecreatedSnafu};
 use crate::store::{Created, Store};
+use crate::{document, recovery};
 
 /// The format of `lake.json` that this build writes.
 const FORMAT_VERSION: u32 = 1;
@@ -183,13 +181,7 @@ fn judge(
 }
 
 fn parse(store: &Store, content: &[u8]) -> Result<LakeFile, LakeError> {
-    let path = store.name(names::IDENTITY);
-    let file: LakeFile = serde_json::from_slice(content).context(UnreadableSnafu { path: path.clone() })?;
-    ensure!(
-        (1..=FORMAT_VERSION).contains(&file.format_version),
-        FormatVersionSnafu { path, found: file.format_version, newest: FORMAT_VERSION }
-    );
-    Ok(file)
+    document::parse(&store.name(names::IDENTITY), content, FORMAT_VERSION)
 }
 
 fn text(file: &LakeFile) -> bytes::Bytes {

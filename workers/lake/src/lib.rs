@@ -32,6 +32,7 @@
 
 mod chain;
 mod data_file;
+mod document;
 mod error;
 pub mod failpoint;
 #[cfg(test)]
@@ -40,6 +41,8 @@ mod generation;
 mod identity;
 mod lake;
 mod maintenance;
+#[cfg(test)]
+mod older_lakes;
 mod recovery;
 mod store;
 mod succession;

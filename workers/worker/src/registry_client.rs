@@ -86,7 +86,22 @@ pub enum Answer {
 pub struct RegistryClient {
     client: Client,
     url: String,
-    credentials: Option<(String, String)>,
+    files: Option<CredentialFiles>,
+}
+
+/// Where user name and password are. They are read for each question: so a worker that asks seldom has what
+/// the files hold then, however long it runs.
+#[derive(Clone, Debug)]
+struct CredentialFiles {
+    user_name: String,
+    password: Option<String>,
+}
+
+impl CredentialFiles {
+    fn read(&self) -> Result<(String, String), RegistryError> {
+        let password = self.password.as_ref().map(|path| read_secret(path)).transpose()?;
+        Ok((read_secret(&self.user_name)?, password.unwrap_or_default()))
+    }
 }
 
 #[derive(Deserialize)]
@@ -102,17 +117,17 @@ struct ErrorBody {
 }
 
 impl RegistryClient {
-    /// A client of the configured registry; reads its credentials.
+    /// A client of the configured registry, whose files of credentials can be read.
     pub fn new(registry: &SchemaRegistry) -> Result<Self, RegistryError> {
         let client = Client::builder().timeout(TIMEOUT).build().context(ClientSnafu)?;
-        let credentials = match &registry.username_path {
-            None => None,
-            Some(path) => {
-                let password = registry.password_path.as_ref().map(|path| read_secret(path)).transpose()?;
-                Some((read_secret(path)?, password.unwrap_or_default()))
-            }
-        };
-        Ok(Self { client, url: registry.url.trim_end_matches('/').to_owned(), credentials })
+        let files = registry
+            .username_path
+            .clone()
+            .map(|user_name| CredentialFiles { user_name, password: registry.password_path.clone() });
+        if let Some(files) = &files {
+            files.read()?;
+        }
+        Ok(Self { client, url: registry.url.trim_end_matches('/').to_owned(), files })
     }
 
     /// The schema that messages with `id` in their header were written with.
@@ -151,7 +166,7 @@ impl RegistryClient {
             url: url.to_owned(),
             detail: innermost(&error),
         };
-        let response = self.authenticated(self.client.get(url)).send().await.map_err(unreachable)?;
+        let response = self.authenticated(self.client.get(url))?.send().await.map_err(unreachable)?;
         let status = response.status();
         let body = response.text().await.map_err(unreachable)?;
         if status.is_success() {
@@ -165,11 +180,10 @@ impl RegistryClient {
         RefusedSnafu { url, status: status.as_u16(), detail }.fail()
     }
 
-    fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.credentials {
-            None => request,
-            Some((user, password)) => request.basic_auth(user, Some(password)),
-        }
+    fn authenticated(&self, request: RequestBuilder) -> Result<RequestBuilder, RegistryError> {
+        let Some(files) = &self.files else { return Ok(request) };
+        let (user, password) = files.read()?;
+        Ok(request.basic_auth(user, Some(password)))
     }
 }
 

@@ -26,8 +26,40 @@ pub(super) struct Habit {
 #[derive(Default)]
 struct Remembered {
     text: Vec<u8>,
+    /// The same, eight bytes at a time: comparing them here costs less than calling who compares bytes.
+    words: Vec<Word>,
     /// The place of its field; `None`: the schema does not have it.
     place: Option<usize>,
+}
+
+/// Eight bytes, of which only those in the mask count.
+struct Word {
+    bytes: u64,
+    mask: u64,
+}
+
+impl Remembered {
+    fn new(text: &[u8], place: Option<usize>) -> Self {
+        let word = |chunk: &[u8]| {
+            let (mut bytes, mut mask) = ([0; 8], [0; 8]);
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            mask[..chunk.len()].fill(u8::MAX);
+            Word { bytes: u64::from_le_bytes(bytes), mask: u64::from_le_bytes(mask) }
+        };
+        Self { text: text.to_owned(), words: text.chunks(8).map(word).collect(), place }
+    }
+
+    /// Whether it comes next.
+    #[inline]
+    fn begins(&self, rest: &[u8]) -> bool {
+        match rest.get(..8 * self.words.len()) {
+            Some(window) => {
+                let found = window.as_chunks::<8>().0.iter().map(|chunk| u64::from_le_bytes(*chunk));
+                found.zip(&self.words).all(|(found, word)| (found ^ word.bytes) & word.mask == 0)
+            }
+            None => rest.starts_with(&self.text),
+        }
+    }
 }
 
 impl Habit {
@@ -35,7 +67,7 @@ impl Habit {
     #[inline]
     fn follow(&self, number: usize, scanner: &mut Scanner<'_>) -> Option<&Remembered> {
         let remembered = self.names.get(number)?;
-        if remembered.text.is_empty() || !scanner.rest().starts_with(&remembered.text) {
+        if remembered.text.is_empty() || !remembered.begins(scanner.rest()) {
             return None;
         }
         scanner.advance(remembered.text.len());
@@ -52,10 +84,7 @@ impl Habit {
         if self.names.len() <= number {
             self.names.resize_with(number + 1, Remembered::default);
         }
-        let remembered = &mut self.names[number];
-        remembered.text.clear();
-        remembered.text.extend_from_slice(text);
-        remembered.place = place;
+        self.names[number] = Remembered::new(text, place);
     }
 }
 

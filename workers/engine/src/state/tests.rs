@@ -1,5 +1,8 @@
 //! State files: what is written is read, and nothing else is.
 
+use std::fs;
+use std::path::Path;
+
 use sluice_contract::manifest::Counts;
 
 use super::*;
@@ -63,6 +66,25 @@ fn foreign_files_and_newer_formats_are_named() {
     let mut newer = file(&[(0, vec![entry(1, 1)])]);
     newer[8] = 2;
     assert_eq!(read(&newer).err(), Some(StateError::FormatVersion { found: 2 }));
+}
+
+#[test]
+fn state_files_of_earlier_releases_are_read() {
+    let older = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/older_versions");
+    let mut folders = vec![older];
+    let mut entries = 0;
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "state") {
+                let file = fs::read(&path).unwrap();
+                let sections = read(&file).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                entries += sections.iter().map(|section| section.entries().count()).sum::<usize>();
+            }
+        }
+    }
+    assert!(entries > 0, "they remember rows");
 }
 
 #[test]

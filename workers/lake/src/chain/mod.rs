@@ -8,22 +8,19 @@ mod seal;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use sluice_contract::manifest::{
     AddedFile, ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, TableProgress, Writer,
 };
-use snafu::{OptionExt, ResultExt, ensure};
+use snafu::{OptionExt, ensure};
 
 pub(crate) use claim::claim;
 pub use claim::{Beginning, Claim};
 pub(crate) use follow::{Follow, follow};
 pub(crate) use seal::seal;
 
-use crate::error::{
-    FileMissingSnafu, FormatVersionSnafu, InconsistentManifestSnafu, LakeError, UnreadableSnafu,
-};
-use crate::failpoint;
+use crate::error::{FileMissingSnafu, InconsistentManifestSnafu, LakeError};
 use crate::store::{Created, Store};
+use crate::{document, failpoint};
 
 /// A hint is left behind each time this many epochs have been appended.
 const HINT_EVERY: u64 = 64;
@@ -231,18 +228,9 @@ async fn newest_after(
 
 /// Reads one manifest, of this format or the one before.
 pub(crate) async fn read_manifest(store: &Store, chain: &ChainId, epoch: u64) -> Result<Manifest, LakeError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Format {
-        format_version: u32,
-    }
     let path = names::manifest(chain, epoch);
     let content = store.read(&path).await?;
-    let unreadable = UnreadableSnafu { path: store.name(&path) };
-    let Format { format_version: found } = serde_json::from_slice(&content).context(unreadable.clone())?;
-    let newest = MANIFEST_FORMAT_VERSION;
-    ensure!((1..=newest).contains(&found), FormatVersionSnafu { path: store.name(&path), found, newest });
-    serde_json::from_slice(&content).context(unreadable)
+    document::parse(&store.name(&path), &content, MANIFEST_FORMAT_VERSION)
 }
 
 /// The newest manifest of a chain; `None` for a chain without manifests.

@@ -29,6 +29,15 @@ enum TextLayout {
     Lengths,
 }
 
+/// Whether a file's rows are shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowGroups {
+    /// The table's log says of the file all that statistics could.
+    One,
+    /// Statistics tell readers which row groups to leave out.
+    Several,
+}
+
 /// How the text of each column is laid out; what other columns have here has no meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TextLayouts(Vec<TextLayout>);
@@ -116,12 +125,21 @@ fn distinct(sample: &ArrayRef) -> Option<usize> {
 ///   bytes with SNAPPY. A dictionary of identifiers that come four times in an epoch costs more than it saves:
 ///   for the text of a customer's number 109 ns and 2.7 bytes against 26 ns and 2.4 bytes.
 /// - Event times as text: without the shared prefixes 80 ns and 5.6 bytes, against 112 ns and 6.1 bytes.
-/// - The page index and the encoder's bounds of text cost more than readers of such small files gain.
-pub(super) fn writer_properties(schema: &Schema, layouts: &TextLayouts) -> WriterProperties {
+/// - The page index and the encoder's bounds of text cost more than readers of such small files gain. The
+///   encoder's other bounds take it value by value, and the log's are there anyway.
+pub(super) fn writer_properties(
+    schema: &Schema,
+    layouts: &TextLayouts,
+    row_groups: RowGroups,
+) -> WriterProperties {
+    let statistics = match row_groups {
+        RowGroups::One => EnabledStatistics::None,
+        RowGroups::Several => EnabledStatistics::Chunk,
+    };
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("Sluice version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_enabled(statistics)
         .set_offset_index_disabled(true)
         .set_dictionary_enabled(false);
     for (field, layout) in schema.fields().iter().zip(&layouts.0) {
@@ -218,7 +236,7 @@ mod tests {
     fn each_kind_of_column_has_its_encoding() {
         let schema = rows(1, 1).schema();
         let layouts = |name| TextLayouts(vec![name, TextLayout::Lengths]);
-        let properties = writer_properties(&schema, &layouts(TextLayout::Dictionary));
+        let properties = writer_properties(&schema, &layouts(TextLayout::Dictionary), RowGroups::Several);
         let (name, number) = (ColumnPath::from("name"), ColumnPath::from("n"));
         assert!(properties.dictionary_enabled(&name) && !properties.dictionary_enabled(&number));
         assert_eq!(properties.encoding(&number), Some(Encoding::DELTA_BINARY_PACKED));
@@ -230,9 +248,10 @@ mod tests {
             (TextLayout::Prefixes, Encoding::DELTA_BYTE_ARRAY),
             (TextLayout::Lengths, Encoding::DELTA_LENGTH_BYTE_ARRAY),
         ] {
-            let properties = writer_properties(&schema, &layouts(layout));
+            let properties = writer_properties(&schema, &layouts(layout), RowGroups::One);
             assert!(!properties.dictionary_enabled(&name));
             assert_eq!(properties.encoding(&name), Some(expected));
+            assert_eq!(properties.statistics_enabled(&number), EnabledStatistics::None);
         }
     }
 }

@@ -12,11 +12,12 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray};
-use arrow::compute::{max, min};
-use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
+use arrow::compute::{cast, max, max_boolean, min, min_boolean};
+use arrow::datatypes::{
+    ArrowNumericType, DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
+};
 use jiff::Timestamp;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use parquet::file::statistics::Statistics;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -27,12 +28,24 @@ const INDEXED_COLUMNS: usize = 32;
 
 const MILLISECONDS_PER_DAY: i64 = 86_400_000;
 
-/// What is counted of a column, beyond what the encoder counts.
+/// What is counted of a column while its rows are encoded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ColumnSummary {
     nulls: u64,
     text: TextBounds,
-    floats: Option<(f64, f64)>,
+    span: Option<Span>,
+}
+
+/// The smallest and the largest value of a column that is not text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Span {
+    Flags(bool, bool),
+    /// Also days of dates and microseconds of times.
+    Integers(i64, i64),
+    /// Unscaled.
+    Decimals(i128, i128),
+    /// By total order, where NaN is beyond everything: once seen, it stays.
+    Floats(f64, f64),
 }
 
 impl ColumnSummary {
@@ -40,39 +53,78 @@ impl ColumnSummary {
     pub(super) fn include(&mut self, column: &dyn Array) {
         self.nulls += column.logical_null_count() as u64;
         self.text.include(column);
-        if let Some((smallest, largest)) = float_bounds(column) {
-            self.floats = Some(match self.floats {
-                // By total order, where NaN is beyond everything: once seen, it stays.
-                Some((small, large)) => (
-                    if smallest.total_cmp(&small).is_lt() { smallest } else { small },
-                    if largest.total_cmp(&large).is_gt() { largest } else { large },
-                ),
-                None => (smallest, largest),
-            });
+        if let Some(span) = Span::of(column) {
+            self.span = Some(self.span.map_or(span, |before| before.with(span)));
         }
     }
 }
 
-/// The bounds of an array of floats, by total order.
-fn float_bounds(column: &dyn Array) -> Option<(f64, f64)> {
-    match column.data_type() {
-        DataType::Float64 => {
-            let floats = column.as_primitive::<Float64Type>();
-            Some((min(floats)?, max(floats)?))
+impl Span {
+    /// `None` without values, and for types that have no bounds here.
+    fn of(column: &dyn Array) -> Option<Self> {
+        match column.data_type() {
+            DataType::Boolean => {
+                let flags = column.as_boolean();
+                Some(Self::Flags(min_boolean(flags)?, max_boolean(flags)?))
+            }
+            DataType::Int8 => integers::<Int8Type>(column),
+            DataType::Int16 => integers::<Int16Type>(column),
+            DataType::Int32 => integers::<Int32Type>(column),
+            DataType::Int64 => integers::<Int64Type>(column),
+            DataType::Date32 => integers::<Date32Type>(column),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => integers::<TimestampMicrosecondType>(column),
+            DataType::Decimal128(..) => {
+                let decimals = column.as_primitive::<Decimal128Type>();
+                Some(Self::Decimals(min(decimals)?, max(decimals)?))
+            }
+            DataType::Float32 => {
+                let floats = column.as_primitive::<Float32Type>();
+                Some(Self::Floats(min(floats)?.into(), max(floats)?.into()))
+            }
+            DataType::Float64 => {
+                let floats = column.as_primitive::<Float64Type>();
+                Some(Self::Floats(min(floats)?, max(floats)?))
+            }
+            // A dictionary may have values that no row uses, and readers answer MIN and MAX from the log.
+            DataType::Dictionary(_, values) if !is_text(values) => Self::of(&cast(column, values).ok()?),
+            _ => None,
         }
-        DataType::Float32 => {
-            let floats = column.as_primitive::<Float32Type>();
-            Some((min(floats)?.into(), max(floats)?.into()))
-        }
-        DataType::Dictionary(..) => float_bounds(column.as_any_dictionary_opt()?.values().as_ref()),
-        _ => None,
     }
+
+    /// The bounds of both; they are of one column and so of one kind.
+    fn with(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Flags(small, large), Self::Flags(smallest, largest)) => {
+                Self::Flags(small & smallest, large | largest)
+            }
+            (Self::Integers(small, large), Self::Integers(smallest, largest)) => {
+                Self::Integers(small.min(smallest), large.max(largest))
+            }
+            (Self::Decimals(small, large), Self::Decimals(smallest, largest)) => {
+                Self::Decimals(small.min(smallest), large.max(largest))
+            }
+            (Self::Floats(small, large), Self::Floats(smallest, largest)) => Self::Floats(
+                if smallest.total_cmp(&small).is_lt() { smallest } else { small },
+                if largest.total_cmp(&large).is_gt() { largest } else { large },
+            ),
+            (before, _) => before,
+        }
+    }
+}
+
+/// The bounds of an array of whole numbers.
+fn integers<T: ArrowNumericType>(column: &dyn Array) -> Option<Span>
+where
+    T::Native: Into<i64>,
+{
+    let integers = column.as_primitive::<T>();
+    Some(Span::Integers(min(integers)?.into(), max(integers)?.into()))
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DeltaStatistics<'a> {
-    num_records: i64,
+    num_records: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     min_values: BTreeMap<&'a str, Box<RawValue>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -81,28 +133,23 @@ struct DeltaStatistics<'a> {
 }
 
 /// The statistics of a file, as the text of a Delta `add` action.
-pub(super) fn delta_statistics(
-    schema: &Schema,
-    file: &ParquetMetaData,
-    summaries: &[ColumnSummary],
-) -> String {
+pub(super) fn delta_statistics(schema: &Schema, rows: u64, summaries: &[ColumnSummary]) -> String {
     let mut statistics = DeltaStatistics {
-        num_records: file.file_metadata().num_rows(),
+        num_records: rows,
         min_values: BTreeMap::new(),
         max_values: BTreeMap::new(),
         null_count: BTreeMap::new(),
     };
     let mut complete = true;
-    let counted = counted_by_encoder(file);
     for (field, summary) in schema.fields().iter().zip(summaries).take(INDEXED_COLUMNS) {
         if field.data_type().is_nested() {
             continue;
         }
         statistics.null_count.insert(field.name(), summary.nulls);
-        if is_binary(field.data_type()) || summary.nulls as i64 == statistics.num_records {
+        if is_binary(field.data_type()) || summary.nulls == rows {
             continue;
         }
-        match bounds(field, counted.get(field.name().as_str()).map_or(&[], Vec::as_slice), summary) {
+        match bounds(field, summary) {
             Some((smallest, largest)) => {
                 statistics.min_values.insert(field.name(), smallest);
                 statistics.max_values.insert(field.name(), largest);
@@ -117,28 +164,13 @@ pub(super) fn delta_statistics(
     serde_json::to_string(&statistics).expect("statistics have string keys only")
 }
 
-/// What the encoder has counted of each column, for each row group in which the column has a value; `None`
-/// for a row group that it did not count.
-fn counted_by_encoder(file: &ParquetMetaData) -> BTreeMap<&str, Vec<Option<&Statistics>>> {
-    let mut counted: BTreeMap<&str, Vec<Option<&Statistics>>> = BTreeMap::new();
-    for chunk in file.row_groups().iter().flat_map(RowGroupMetaData::columns) {
-        let [column] = chunk.column_path().parts() else { continue };
-        let statistics = chunk.statistics();
-        let nulls = statistics.and_then(Statistics::null_count_opt);
-        if nulls.is_none_or(|nulls| nulls as i64 != chunk.num_values()) {
-            counted.entry(column.as_str()).or_default().push(statistics);
-        }
-    }
-    counted
-}
-
 fn is_binary(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
 }
 
-/// Whether the encoder counts the bounds of a column.
+/// Whether the encoder's own bounds of a column are worth their time, where readers look at row groups.
 ///
-/// Text costs less in the summary. The encoder's bounds of floats leave NaN out, and readers that order NaN
+/// Those of text cost as much as encoding it. Those of floats leave NaN out, and readers that order NaN
 /// after all numbers would leave out row groups by them.
 pub(super) fn is_counted_by_encoder(data_type: &DataType) -> bool {
     let is_float = matches!(data_type, DataType::Float32 | DataType::Float64);
@@ -150,87 +182,46 @@ fn is_text(data_type: &DataType) -> bool {
 }
 
 /// The smallest and the largest value of a column, in JSON; `None` if they have no place there.
-fn bounds(
-    field: &Field,
-    counted: &[Option<&Statistics>],
-    summary: &ColumnSummary,
-) -> Option<(Box<RawValue>, Box<RawValue>)> {
-    let (smallest, largest) = match field.data_type() {
-        data_type if is_text(data_type) => {
-            let (smallest, largest) = summary.text.cut()?;
-            (serde_json::to_string(&smallest).ok()?, serde_json::to_string(&largest).ok()?)
-        }
-        DataType::Float64 => {
-            let (smallest, largest) = with_signed_zeros(summary.floats?);
-            (finite(smallest)?, finite(largest)?)
-        }
-        DataType::Float32 => {
-            let (smallest, largest) = with_signed_zeros(summary.floats?);
-            (finite(smallest as f32)?, finite(largest as f32)?)
-        }
-        data_type => counted_bounds(data_type, counted)?,
+fn bounds(field: &Field, summary: &ColumnSummary) -> Option<(Box<RawValue>, Box<RawValue>)> {
+    let data_type = field.data_type();
+    let (smallest, largest) = if is_text(data_type) {
+        let (smallest, largest) = summary.text.cut()?;
+        (serde_json::to_string(&smallest).ok()?, serde_json::to_string(&largest).ok()?)
+    } else {
+        written(data_type, summary.span?)?
     };
     Some((RawValue::from_string(smallest).ok()?, RawValue::from_string(largest).ok()?))
 }
 
-/// Some readers tell the two zeros apart, others do not: the bounds include both.
-fn with_signed_zeros((smallest, largest): (f64, f64)) -> (f64, f64) {
-    (if smallest == 0.0 { -0.0 } else { smallest }, if largest == 0.0 { 0.0 } else { largest })
-}
-
-/// The bounds that the encoder has found, in JSON.
-fn counted_bounds(data_type: &DataType, counted: &[Option<&Statistics>]) -> Option<(String, String)> {
-    let bounds = match data_type {
-        DataType::Boolean => {
-            let (smallest, largest) = span(counted, |group| match group {
-                Statistics::Boolean(flags) => Some((*flags.min_opt()?, *flags.max_opt()?)),
-                _ => None,
-            })?;
-            (smallest.to_string(), largest.to_string())
-        }
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
-            let (smallest, largest) = integers(counted)?;
-            (smallest.to_string(), largest.to_string())
-        }
-        DataType::Date32 => {
-            let (smallest, largest) = integers(counted)?;
-            (date(smallest)?, date(largest)?)
-        }
-        DataType::Timestamp(..) => {
-            let (smallest, largest) = integers(counted)?;
+/// Bounds as JSON of the column's type.
+fn written(data_type: &DataType, span: Span) -> Option<(String, String)> {
+    let written = match (data_type, span) {
+        (_, Span::Flags(smallest, largest)) => (smallest.to_string(), largest.to_string()),
+        (DataType::Date32, Span::Integers(smallest, largest)) => (date(smallest)?, date(largest)?),
+        (DataType::Timestamp(..), Span::Integers(smallest, largest)) => {
             let rounded_up = largest.div_euclid(1000) + i64::from(largest.rem_euclid(1000) > 0);
             (timestamp(smallest.div_euclid(1000))?, timestamp(rounded_up)?)
         }
-        DataType::Decimal128(_, scale) => {
-            let (smallest, largest) = span(counted, |group| {
-                Some((unscaled(group.min_bytes_opt()?, group)?, unscaled(group.max_bytes_opt()?, group)?))
-            })?;
+        (_, Span::Integers(smallest, largest)) => (smallest.to_string(), largest.to_string()),
+        (DataType::Decimal128(_, scale), Span::Decimals(smallest, largest)) => {
             (decimal(smallest, *scale)?, decimal(largest, *scale)?)
         }
-        _ => return None,
+        (DataType::Float32, Span::Floats(smallest, largest)) => {
+            let (smallest, largest) = with_signed_zeros(smallest, largest);
+            (finite(smallest as f32)?, finite(largest as f32)?)
+        }
+        (_, Span::Floats(smallest, largest)) => {
+            let (smallest, largest) = with_signed_zeros(smallest, largest);
+            (finite(smallest)?, finite(largest)?)
+        }
+        (_, Span::Decimals(..)) => return None,
     };
-    Some(bounds)
+    Some(written)
 }
 
-/// The bounds over all row groups; `None` unless each of them has some.
-fn span<T: Ord>(
-    counted: &[Option<&Statistics>],
-    bounds: impl Fn(&Statistics) -> Option<(T, T)>,
-) -> Option<(T, T)> {
-    let mut groups = counted.iter().map(|group| bounds((*group)?));
-    let first = groups.next()??;
-    groups.try_fold(first, |(smallest, largest), group| {
-        let (small, large) = group?;
-        Some((smallest.min(small), largest.max(large)))
-    })
-}
-
-fn integers(counted: &[Option<&Statistics>]) -> Option<(i64, i64)> {
-    span(counted, |group| match group {
-        Statistics::Int32(ints) => Some(((*ints.min_opt()?).into(), (*ints.max_opt()?).into())),
-        Statistics::Int64(ints) => Some((*ints.min_opt()?, *ints.max_opt()?)),
-        _ => None,
-    })
+/// Some readers tell the two zeros apart, others do not: the bounds include both.
+fn with_signed_zeros(smallest: f64, largest: f64) -> (f64, f64) {
+    (if smallest == 0.0 { -0.0 } else { smallest }, if largest == 0.0 { 0.0 } else { largest })
 }
 
 /// A number, if JSON can write it.
@@ -251,20 +242,6 @@ fn timestamp(millis: i64) -> Option<String> {
 fn four_digit_year(millis: i64) -> Option<Timestamp> {
     const YEAR_1: i64 = -62_135_596_800_000;
     Timestamp::from_millisecond(millis).ok().filter(|_| millis >= YEAR_1)
-}
-
-/// The unscaled value of a decimal: little-endian in an integer column, big-endian in a byte column.
-fn unscaled(bytes: &[u8], counted: &Statistics) -> Option<i128> {
-    let value = match counted {
-        Statistics::Int32(_) => i128::from(i32::from_le_bytes(bytes.try_into().ok()?)),
-        Statistics::Int64(_) => i128::from(i64::from_le_bytes(bytes.try_into().ok()?)),
-        Statistics::FixedLenByteArray(_) | Statistics::ByteArray(_) => {
-            let sign = if bytes.first()? & 0x80 == 0 { 0 } else { -1 };
-            bytes.iter().fold(sign, |value: i128, byte| (value << 8) | i128::from(*byte))
-        }
-        _ => return None,
-    };
-    Some(value)
 }
 
 fn decimal(unscaled: i128, scale: i8) -> Option<String> {

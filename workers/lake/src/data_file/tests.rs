@@ -175,6 +175,16 @@ fn numbers_dates_and_text_have_exact_bounds() {
 }
 
 #[test]
+fn values_of_a_dictionary_that_no_row_has_are_no_bounds() {
+    let spec = spec_of(&column(Arc::new(Int64Array::from(vec![1]))));
+    let values = Arc::new(Int64Array::from(vec![-7, 1, 5, 99]));
+    let rows = column(Arc::new(DictionaryArray::new(Int32Array::from(vec![2, 1]), values)));
+    let statistics: Value = serde_json::from_str(&encoded(&spec, &[rows])[0].file.stats).unwrap();
+    let of = |bounds: &str| statistics[bounds].as_object().unwrap().values().cloned().collect::<Vec<_>>();
+    assert_eq!((of("minValues"), of("maxValues")), (vec![json!(1)], vec![json!(5)]));
+}
+
+#[test]
 fn timestamps_are_rounded_outwards_to_milliseconds() {
     let bounds_of = |micros: Vec<i64>| {
         let (smallest, largest, _) =

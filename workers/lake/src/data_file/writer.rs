@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::FinishedFile;
 use super::partition::{self, PartitionValues};
-use super::properties::{TextLayouts, writer_properties};
+use super::properties::{RowGroups, TextLayouts, writer_properties};
 use super::statistics::{ColumnSummary, delta_statistics};
 use crate::error::{EncodeSnafu, LakeError, RowsMismatchSnafu};
 use crate::table::TableSpec;
@@ -162,7 +162,8 @@ impl OpenFile {
         layouts: &TextLayouts,
         row_group_rows: Option<usize>,
     ) -> Result<Self, ParquetError> {
-        let properties = writer_properties(stored, layouts).into_builder();
+        let row_groups = row_group_rows.map_or(RowGroups::One, |_| RowGroups::Several);
+        let properties = writer_properties(stored, layouts, row_groups).into_builder();
         // The Arrow schema in the footer would cost a kilobyte a file; the Delta log has the schema.
         let options = ArrowWriterOptions::new()
             .with_properties(properties.set_max_row_group_row_count(row_group_rows).build())
@@ -188,7 +189,7 @@ impl OpenFile {
         partition_by: &[String],
         values: PartitionValues,
     ) -> Result<FinishedFile, ParquetError> {
-        let metadata = self.writer.finish()?;
+        self.writer.finish()?;
         let bytes = std::mem::take(self.writer.inner_mut());
         let directory = partition::directory(partition_by, &values);
         let file = AddedFile {
@@ -197,7 +198,7 @@ impl OpenFile {
             rows: self.rows,
             partition_values: partition_by.iter().cloned().zip(values).collect(),
             modification_time_ms: crate::now_ms(),
-            stats: delta_statistics(stored, &metadata, &self.summaries),
+            stats: delta_statistics(stored, self.rows, &self.summaries),
         };
         Ok(FinishedFile { bytes: bytes.into(), file })
     }

@@ -47,6 +47,15 @@ async fn a_generation_that_cannot_be_read_is_named() {
 }
 
 #[tokio::test]
+async fn a_generation_of_a_newer_release_is_named_with_its_version_whatever_is_in_it() {
+    let (_directory, store) = local_store().await;
+    let text = r#"{"formatVersion": 2, "cut": {"by": "key"}}"#;
+    store.put("_sluice/ingest/0/generation.json", text.into()).await.unwrap();
+    let error = newest(&store, "ingest").await.unwrap_err();
+    assert!(matches!(error, LakeError::FormatVersion { found: 2, .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_generation_of_an_earlier_release_has_no_deployment_revision() {
     let (_directory, store) = local_store().await;
     let text = r#"{"formatVersion": 1, "shards": 2, "configuration": "a"}"#;

@@ -64,3 +64,12 @@ async fn a_check_judges_as_a_start_would_and_claims_nothing() {
     check(&store, &owner("a"), &topic("t", Some("2")), Some(&lake_id)).await.unwrap();
     identify(&store, &owner("b"), &topic("t", Some("1")), None).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_lake_of_a_newer_release_is_named_with_its_version_whatever_is_in_it() {
+    let (_directory, store) = local_store().await;
+    let text = r#"{"formatVersion": 2, "id": "another-kind-of-id"}"#;
+    store.put(names::IDENTITY, text.into()).await.unwrap();
+    let error = identify(&store, &owner("a"), &topic("t", None), None).await.unwrap_err();
+    assert!(matches!(error, LakeError::FormatVersion { found: 2, .. }), "{error}");
+}

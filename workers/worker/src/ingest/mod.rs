@@ -7,7 +7,7 @@
 //! 3. [`tenure`]: the threads and how they are joined; then `source`, [`core`], [`encoders`],
 //!    [`committer`], one for each.
 //! 4. The pure parts they decide with: [`hold`], [`idle`], [`caught_up`], [`state_history`],
-//!    `source::assignment`.
+//!    `source::{assignment, renewal}`.
 //!
 //! With `--until-caught-up` the last thing written to standard output is the final report, as one line
 //! of JSON.

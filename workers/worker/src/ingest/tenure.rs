@@ -34,7 +34,8 @@ use super::source::kafka::KafkaSource;
 use super::source::reader::{self, BATCH_BYTES, BATCH_MESSAGES, BATCHES, Channels, Command};
 use super::source::watcher::{Stored, Watcher};
 use super::state_history::StateHistory;
-use crate::kafka::TopicError;
+use crate::kafka::trouble::SettingsSnafu;
+use crate::kafka::{Credentials, TopicError};
 
 /// After a request to stop, an epoch that storage does not take is given up: it will be read again.
 const PATIENCE_AT_STOP: Duration = Duration::from_secs(10);
@@ -113,7 +114,7 @@ struct Senders {
 /// Reads, processes and commits until something ends it.
 pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result<Ended, TenureError> {
     let Restored { lake, chain, claim, is_first_start, tables, specs, ingest, registry } = restored;
-    let source = KafkaSource::new(&job.config.source.kafka, &job.config.owner).context(SourceSnafu)?;
+    let (credentials, source) = connect(job).context(SourceSnafu)?;
     let encoders = encoders(&specs)?;
     let (events, inbox) = mpsc::channel();
     let (commands, command_inbox) = mpsc::channel();
@@ -125,7 +126,7 @@ pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result
     }
     let senders = Senders { events, commands };
     let stored = Stored { positions: claim.partitions, is_first_start };
-    let reader = start_reader(job, source, stored, &senders, (command_inbox, recycled_inbox))?;
+    let reader = start_reader(job, (credentials, source), stored, &senders, (command_inbox, recycled_inbox))?;
     let resolver = registry.map(|client| {
         let runtime = tokio::runtime::Handle::current();
         let (events, status) = (senders.events.clone(), Arc::clone(&job.status));
@@ -160,10 +161,18 @@ pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result
     conclude(committed, end)
 }
 
+/// The consumer, and what it was made with.
+fn connect(job: &Job) -> Result<(Credentials, KafkaSource), TopicError> {
+    let kafka = &job.config.source.kafka;
+    let credentials = Credentials::read(&kafka.security).context(SettingsSnafu)?;
+    let source = KafkaSource::new(kafka, &job.config.owner, &credentials)?;
+    Ok((credentials, source))
+}
+
 /// Starts the watcher, which finds the partitions, and the reader.
 fn start_reader(
     job: &Job,
-    source: KafkaSource,
+    (credentials, source): (Credentials, KafkaSource),
     stored: Stored,
     senders: &Senders,
     (commands, recycled): (Receiver<Command>, Receiver<MessageBatch>),
@@ -171,6 +180,8 @@ fn start_reader(
     let (inspections, inspection_inbox) = mpsc::channel();
     let watcher = Watcher {
         kafka: job.config.source.kafka.clone(),
+        owner: job.config.owner.clone(),
+        credentials,
         cut: Cut { shards: job.config.shards, shard: job.shard },
         stored,
         status: Arc::clone(&job.status),
@@ -180,7 +191,7 @@ fn start_reader(
     spawn("watch", move || watcher.run(&inspection_inbox))?;
     let channels = Channels { commands, recycled, events: senders.events.clone(), inspections };
     let linger = LONGEST_LINGER.min(Duration::from_millis(job.config.commit.every_ms / 10));
-    spawn("read", move || reader::run(source, &channels, linger))
+    spawn("read", move || reader::run(Box::new(source), &channels, linger))
 }
 
 fn start_core(

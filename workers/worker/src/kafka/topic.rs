@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sluice_contract::config::Kafka;
 use snafu::ResultExt;
 
+use super::credentials::Credentials;
 use super::settings::client_settings;
 use super::trouble::{SettingsSnafu, TopicError};
 
@@ -61,10 +62,14 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Makes the client. It connects when it is first asked.
+    /// Makes the client, with what the files of its security hold now. It connects when it is first asked.
     pub fn new(kafka: &Kafka) -> Result<Self, TopicError> {
-        let client = client_settings(kafka)
-            .context(SettingsSnafu)?
+        Self::with(kafka, &Credentials::read(&kafka.security).context(SettingsSnafu)?)
+    }
+
+    /// Makes the client with these credentials. It connects when it is first asked.
+    pub fn with(kafka: &Kafka, credentials: &Credentials) -> Result<Self, TopicError> {
+        let client = client_settings(kafka, credentials)
             .create_with_context(Quiet::default())
             .map_err(|error| TopicError::Client { detail: error.to_string() })?;
         Ok(Self { client, name: kafka.topic.clone(), bootstrap: kafka.bootstrap_servers.clone() })

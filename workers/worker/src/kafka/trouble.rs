@@ -4,7 +4,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sluice_contract::report::Problem;
 use snafu::Snafu;
 
-use super::settings::SettingsError;
+use super::credentials::SettingsError;
 
 /// What went wrong with a topic.
 #[derive(Debug, Snafu)]

@@ -109,5 +109,8 @@ fn credentials_are_sent_as_basic_authentication() {
         let client = RegistryClient::new(&registry).expect("both files exist");
         let who = client.ask_for_body(&format!("{url}/whoami")).await.expect("an answer");
         assert_eq!(who.as_deref(), Some("Basic YWxhZGRpbjpvcGVuc2VzYW1l"));
+        path("password", "closesesame\n");
+        let who = client.ask_for_body(&format!("{url}/whoami")).await.expect("an answer");
+        assert_eq!(who.as_deref(), Some("Basic YWxhZGRpbjpjbG9zZXNlc2FtZQ=="), "the password has changed");
     });
 }

@@ -1,6 +1,7 @@
 //! [`KafkaSource`]: a statically assigned librdkafka consumer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
@@ -9,12 +10,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sluice_contract::config::{Kafka, Owner};
 use sluice_decode::{Message, MessageBatch};
-use snafu::ResultExt;
 
 use super::{ReadLimits, ReadOutcome, Source};
 use crate::kafka::topic::Quiet;
-use crate::kafka::trouble::SettingsSnafu;
-use crate::kafka::{TopicError, consumer_settings};
+use crate::kafka::{Credentials, TopicError, consumer_settings};
 
 /// A consumer of one topic whose partitions and positions are given, never negotiated.
 pub(crate) struct KafkaSource {
@@ -23,12 +22,17 @@ pub(crate) struct KafkaSource {
     assigned: BTreeSet<i32>,
 }
 
+impl fmt::Debug for KafkaSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("KafkaSource").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
 impl KafkaSource {
     /// Makes the client. It connects by itself, and again whenever it must.
-    pub(crate) fn new(kafka: &Kafka, owner: &Owner) -> Result<Self, TopicError> {
+    pub(crate) fn new(kafka: &Kafka, owner: &Owner, credentials: &Credentials) -> Result<Self, TopicError> {
         let group = format!("sluice-{}-{}", owner.namespace, owner.name);
-        let consumer = consumer_settings(kafka, &group)
-            .context(SettingsSnafu)?
+        let consumer = consumer_settings(kafka, credentials, &group)
             .create_with_context(Quiet::default())
             .map_err(|error| TopicError::Client { detail: error.to_string() })?;
         Ok(Self { consumer, topic: kafka.topic.clone(), assigned: BTreeSet::new() })

@@ -1,6 +1,7 @@
 //! Where messages come from: the seam, Kafka behind it, and the thread that reads.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use sluice_decode::MessageBatch;
@@ -8,6 +9,7 @@ use sluice_decode::MessageBatch;
 pub(crate) mod assignment;
 pub(crate) mod kafka;
 pub(crate) mod reader;
+pub(crate) mod renewal;
 pub(crate) mod watcher;
 
 /// How much one [`Source::read`] takes.
@@ -35,7 +37,7 @@ pub(crate) struct ReadOutcome {
 }
 
 /// Where messages come from. One thread drives it; positions are the caller's business.
-pub(crate) trait Source {
+pub(crate) trait Source: Debug + Send {
     /// Adds what there is to `batch`: those of one partition in offset order.
     fn read(&mut self, batch: &mut MessageBatch, limits: &ReadLimits) -> ReadOutcome;
 

@@ -3,9 +3,11 @@
 //! The batches circulate: the reader fills one, the core empties it and sends it back. As there are
 //! only [`BATCHES`] of them, a core that waits for storage stops the reader, and memory stays bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::thread;
 use std::time::Duration;
 
 use sluice_decode::MessageBatch;
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Resume(i32),
     /// See [`Source::acknowledge`].
     Acknowledge(BTreeMap<i32, i64>),
+    /// Goes on where the reader is, through another connection.
+    Reconnect(Box<dyn Source>),
     /// Ends the reader.
     End,
 }
@@ -56,12 +60,12 @@ pub(crate) struct Channels {
 }
 
 /// Reads until it is told to end, or nobody is left to read for.
-pub(crate) fn run(mut source: impl Source, channels: &Channels, linger: Duration) {
+pub(crate) fn run(source: Box<dyn Source>, channels: &Channels, linger: Duration) {
     let limits = ReadLimits { messages: BATCH_MESSAGES, bytes: BATCH_BYTES, linger, patience: PATIENCE };
-    let mut next = BTreeMap::new();
+    let mut reading = Reading { source, next: BTreeMap::new(), paused: BTreeSet::new() };
     let mut free: Option<MessageBatch> = None;
     loop {
-        if obey(&mut source, &channels.commands, &mut next).is_break() {
+        if reading.obey(&channels.commands).is_break() {
             return;
         }
         let mut messages = match free.take() {
@@ -72,9 +76,11 @@ pub(crate) fn run(mut source: impl Source, channels: &Channels, linger: Duration
                 Err(RecvTimeoutError::Disconnected) => return,
             },
         };
-        let outcome = source.read(&mut messages, &limits);
-        note_positions(&messages, &mut next);
-        if outcome.out_of_range && channels.inspections.send(Inspect { wanted: next.clone() }).is_err() {
+        let outcome = reading.source.read(&mut messages, &limits);
+        note_positions(&messages, &outcome.at_end, &mut reading.next);
+        if outcome.out_of_range
+            && channels.inspections.send(Inspect { wanted: reading.next.clone() }).is_err()
+        {
             return;
         }
         if messages.is_empty() && outcome.at_end.is_empty() {
@@ -89,28 +95,57 @@ pub(crate) fn run(mut source: impl Source, channels: &Channels, linger: Duration
     }
 }
 
-fn obey(
-    source: &mut impl Source,
-    commands: &Receiver<Command>,
-    next: &mut BTreeMap<i32, i64>,
-) -> ControlFlow<()> {
-    loop {
-        match commands.try_recv() {
-            Ok(Command::Assign(offsets)) => {
-                source.assign(&offsets);
-                next.extend(offsets);
+/// Where the reader is.
+struct Reading {
+    source: Box<dyn Source>,
+    /// The offset that comes next, for each partition.
+    next: BTreeMap<i32, i64>,
+    paused: BTreeSet<i32>,
+}
+
+impl Reading {
+    fn obey(&mut self, commands: &Receiver<Command>) -> ControlFlow<()> {
+        loop {
+            match commands.try_recv() {
+                Ok(Command::Assign(offsets)) => {
+                    self.source.assign(&offsets);
+                    self.next.extend(offsets);
+                }
+                Ok(Command::Pause(partition)) => {
+                    self.source.pause(partition);
+                    self.paused.insert(partition);
+                }
+                Ok(Command::Resume(partition)) => {
+                    self.source.resume(partition);
+                    self.paused.remove(&partition);
+                }
+                Ok(Command::Acknowledge(offsets)) => self.source.acknowledge(&offsets),
+                Ok(Command::Reconnect(source)) => self.reconnect(source),
+                Err(TryRecvError::Empty) => return ControlFlow::Continue(()),
+                Ok(Command::End) | Err(TryRecvError::Disconnected) => return ControlFlow::Break(()),
             }
-            Ok(Command::Pause(partition)) => source.pause(partition),
-            Ok(Command::Resume(partition)) => source.resume(partition),
-            Ok(Command::Acknowledge(offsets)) => source.acknowledge(&offsets),
-            Err(TryRecvError::Empty) => return ControlFlow::Continue(()),
-            Ok(Command::End) | Err(TryRecvError::Disconnected) => return ControlFlow::Break(()),
         }
+    }
+
+    /// What the former source has fetched and not handed out is fetched again by the new one.
+    fn reconnect(&mut self, source: Box<dyn Source>) {
+        let former = mem::replace(&mut self.source, source);
+        self.source.assign(&self.next);
+        for partition in &self.paused {
+            self.source.pause(*partition);
+        }
+        // A consumer whose broker does not answer takes its time to end. Without a thread, it ends here.
+        drop(thread::Builder::new().name("close".to_owned()).spawn(move || drop(former)));
     }
 }
 
-/// Moves each partition's position behind its last message of the batch.
-fn note_positions(messages: &MessageBatch, next: &mut BTreeMap<i32, i64>) {
+/// Moves each partition's position behind its last message of the batch, and behind what is no message but
+/// was read to the end.
+fn note_positions(
+    messages: &MessageBatch,
+    at_end: &BTreeMap<i32, Option<i64>>,
+    next: &mut BTreeMap<i32, i64>,
+) {
     let mut current: Option<(i32, i64)> = None;
     for message in messages.iter() {
         if let Some((partition, offset)) = current
@@ -123,6 +158,7 @@ fn note_positions(messages: &MessageBatch, next: &mut BTreeMap<i32, i64>) {
     if let Some((partition, offset)) = current {
         next.insert(partition, offset + 1);
     }
+    next.extend(at_end.iter().filter_map(|(partition, position)| Some((*partition, (*position)?))));
 }
 
 /// When the oldest message came into being. A timestamp from the future tells nothing.

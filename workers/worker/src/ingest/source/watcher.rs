@@ -1,19 +1,22 @@
-//! The watcher thread: finds the shard's partitions, follows their ends, and notices what is wrong with Kafka.
+//! The watcher thread: finds the shard's partitions, follows their ends, notices what is wrong with Kafka, and
+//! renews the connection when the files of its security have changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use sluice_contract::config::Kafka;
+use sluice_contract::config::{Kafka, Owner};
 use sluice_contract::cut::Cut;
 use sluice_contract::manifest::PartitionProgress;
 
 use super::assignment::{Known, StartingPoint, expired, starting_point};
+use super::kafka::KafkaSource;
 use super::reader::Command;
+use super::renewal::{Renewal, Step};
 use crate::backoff::Backoff;
 use crate::ingest::event::{Assignment, Event};
-use crate::kafka::{Topic, TopicError, Watermarks};
+use crate::kafka::{Credentials, Topic, TopicError, Watermarks};
 use crate::report::{Scope, Status};
 
 /// How often the ends of the partitions are looked at.
@@ -35,6 +38,10 @@ pub(crate) struct Inspect {
 pub(crate) struct Watcher {
     /// The topic.
     pub(crate) kafka: Kafka,
+    /// Whose consumer the reader's is.
+    pub(crate) owner: Owner,
+    /// What its clients use, the reader's too.
+    pub(crate) credentials: Credentials,
     /// Which partitions are the shard's.
     pub(crate) cut: Cut,
     /// What is known of them.
@@ -67,11 +74,15 @@ impl Watcher {
     /// Watches until nobody asks any more.
     pub(crate) fn run(self, inspections: &Receiver<Inspect>) {
         let mut backoff = Backoff::default();
+        let mut renewal = Renewal::new(self.credentials.clone());
         let mut topic: Option<Topic> = None;
         let mut rounds = Rounds { assigned: Vec::new(), listed_at: None };
         let mut question: Option<Inspect> = None;
         loop {
-            let pause = match self.round(&mut topic, &mut rounds, question.as_ref()) {
+            if matches!(self.renew(&mut renewal, &mut topic), Round::Unneeded) {
+                return;
+            }
+            let pause = match self.round(&mut topic, renewal.in_use(), (&mut rounds, question.as_ref())) {
                 Ok(Round::Done) => {
                     question = None;
                     backoff.reset();
@@ -84,7 +95,8 @@ impl Watcher {
                     backoff.pause()
                 }
             };
-            let until = Instant::now() + pause;
+            // Changed files are worth a second look soon, whatever is wrong now: they may mend it.
+            let until = Instant::now() + if renewal.wants_another_look() { pause.min(ROUND) } else { pause };
             while let Some(left) = until.checked_duration_since(Instant::now()) {
                 match inspections.recv_timeout(left) {
                     Ok(inspect) => question = Some(inspect),
@@ -95,14 +107,57 @@ impl Watcher {
         }
     }
 
+    /// Looks into the files of the connection's security. Until Kafka has accepted what is new in them, all
+    /// clients stay with what they have; then they change it, and go on where they are.
+    fn renew(&self, renewal: &mut Renewal, topic: &mut Option<Topic>) -> Round {
+        let credentials = match renewal.look(Credentials::read(&self.kafka.security), Instant::now()) {
+            Step::Stay => return Round::Done,
+            Step::Warn(error) => {
+                tracing::warn!(%error, "security files cannot be used: the connection stays as it is");
+                return Round::Done;
+            }
+            Step::Prove(credentials) => credentials,
+        };
+        match self.prove(&credentials) {
+            Ok((proved, source)) => {
+                let changed = renewal.adopt(credentials).join(", ");
+                tracing::info!(
+                    changed,
+                    "security files have changed: reconnecting to Kafka with the new ones"
+                );
+                *topic = Some(proved);
+                match self.commands.send(Command::Reconnect(Box::new(source))) {
+                    Ok(()) => Round::Done,
+                    Err(_) => Round::Unneeded,
+                }
+            }
+            Err(error) => {
+                if renewal.refuse(Instant::now()) {
+                    tracing::warn!(
+                        %error,
+                        "security files have changed, but Kafka does not accept the new ones yet: the connection stays as it is"
+                    );
+                }
+                Round::Done
+            }
+        }
+    }
+
+    /// A client that Kafka has answered with these credentials, and a consumer that uses them too.
+    fn prove(&self, credentials: &Credentials) -> Result<(Topic, KafkaSource), TopicError> {
+        let topic = Topic::with(&self.kafka, credentials)?;
+        topic.partitions(TIMEOUT)?;
+        Ok((topic, KafkaSource::new(&self.kafka, &self.owner, credentials)?))
+    }
+
     fn round(
         &self,
         topic: &mut Option<Topic>,
-        rounds: &mut Rounds,
-        question: Option<&Inspect>,
+        credentials: &Credentials,
+        (rounds, question): (&mut Rounds, Option<&Inspect>),
     ) -> Result<Round, TopicError> {
         if topic.is_none() {
-            *topic = Some(Topic::new(&self.kafka)?);
+            *topic = Some(Topic::with(&self.kafka, credentials)?);
         }
         let topic = topic.as_ref().expect("made above");
         if rounds.listed_at.is_none_or(|at| at.elapsed() >= LISTING) {
