@@ -134,13 +134,13 @@ fn another_connection_goes_on_behind_the_last_message_and_leaves_paused_what_was
     let (events, inbox) = mpsc::channel();
     let (inspections, _watcher) = mpsc::channel();
     let channels = Channels { commands, recycled, events, inspections };
+    let start = BTreeMap::from([(0, 5), (1, 9), (2, 3)]);
+    commands_sender.send(Command::Assign(start)).expect("the reader will live");
+    commands_sender.send(Command::Pause(1)).expect("the reader will live");
+    commands_sender.send(Command::Pause(2)).expect("the reader will live");
+    commands_sender.send(Command::Resume(2)).expect("the reader will live");
     let reader =
         thread::spawn(move || run(Scripted::boxed(old, assigned), &channels, Duration::from_millis(1)));
-    let start = BTreeMap::from([(0, 5), (1, 9), (2, 3)]);
-    commands_sender.send(Command::Assign(start)).expect("the reader lives");
-    commands_sender.send(Command::Pause(1)).expect("the reader lives");
-    commands_sender.send(Command::Pause(2)).expect("the reader lives");
-    commands_sender.send(Command::Resume(2)).expect("the reader lives");
     recycled_sender.send(MessageBatch::default()).expect("the reader lives");
     inbox.recv().expect("a batch of the old connection");
 
