@@ -93,15 +93,21 @@ class Trial:
             self._meet_faults()
             self._compare()
         except BaseException as failure:
-            with contextlib.suppress(OSError):  # for whoever looks into it
-                self.place.copy(self.folder / "lake-at-failure")
             self.outcome.failure = f"FAILED: {str(failure).splitlines()[0] if str(failure) else failure!r}"
+            self._keep_lake()
             raise
         finally:
             self.place.close()
             self.outcome.seconds = time.monotonic() - started
             self._note(str(self.outcome))
         return self.outcome
+
+    def _keep_lake(self):
+        """For whoever looks into a failure, which must be told though the copy may fail too."""
+        try:
+            self.place.copy(self.folder / "lake-at-failure")
+        except Exception:
+            self._note(f"the lake could not be copied: {traceback.format_exc()}")
 
     def _meet_faults(self):
         producer = self.tools.generate(self.topic, *self._traffic())
