@@ -46,10 +46,12 @@ def _duplicates_of_bronze(bronze: list) -> list:
     return run_pipeline(map(message, in_order), lambda fields: fields).duplicates
 
 
-def assert_nothing_lost_or_doubled(topic, lake):
+def assert_nothing_lost_or_doubled(topic, *filled):
     messages = topic.read_all()
-    _assert_accounts(lake, messages)
-    lakes.assert_lake(lake, run_pipeline(messages, decode_json))
+    expected = run_pipeline(messages, decode_json)
+    for lake in filled:
+        _assert_accounts(lake, messages)
+        lakes.assert_lake(lake, expected)
 
 
 def newest_version(lake) -> int:

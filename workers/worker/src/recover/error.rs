@@ -40,7 +40,8 @@ pub enum RecoverError {
     },
     /// The lake was filled from another topic.
     #[snafu(display(
-        "failed to recover: table '{table}' has rows of the topic '{found}', whose offsets mean nothing in          source.kafka.topic '{topic}'; point storage.uri at the right lake, or read another topic into a lake of its own"
+        "failed to recover: table '{table}' has rows of the topic '{found}', whose offsets mean nothing \
+         in source.kafka.topic '{topic}'; point storage.uri at the right lake, or read another topic into a lake of its own"
     ))]
     AnotherTopic {
         /// The table.
