@@ -182,7 +182,7 @@ async fn recover(config: &WorkerConfig, lake: &Lake, survey: &Survey) -> Result<
     let following = next(config, newest, registry.as_ref(), deployment_revision).await?;
     let generation = Numbered { number: survey.next_generation, ..following };
     // All that can be refused is refused before anything is written.
-    let mut tables = specs(&*Box::new(compile_for(config, &generation.generation, [0; 16])?)).to_vec();
+    let mut tables = specs(&compile_for(config, &generation.generation, [0; 16])?).to_vec();
     lake.check_tables(&tables).await.context(LakeSnafu)?;
     tables.push(replayed_spec());
 
