@@ -57,7 +57,7 @@ pub use arguments::IngestArguments;
 
 use generations::Entry;
 use restore::{RestoreError, Start};
-use standby::{Held, Patience, Waited};
+use standby::{Held, Waited};
 use tenure::Ended;
 
 /// A tenure that lasted this long was a success: the next failure is waited for from the start.
@@ -209,10 +209,9 @@ async fn serve_tenures(job: &Job) -> Result<(), IngestError> {
     let mut backoff = Backoff::default();
     let mut writer = job.writer.clone();
     let mut entry = Entry::Starting;
-    let mut patience = Patience::default();
     loop {
         let started = Instant::now();
-        let (scope, problem, is_transient) = match attempt(job, &mut writer, entry, &mut patience).await {
+        let (scope, problem, is_transient) = match attempt(job, &mut writer, entry).await {
             Next::End(outcome) => return outcome,
             Next::Again(next) => {
                 entry = next;
@@ -235,14 +234,14 @@ async fn serve_tenures(job: &Job) -> Result<(), IngestError> {
 }
 
 /// Claims and restores, and then does the work until something ends it.
-async fn attempt(job: &Job, writer: &mut Writer, entry: Entry, patience: &mut Patience) -> Next {
+async fn attempt(job: &Job, writer: &mut Writer, entry: Entry) -> Next {
     let outcome = tokio::select! {
         outcome = restore::start(job, writer, entry) => outcome,
         () = job.stop.requested() => return Next::End(Ok(())),
     };
     let restored = match outcome {
         Ok(Start::Ready(restored)) => restored,
-        Ok(Start::Held { lake, held }) => return stand_by(job, &lake, &held, (writer, patience)).await,
+        Ok(Start::Held { lake, held }) => return stand_by(job, &lake, &held, writer).await,
         Ok(Start::Ended) => return Next::Again(Entry::Returning),
         Err(error @ RestoreError::Unusable { .. }) => return Next::End(Err(unusable(error))),
         Err(error) => {
@@ -266,7 +265,7 @@ async fn attempt(job: &Job, writer: &mut Writer, entry: Entry, patience: &mut Pa
         Ok(Ended::Unreachable(problems)) => Next::End(CannotCatchUpSnafu { problems }.fail()),
         Ok(Ended::Lost { by }) => {
             tracing::warn!(%chain, by = by.id, "another process has the chain");
-            stand_by(job, &lake, &Held::Chain(chain), (writer, patience)).await
+            stand_by(job, &lake, &Held::Chain(chain), writer).await
         }
         Err(error) => Next::Retry { scope: Scope::Storage, problem: error.problem(), is_transient: true },
     }
@@ -274,15 +273,10 @@ async fn attempt(job: &Job, writer: &mut Writer, entry: Entry, patience: &mut Pa
 
 /// Waits until there is something to claim. Who takes over for a silent holder writes with its deployment
 /// revision.
-async fn stand_by(
-    job: &Job,
-    lake: &Lake,
-    held: &Held,
-    (writer, patience): (&mut Writer, &mut Patience),
-) -> Next {
+async fn stand_by(job: &Job, lake: &Lake, held: &Held, writer: &mut Writer) -> Next {
     tracing::warn!(?held, "others own what this process wants, standing by");
     job.status.enter(Phase::Standby);
-    let entry = match standby::wait(job, lake, held, patience).await {
+    let entry = match standby::wait(job, lake, held).await {
         Waited::MayClaim { deployment_revision } => {
             writer.deployment_revision = deployment_revision;
             Entry::Starting

@@ -15,27 +15,6 @@ use crate::report::Scope;
 const LOOK: Duration = Duration::from_secs(2);
 /// A holder that has given no sign of life for so long has gone. An idle one gives one each 10 s.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Nobody waits longer for a silent one.
-const LONGEST_SILENCE: Duration = Duration::from_mins(16);
-
-/// How long a holder may be silent before this process takes it for gone.
-///
-/// Who restores much from slow storage is silent too. Two such processes would take over from each other
-/// for ever, so the wait is twice as long after each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Patience(Duration);
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self(SILENCE)
-    }
-}
-
-impl Patience {
-    fn grow(&mut self) {
-        self.0 = (self.0 * 2).min(LONGEST_SILENCE);
-    }
-}
 
 /// What is in other hands.
 #[derive(Clone, Debug)]
@@ -62,8 +41,8 @@ pub(crate) enum Waited {
 }
 
 /// Waits until what is held may be claimed, or is no more.
-pub(crate) async fn wait(job: &Job, lake: &Lake, held: &Held, patience: &mut Patience) -> Waited {
-    let mut watch = Watch { epochs: None, silent_since: Instant::now(), patience };
+pub(crate) async fn wait(job: &Job, lake: &Lake, held: &Held) -> Waited {
+    let mut watch = Watch { epochs: None, silent_since: Instant::now() };
     loop {
         match look(lake, held).await {
             Ok(Some(pulse)) => {
@@ -126,13 +105,12 @@ async fn look(lake: &Lake, held: &Held) -> Result<Option<Pulse>, LakeError> {
 }
 
 /// What was seen of the holders. By our own clock alone: it has no part in what clocks elsewhere say.
-struct Watch<'a> {
+struct Watch {
     epochs: Option<Vec<Option<u64>>>,
     silent_since: Instant,
-    patience: &'a mut Patience,
 }
 
-impl Watch<'_> {
+impl Watch {
     /// The deployment revision to claim with, once that is allowed.
     fn may_claim(&mut self, pulse: &Pulse, ours: u64, now: Instant) -> Option<u64> {
         let Pulse { deployment_revision: theirs, epochs } = pulse;
@@ -143,11 +121,7 @@ impl Watch<'_> {
             self.epochs = Some(epochs.clone());
             self.silent_since = now;
         }
-        let has_gone = now.duration_since(self.silent_since) >= self.patience.0;
-        if has_gone {
-            self.patience.grow();
-        }
-        has_gone.then_some(*theirs)
+        (now.duration_since(self.silent_since) >= SILENCE).then_some(*theirs)
     }
 }
 
@@ -161,24 +135,21 @@ mod tests {
         Pulse { deployment_revision, epochs: vec![Some(3), Some(epoch)] }
     }
 
-    fn watch(start: Instant, patience: &mut Patience) -> Watch<'_> {
-        Watch { epochs: None, silent_since: start, patience }
+    fn watch(start: Instant) -> Watch {
+        Watch { epochs: None, silent_since: start }
     }
 
     #[test]
     fn a_newer_deployment_claims_at_once_and_an_equal_one_does_not() {
         let start = Instant::now();
-        let mut patience = Patience::default();
-        assert_eq!(watch(start, &mut patience).may_claim(&pulse(3, 8), 4, start), Some(4));
-        assert_eq!(watch(start, &mut patience).may_claim(&pulse(4, 8), 4, start), None);
-        assert_eq!(patience, Patience::default(), "nobody was silent");
+        assert_eq!(watch(start).may_claim(&pulse(3, 8), 4, start), Some(4));
+        assert_eq!(watch(start).may_claim(&pulse(4, 8), 4, start), None);
     }
 
     #[test]
     fn holders_that_are_silent_for_thirty_seconds_of_our_clock_have_gone() {
         let start = Instant::now();
-        let mut patience = Patience::default();
-        let mut watch = watch(start, &mut patience);
+        let mut watch = watch(start);
         assert_eq!(watch.may_claim(&pulse(4, 8), 4, start), None, "whatever age its storage tells");
         assert_eq!(watch.may_claim(&pulse(4, 8), 4, start + 29 * SECOND), None);
         assert_eq!(watch.may_claim(&pulse(4, 8), 4, start + 30 * SECOND), Some(4));
@@ -187,8 +158,7 @@ mod tests {
     #[test]
     fn every_new_epoch_of_any_of_them_is_a_sign_of_life() {
         let start = Instant::now();
-        let mut patience = Patience::default();
-        let mut watch = watch(start, &mut patience);
+        let mut watch = watch(start);
         for look in 0..20 {
             assert_eq!(watch.may_claim(&pulse(4, look), 4, start + 10 * SECOND * look as u32), None);
         }
@@ -197,22 +167,8 @@ mod tests {
     #[test]
     fn who_takes_over_for_a_newer_silent_deployment_claims_with_its_revision() {
         let start = Instant::now();
-        let mut patience = Patience::default();
-        let mut watch = watch(start, &mut patience);
+        let mut watch = watch(start);
         assert_eq!(watch.may_claim(&pulse(7, 8), 4, start), None);
         assert_eq!(watch.may_claim(&pulse(7, 8), 4, start + 30 * SECOND), Some(7));
-    }
-
-    #[test]
-    fn slow_starters_do_not_take_over_from_each_other_for_ever() {
-        let start = Instant::now();
-        let mut patience = Patience::default();
-        // Each holder restores for ten minutes before its first sign of life.
-        let takeovers = (0..20).filter(|_| {
-            let mut watch = watch(start, &mut patience);
-            assert_eq!(watch.may_claim(&pulse(4, 8), 4, start), None);
-            watch.may_claim(&pulse(4, 8), 4, start + 600 * SECOND).is_some()
-        });
-        assert_eq!(takeovers.count(), 5, "after 30, 60, 120, 240 and 480 s");
     }
 }
