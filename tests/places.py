@@ -76,7 +76,7 @@ class InBucket:
     """A lake in a bucket."""
 
     name = "bucket"
-    commit = {"everyMs": 1000, "maxBytes": 64 * 2**20}
+    commit = {"everyMs": 2000, "maxBytes": 64 * 2**20}
     troubles = ("failing bucket", "bucket that works and says it failed", "slow bucket")
     wrapper = ()
 

@@ -132,6 +132,19 @@ impl Lake {
         chain::sign_of_life(&self.store, chain).await
     }
 
+    /// Lets others see that a process is about to go on with a chain, whose start takes long.
+    pub async fn give_sign_of_start(&self, chain: &ChainId) -> Result<(), LakeError> {
+        let sign = Uuid::new_v4().to_string();
+        self.store.put(&names::starting(chain), sign.into()).await
+    }
+
+    /// The last sign that a process is about to go on with a chain: one that changes between two looks proves
+    /// life. `None` where no start took long.
+    pub async fn sign_of_start(&self, chain: &ChainId) -> Result<Option<String>, LakeError> {
+        let sign = self.store.read_if_exists(&names::starting(chain)).await?;
+        Ok(sign.map(|text| String::from_utf8_lossy(&text).into_owned()))
+    }
+
     /// Opens a table; creates it if it is absent, and adds missing nullable columns at its end.
     pub async fn open_table(&self, spec: &TableSpec) -> Result<Table, LakeError> {
         Table::open(&self.store, spec).await

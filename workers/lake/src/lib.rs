@@ -8,6 +8,7 @@
 //! _sluice/<job>/<generation>/generation.json          how the job is cut into shards
 //! _sluice/<job>/<generation>/<shard>/<epoch>.json     the chain: one manifest for each epoch
 //! _sluice/<job>/<generation>/<shard>/_newest          a hint where the chain ends; may be stale
+//! _sluice/<job>/<generation>/<shard>/_starting        another text each 10 s of a long start
 //! _sluice/<job>/state/<generation>/<shard>/...        state files that manifests point to
 //! _sluice/replay/0/0/<epoch>.json                     the chain of replays: refused messages taken up again
 //! _sluice/aside/...                                   files that a recovery could not read

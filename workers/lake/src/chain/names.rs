@@ -11,6 +11,9 @@ pub(crate) const IDENTITY: &str = "_sluice/lake.json";
 /// The name of the hint beside a chain's manifests.
 const HINT: &str = "_newest";
 
+/// The name of the sign beside a chain's manifests that somebody is about to go on with it.
+const STARTING: &str = "_starting";
+
 /// The directory of a job.
 pub(crate) fn job(job: &str) -> String {
     format!("_sluice/{job}")
@@ -46,6 +49,11 @@ pub(crate) fn epoch_of(file_name: &str) -> Option<u64> {
 /// The hint where a chain ends.
 pub(crate) fn hint(chain: &ChainId) -> String {
     format!("_sluice/{chain}/{HINT}")
+}
+
+/// The sign that a process is about to go on with a chain.
+pub(crate) fn starting(chain: &ChainId) -> String {
+    format!("_sluice/{chain}/{STARTING}")
 }
 
 /// A new state file. `unique` keeps a writer that was fenced off from overwriting its successor's.

@@ -1,6 +1,7 @@
 //! The start of a tenure: opens the lake, claims the chain, and only then restores what it left.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub(crate) const JOB: &str = "ingest";
 
 /// The tables that the job fills.
 pub(crate) const TABLES: [&str; 3] = ["bronze", "silver", "quarantine"];
+
+/// How often a start that takes long gives a sign of life.
+const SIGN_EVERY: Duration = Duration::from_secs(10);
 
 /// How long Kafka may take to tell the topic's id.
 const TOPIC_TIMEOUT: Duration = Duration::from_secs(5);
@@ -169,6 +173,37 @@ pub(crate) async fn start(job: &Job, writer: &Writer, entry: Entry) -> Result<St
         Settled::Superseded { by } => return Ok(Start::Held { lake, held: Held::Job(by) }),
     };
     let chain = ChainId { job: JOB.to_owned(), generation: generation.number, shard: job.shard };
+    let signs = give_signs(lake.clone(), chain.clone());
+    let taken = take_over(job, writer, Found { lake, chain, ingest, registry });
+    tokio::select! {
+        outcome = taken => outcome,
+        never = signs => match never {},
+    }
+}
+
+/// Lets those who stand by know that somebody is about to go on with a chain: much state, or slow storage, may
+/// take longer than they wait for a silent one.
+async fn give_signs(lake: Lake, chain: ChainId) -> Infallible {
+    loop {
+        tokio::time::sleep(SIGN_EVERY).await;
+        if let Err(error) = lake.give_sign_of_start(&chain).await {
+            tracing::debug!(%chain, %error, "failed to give a sign of the start");
+        }
+    }
+}
+
+/// What a start has found before it claims.
+struct Found {
+    lake: Lake,
+    chain: ChainId,
+    ingest: Box<Ingest>,
+    registry: Option<RegistryClient>,
+}
+
+/// Claims a chain, and restores what it says.
+async fn take_over(job: &Job, writer: &Writer, found: Found) -> Result<Start, RestoreError> {
+    let config = &job.config;
+    let Found { lake, chain, ingest, registry } = found;
     let specs = specs(&ingest);
     let inherited = inherit(config, &lake, &chain, writer, &specs);
     let Inherited { beginning, is_first_start } = job.status.timed(Step::Inherit, inherited).await?;

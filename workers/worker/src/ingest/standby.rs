@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use sluice_contract::manifest::ChainId;
-use sluice_lake::{Lake, LakeError, Numbered};
+use sluice_lake::{Lake, LakeError, Numbered, SignOfLife};
 
 use super::Job;
 use super::committer::storage_problem;
@@ -13,7 +13,8 @@ use crate::report::Scope;
 
 /// How often those who own it are looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// A holder that has given no sign of life for so long has gone. An idle one gives one each 10 s.
+/// A holder that has given no sign of life for so long has gone. An idle one gives one each 10 s, and so does
+/// one that starts.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// What is in other hands.
@@ -42,7 +43,7 @@ pub(crate) enum Waited {
 
 /// Waits until what is held may be claimed, or is no more.
 pub(crate) async fn wait(job: &Job, lake: &Lake, held: &Held) -> Waited {
-    let mut watch = Watch { epochs: None, silent_since: Instant::now() };
+    let mut watch = Watch { signs: None, silent_since: Instant::now() };
     loop {
         match look(lake, held).await {
             Ok(Some(pulse)) => {
@@ -71,54 +72,67 @@ pub(crate) async fn wait(job: &Job, lake: &Lake, held: &Held) -> Waited {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pulse {
     deployment_revision: u64,
-    /// The newest epoch of each chain; `None` for one that has not begun.
-    epochs: Vec<Option<u64>>,
+    /// Of each chain.
+    signs: Vec<Signs>,
+}
+
+/// What changes while somebody holds a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Signs {
+    /// The newest epoch; `None` for a chain that has not begun.
+    epoch: Option<u64>,
+    /// What a process writes that takes long to start.
+    start: Option<String>,
 }
 
 /// Looks at the holders; `None` if what they held has ended.
 async fn look(lake: &Lake, held: &Held) -> Result<Option<Pulse>, LakeError> {
     match held {
-        Held::Chain(chain) => Ok(match lake.sign_of_life(chain).await? {
-            Some(sign) if sign.is_seal => None,
-            Some(sign) => {
-                let deployment_revision = sign.writer.deployment_revision;
-                Some(Pulse { deployment_revision, epochs: vec![Some(sign.epoch)] })
-            }
-            None => Some(Pulse { deployment_revision: 0, epochs: vec![None] }),
-        }),
+        Held::Chain(chain) => {
+            let (last, signs) = signs(lake, chain).await?;
+            let is_over = last.as_ref().is_some_and(|last| last.is_seal);
+            let deployment_revision = last.map_or(0, |last| last.writer.deployment_revision);
+            Ok((!is_over).then_some(Pulse { deployment_revision, signs: vec![signs] }))
+        }
         Held::Job(Numbered { number, generation }) => {
             if lake.generation(JOB).await?.is_none_or(|newest| newest.number != *number) {
                 return Ok(None);
             }
             let chains = (0..generation.shards).map(|shard| async move {
                 let chain = ChainId { job: JOB.to_owned(), generation: *number, shard };
-                lake.sign_of_life(&chain).await
+                signs(lake, &chain).await
             });
-            let signs = try_join_all(chains).await?;
-            let revisions = signs.iter().flatten().map(|sign| sign.writer.deployment_revision);
-            Ok(Some(Pulse {
-                deployment_revision: revisions.max().unwrap_or_default().max(generation.deployment_revision),
-                epochs: signs.iter().map(|sign| sign.as_ref().map(|sign| sign.epoch)).collect(),
-            }))
+            let (last, signs): (Vec<_>, Vec<_>) = try_join_all(chains).await?.into_iter().unzip();
+            let revisions = last.iter().flatten().map(|last| last.writer.deployment_revision);
+            let deployment_revision = revisions.max().unwrap_or_default().max(generation.deployment_revision);
+            Ok(Some(Pulse { deployment_revision, signs }))
         }
     }
 }
 
+/// Who wrote a chain last, and all that tells that somebody holds it.
+async fn signs(lake: &Lake, chain: &ChainId) -> Result<(Option<SignOfLife>, Signs), LakeError> {
+    let last = lake.sign_of_life(chain).await?;
+    let start = lake.sign_of_start(chain).await?;
+    let epoch = last.as_ref().map(|last| last.epoch);
+    Ok((last, Signs { epoch, start }))
+}
+
 /// What was seen of the holders. By our own clock alone: it has no part in what clocks elsewhere say.
 struct Watch {
-    epochs: Option<Vec<Option<u64>>>,
+    signs: Option<Vec<Signs>>,
     silent_since: Instant,
 }
 
 impl Watch {
     /// The deployment revision to claim with, once that is allowed.
     fn may_claim(&mut self, pulse: &Pulse, ours: u64, now: Instant) -> Option<u64> {
-        let Pulse { deployment_revision: theirs, epochs } = pulse;
+        let Pulse { deployment_revision: theirs, signs } = pulse;
         if ours > *theirs {
             return Some(ours);
         }
-        if self.epochs.as_ref() != Some(epochs) {
-            self.epochs = Some(epochs.clone());
+        if self.signs.as_ref() != Some(signs) {
+            self.signs = Some(signs.clone());
             self.silent_since = now;
         }
         (now.duration_since(self.silent_since) >= SILENCE).then_some(*theirs)
@@ -132,11 +146,12 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn pulse(deployment_revision: u64, epoch: u64) -> Pulse {
-        Pulse { deployment_revision, epochs: vec![Some(3), Some(epoch)] }
+        let signs = |epoch| Signs { epoch: Some(epoch), start: None };
+        Pulse { deployment_revision, signs: vec![signs(3), signs(epoch)] }
     }
 
     fn watch(start: Instant) -> Watch {
-        Watch { epochs: None, silent_since: start }
+        Watch { signs: None, silent_since: start }
     }
 
     #[test]
@@ -162,6 +177,21 @@ mod tests {
         for look in 0..20 {
             assert_eq!(watch.may_claim(&pulse(4, look), 4, start + 10 * SECOND * look as u32), None);
         }
+    }
+
+    #[test]
+    fn a_process_that_takes_long_to_start_holds_a_chain_without_an_epoch() {
+        let start = Instant::now();
+        let mut watch = watch(start);
+        let starting = |sign: u32| {
+            let signs = Signs { epoch: None, start: (sign > 0).then(|| sign.to_string()) };
+            Pulse { deployment_revision: 4, signs: vec![signs] }
+        };
+        for look in 0..20 {
+            assert_eq!(watch.may_claim(&starting(look), 4, start + 10 * SECOND * look), None);
+        }
+        assert_eq!(watch.may_claim(&starting(19), 4, start + 190 * SECOND), None);
+        assert_eq!(watch.may_claim(&starting(19), 4, start + 220 * SECOND), Some(4), "it has died");
     }
 
     #[test]
