@@ -41,6 +41,7 @@ mod epoch;
 mod expression;
 #[cfg(test)]
 mod fixture;
+pub mod gold;
 mod ingest;
 #[cfg(test)]
 mod laws;
