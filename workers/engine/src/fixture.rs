@@ -7,8 +7,8 @@ use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_yaml::Value;
 use sluice_contract::config::{
-    Bronze, Column, Commit, Deduplicate, EventTime, Format, GoldTable, Kafka, Owner, Security, Silver, Source,
-    StartFrom, Storage, WorkerConfig,
+    Bronze, Column, Commit, Deduplicate, EventTime, Format, GoldTable, Kafka, Owner, Security, Silver,
+    Source, StartFrom, Storage, WorkerConfig,
 };
 use sluice_decode::{Message, MessageBatch, RowSchema};
 
@@ -66,7 +66,6 @@ pub(crate) fn configuration() -> WorkerConfig {
 }
 
 /// The example's configuration with its windowed tables.
-#[allow(dead_code, reason = "not every program that includes this file has windows")]
 pub(crate) fn configuration_with_gold() -> WorkerConfig {
     let tables = MANIFEST["spec"]["gold"].as_sequence().expect("the example has gold tables");
     WorkerConfig { gold: tables.iter().map(gold_table).collect(), ..configuration() }

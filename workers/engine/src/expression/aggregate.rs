@@ -207,7 +207,9 @@ impl Compiler {
         };
         let compile = |part: &Expr| self.compile_parsed(&part.to_string(), part.clone(), scope.silver);
         let arguments = coerced.params.args.iter().map(compile).collect::<Result<Vec<_>, _>>()?;
-        let filter = coerced.params.filter.as_deref().map(compile).transpose()?.map(condition).transpose()?;
+        // The one that was written: a coerced condition is a cast of whatever it was.
+        let filter =
+            function.params.filter.as_deref().map(compile).transpose()?.map(condition).transpose()?;
         if coerced.params.distinct {
             let argument = distinct_argument(coerced.func.name(), arguments)?;
             let computation = Computation::Distinct;
@@ -230,7 +232,9 @@ fn check_order(function: &AggregateFunction) -> Result<(), Problem> {
     let name = function.func.name();
     if ORDERED.contains(&name) || !function.params.order_by.is_empty() {
         return Err(Problem::new(
-            format!("`{name}` depends on the order of the rows, which rows of several partitions do not have"),
+            format!(
+                "`{name}` depends on the order of the rows, which rows of several partitions do not have"
+            ),
             USABLE,
         ));
     }

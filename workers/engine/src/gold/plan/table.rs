@@ -5,7 +5,9 @@ use sluice_contract::config;
 
 use super::{Aggregate, DistinctCount, GoldPlan, GoldTable, MergedColumn};
 use crate::deduplication::can_identify;
-use crate::expression::{Call, Compiler, Computation, Expression, Measure, MeasureScope, Problem, Scope, storable};
+use crate::expression::{
+    Call, Compiler, Computation, Expression, Measure, MeasureScope, Problem, Scope, storable,
+};
 use crate::gold::windows::Windows;
 use crate::plan::{Problems, names};
 use crate::tables::{self, nullable};
@@ -74,7 +76,8 @@ pub(super) fn check_table_name(
         let message = format!("`{name}` contains {character:?}, which the folder of a table cannot have");
         problems.add(field, message, "use letters, digits, underscores and hyphens");
     } else if let Some(other) = earlier.iter().find(|other| other.name.eq_ignore_ascii_case(name)) {
-        let message = format!("`{name}` and an earlier table `{}` have the same name (case aside)", other.name);
+        let message =
+            format!("`{name}` and an earlier table `{}` have the same name (case aside)", other.name);
         problems.add(field, message, "rename or remove one of them");
     }
 }
@@ -89,7 +92,9 @@ fn windows(table: &config::GoldTable, path: &str, problems: &mut Problems) -> Op
     } else if slide_ms == 0 {
         problems.add(slide, "it is zero", FIX);
     } else if slide_ms > size_ms {
-        let message = format!("{slide_ms} ms is longer than the window, {size_ms} ms: rows between windows would be lost");
+        let message = format!(
+            "{slide_ms} ms is longer than the window, {size_ms} ms: rows between windows would be lost"
+        );
         problems.add(slide, message, FIX);
     } else if !size_ms.is_multiple_of(slide_ms) {
         problems.add(slide, format!("{slide_ms} ms does not divide the window, {size_ms} ms"), FIX);
@@ -171,7 +176,8 @@ impl Measures {
         let mut compiled = Vec::new();
         for (index, measure) in table.measures.iter().enumerate() {
             let path = format!("{path}.measures[{index}]");
-            let earlier = table.group_by.iter().chain(table.measures[..index].iter().map(|measure| &measure.name));
+            let earlier =
+                table.group_by.iter().chain(table.measures[..index].iter().map(|measure| &measure.name));
             let earlier = ADDED.into_iter().chain(earlier.map(String::as_str));
             names::check_column(&measure.name, earlier, &format!("{path}.name"), problems);
             match one(measure, compiler, &mut scope) {
@@ -197,8 +203,7 @@ impl Measures {
         let fields = fields.collect();
         let slots = compiled.iter().map(|(slot, ..)| *slot).collect();
         let calls = scope.calls().map(|(call, slot)| (slot, Planned::Call(call.clone())));
-        let measures =
-            compiled.into_iter().map(|(slot, _, expression)| (slot, Planned::Measure(expression)));
+        let measures = compiled.into_iter().map(|(slot, _, expression)| (slot, Planned::Measure(expression)));
         let mut columns: Vec<(usize, Planned)> = calls.chain(measures).collect();
         columns.sort_by_key(|(slot, _)| *slot);
         Self { fields, slots, columns: columns.into_iter().map(|(_, column)| column).collect() }

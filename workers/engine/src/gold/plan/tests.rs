@@ -30,8 +30,7 @@ fn measure_problem(expr: &str) -> String {
 
 /// The type of a measure of the merchant table.
 fn measure_type(expr: &str) -> DataType {
-    let compiled =
-        compile(|configuration| configuration.gold[1].measures.push(column("extra", Some(expr))));
+    let compiled = compile(|configuration| configuration.gold[1].measures.push(column("extra", Some(expr))));
     let plan = compiled.unwrap_or_else(|problems| panic!("{expr}: {problems:?}"));
     let schema = &plan.gold.tables[1].table.schema;
     schema.field_with_name("extra").expect("the table has the measure").data_type().clone()
@@ -144,7 +143,10 @@ fn aggregates_of_many_kinds_are_usable() {
     assert_eq!(measure_type("median(amount)"), DataType::Float64);
     assert_eq!(measure_type("count(country)"), DataType::Int64);
     assert_eq!(measure_type("count(DISTINCT upper(country)) FILTER (WHERE amount > 5)"), DataType::Int64);
-    assert_eq!(measure_type("CASE WHEN payment_method = 'crypto' THEN sum(amount) ELSE 0 END"), DataType::Float64);
+    assert_eq!(
+        measure_type("CASE WHEN payment_method = 'crypto' THEN sum(amount) ELSE 0 END"),
+        DataType::Float64
+    );
     assert_eq!(measure_type("total_transactions > 3 AND NOT bool_or(is_fraud)"), DataType::Boolean);
 }
 
@@ -188,9 +190,17 @@ fn an_unknown_column_comes_with_the_near_ones() {
         "gold[1].measures[13].expr: there is no column `amout` (an expression sees the columns before it): \
          write `amount` (names are case-sensitive)"
     );
-    assert!(measure_problem("100.0 * fraud_cont").ends_with("write `fraud_count` (names are case-sensitive)"));
-    assert!(measure_problem("count(*) FILTER (WHERE payment_method = \"crypto\")").contains("single quotes: 'crypto'"));
-    assert!(measure_problem("sum(event_time)").contains("there is no column `event_time`"), "silver is all there is");
+    assert!(
+        measure_problem("100.0 * fraud_cont").ends_with("write `fraud_count` (names are case-sensitive)")
+    );
+    assert!(
+        measure_problem("count(*) FILTER (WHERE payment_method = \"crypto\")")
+            .contains("single quotes: 'crypto'")
+    );
+    assert!(
+        measure_problem("sum(event_time)").contains("there is no column `event_time`"),
+        "silver is all there is"
+    );
 }
 
 #[test]
@@ -230,7 +240,10 @@ fn an_aggregate_within_an_aggregate_is_refused() {
          measure of the inner aggregate and write an expression over it"
     );
     let found = measure_problem("max(fraud_count)");
-    assert!(found.contains("`max` aggregates the measure `fraud_count`: aggregate columns of silver"), "{found}");
+    assert!(
+        found.contains("`max` aggregates the measure `fraud_count`: aggregate columns of silver"),
+        "{found}"
+    );
     let found = measure_problem("count(*) FILTER (WHERE fraud_count > 1)");
     assert!(found.contains("`count` aggregates the measure `fraud_count`"), "{found}");
 }
@@ -280,7 +293,9 @@ fn aggregates_whose_partial_results_do_not_merge_are_refused() {
 
 #[test]
 fn clocks_other_rows_and_unknown_functions_are_refused() {
-    assert!(measure_problem("count(*) FILTER (WHERE timestamp_parsed < now())").contains("depends on the clock"));
+    assert!(
+        measure_problem("count(*) FILTER (WHERE timestamp_parsed < now())").contains("depends on the clock")
+    );
     assert!(measure_problem("sum(random())").contains("another value each time"));
     assert!(measure_problem("row_number() OVER ()").contains("is a window function"));
     assert!(measure_problem("(SELECT 1)").contains("it contains a subquery"));
@@ -315,7 +330,9 @@ fn the_slide_must_divide_the_size() {
     };
     assert_eq!(
         slide(900_000, 420_000),
-        ["gold[1].window.slide: 420000 ms does not divide the window, 900000 ms: choose a slide that divides the size, such as 5m for 15m"]
+        [
+            "gold[1].window.slide: 420000 ms does not divide the window, 900000 ms: choose a slide that divides the size, such as 5m for 15m"
+        ]
     );
     assert!(slide(1_000, 2_000)[0].contains("rows between windows would be lost"));
     assert!(slide(1_000, 0)[0].starts_with("gold[1].window.slide: it is zero"));
@@ -339,7 +356,9 @@ fn names_must_not_collide() {
     });
     let of = |index: usize, text: &str| format!("gold[0].measures[{}].name: {text}", 10 + index);
     let collides = |name: &str, other: &str| {
-        format!("`{name}` and an earlier column `{other}` have the same name (case aside): rename or remove one of them")
+        format!(
+            "`{name}` and an earlier column `{other}` have the same name (case aside): rename or remove one of them"
+        )
     };
     assert_eq!(
         found,
@@ -352,7 +371,10 @@ fn names_must_not_collide() {
             of(5, &collides("updated_at", "updated_at")),
             of(6, &collides("merchant", "merchant")),
             of(7, &collides("Fraud_Count", "fraud_count")),
-            of(8, "`a b` contains ' ', which a Delta table cannot have in a name: use letters, digits and underscores"),
+            of(
+                8,
+                "`a b` contains ' ', which a Delta table cannot have in a name: use letters, digits and underscores"
+            ),
             of(9, "it is empty: name the column"),
         ]
     );
@@ -362,7 +384,9 @@ fn names_must_not_collide() {
     });
     assert_eq!(
         found,
-        ["gold[0].groupBy[3]: `revision` is a column that every gold table has: give the column of silver another name"]
+        [
+            "gold[0].groupBy[3]: `revision` is a column that every gold table has: give the column of silver another name"
+        ]
     );
 }
 
@@ -384,17 +408,19 @@ fn a_measure_may_have_the_name_of_a_column_that_is_no_key() {
 
 #[test]
 fn tables_need_names_of_their_own_and_measures() {
-    let renamed = |name: &str| {
-        problems(|configuration| name.clone_into(&mut configuration.gold[1].name))
-    };
+    let renamed = |name: &str| problems(|configuration| name.clone_into(&mut configuration.gold[1].name));
     assert_eq!(
         renamed("Transactions"),
-        ["gold[1].name: `Transactions` and an earlier table `transactions` have the same name (case aside): rename or remove one of them"]
+        [
+            "gold[1].name: `Transactions` and an earlier table `transactions` have the same name (case aside): rename or remove one of them"
+        ]
     );
     assert_eq!(renamed(""), ["gold[1].name: it is empty: name the table"]);
     assert_eq!(
         renamed("a/b"),
-        ["gold[1].name: `a/b` contains '/', which the folder of a table cannot have: use letters, digits, underscores and hyphens"]
+        [
+            "gold[1].name: `a/b` contains '/', which the folder of a table cannot have: use letters, digits, underscores and hyphens"
+        ]
     );
     let found = problems(|configuration| configuration.gold[4].measures.clear());
     assert!(found[0].starts_with("gold[4].measures: there are no measures: list the measures"), "{found:?}");
