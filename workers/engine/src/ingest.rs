@@ -10,7 +10,7 @@ use sluice_contract::reasons;
 use sluice_decode::{Decoded, Decoder, MessageBatch, RowSchema, UnresolvedSchema};
 
 use crate::bronze::Envelope;
-use crate::deduplication::KeyHasher;
+use crate::deduplication::{Accepted, KeyHasher};
 use crate::epoch::{ClosedEpoch, EpochSize};
 use crate::partition::{MemorySize, Partitions};
 use crate::plan::{Plan, PlanError};
@@ -26,10 +26,10 @@ use crate::{bronze, deduplication};
 /// partition that has a manifest, [`Ingest::load_state`] for each state file (the base first, then the
 /// deltas in order). Then it processes batches and closes epochs.
 pub struct Ingest {
-    plan: Plan,
+    pub(crate) plan: Plan,
     decoder: Decoder,
-    hasher: KeyHasher,
-    partitions: Partitions,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) partitions: Partitions,
     epoch: EpochSize,
 }
 
@@ -44,12 +44,26 @@ pub struct Processed {
     pub quarantine: Option<RecordBatch>,
 }
 
+/// What has become of the messages of a batch.
+pub(crate) struct Refined {
+    /// The messages that are rows of bronze.
+    pub(crate) messages: Vec<u32>,
+    /// The slots of their partitions.
+    pub(crate) slots: Vec<u32>,
+    /// These rows, with all columns that were computed.
+    pub(crate) candidates: Candidates,
+    /// Those that are rows of silver.
+    pub(crate) accepted: Accepted,
+    /// The messages that are rows of quarantine.
+    pub(crate) refused: Vec<Refused>,
+}
+
 /// A part of the work on a batch, in order; named so that a profile can tell where time goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Bytes to rows.
     Decode,
-    /// Built-in columns, event time, the key check and the bronze rows.
+    /// Built-in columns, event time and the key check.
     Bronze,
     /// The rules of silver.
     Rules,
@@ -57,7 +71,7 @@ pub enum Stage {
     Columns,
     /// Copies and the watermark.
     Deduplication,
-    /// The silver and quarantine rows.
+    /// The rows of the tables.
     Output,
 }
 
@@ -103,8 +117,13 @@ impl Ingest {
     /// Entries of partitions that were not restored belong to other shards and are skipped. On an error
     /// nothing of the file was loaded.
     pub fn load_state(&mut self, file: &[u8]) -> Result<(), StateError> {
+        self.load_state_keeping(file, 0)
+    }
+
+    /// [`Self::load_state`], with the rows that are counted by their keys for `keep_us` behind the watermark.
+    pub(crate) fn load_state_keeping(&mut self, file: &[u8], keep_us: i64) -> Result<(), StateError> {
         for section in state::read(file)? {
-            self.partitions.load(section.partition, section.entries());
+            self.partitions.load(&section, keep_us);
         }
         Ok(())
     }
@@ -130,10 +149,26 @@ impl Ingest {
     ) -> Result<Processed, UnresolvedSchema> {
         let fresh = self.partitions.fresh(batch);
         let batch = fresh.batch();
-        let decoded = self.decoder.decode(batch).map_err(|error| fresh.name_message(error))?;
+        let refined = self
+            .refine(batch, processing_time_us, &mut finished)
+            .map_err(|error| fresh.name_message(error))?;
+        let bronze = bronze::assemble(&self.plan, &refined.candidates, batch, &refined.messages);
+        let silver = silver::assemble(&self.plan, &refined.candidates, &refined.accepted.rows);
+        let quarantine = quarantine::assemble(&self.plan, batch, refined.refused, processing_time_us);
+        finished(Stage::Output);
+        Ok(Processed { bronze, silver, quarantine })
+    }
+
+    /// All of [`Self::process`] but for the rows of the tables: decides and counts what becomes of each message.
+    pub(crate) fn refine(
+        &mut self,
+        batch: &MessageBatch,
+        processing_time_us: i64,
+        finished: &mut impl FnMut(Stage),
+    ) -> Result<Refined, UnresolvedSchema> {
+        let Decoded { rows, messages, refused } = self.decoder.decode(batch)?;
         finished(Stage::Decode);
 
-        let Decoded { rows, messages, refused } = decoded;
         let arrivals = self.partitions.arrive(batch);
         self.epoch.messages += batch.len() as u64;
         self.epoch.bytes += arrivals.bytes;
@@ -142,7 +177,6 @@ impl Ingest {
 
         let envelope = Envelope::new(&self.plan.topic, batch, &messages, processing_time_us);
         let mut candidates = Candidates::new(&self.plan, &rows, envelope);
-        let bronze = bronze::assemble(&self.plan, &candidates, batch, &messages);
         let slots = arrivals.slots_of(&messages);
         let key_mismatches = bronze::key_mismatches(&self.plan, &candidates, batch, &messages);
         self.partitions.count_bronze(&slots, &key_mismatches);
@@ -154,6 +188,7 @@ impl Ingest {
         finished(Stage::Columns);
 
         refused.extend(candidates.take_refusals(&messages));
+        self.partitions.count_refused(&arrivals, &refused);
         let accepted = deduplication::accept(
             self.plan.deduplication.as_ref(),
             &self.hasher,
@@ -162,12 +197,7 @@ impl Ingest {
             &mut self.partitions,
         );
         finished(Stage::Deduplication);
-
-        let silver = silver::assemble(&self.plan, &candidates, &accepted);
-        self.partitions.count_refused(&arrivals, &refused);
-        let quarantine = quarantine::assemble(&self.plan, batch, refused, processing_time_us);
-        finished(Stage::Output);
-        Ok(Processed { bronze, silver, quarantine })
+        Ok(Refined { messages, slots, candidates, accepted, refused })
     }
 
     /// Takes rows of bronze in as [`Self::process`] once took their messages, for their traces alone: watermarks,

@@ -21,7 +21,9 @@
 //! | `bronze`, `quarantine` | the two tables of whole messages |
 //! | `silver` | rules, the future check and the columns: which rows are clean, and what they look like |
 //! | `watermark`, `deduplication` | event-time progress of a partition, and its memory of rows |
+//! | `velocity` | when the rows of a key were |
 //! | `partition` | all that belongs to one partition |
+//! | `scoring` | [`Scoring`]: points, levels, reasons and alerts for silver rows, by rules that change |
 //! | [`state`] | the files that carry the memory over a restart |
 //! | `epoch` | when an epoch closes, and what it leaves |
 //! | [`tables`] | the schemas of the tables |
@@ -47,14 +49,17 @@ mod laws;
 mod partition;
 mod plan;
 mod quarantine;
+mod scoring;
 mod silver;
 pub mod state;
 pub mod tables;
+mod velocity;
 pub mod watermark;
 
 pub use epoch::{ClosedEpoch, EpochPolicy, EpochSize};
 pub use ingest::{Ingest, Processed, Stage};
 pub use partition::MemorySize;
 pub use plan::PlanError;
+pub use scoring::{Alert, RuleCompiler, Rules, Scored, Scoring};
 pub use state::StateError;
 pub use tables::{TableSchema, TableSchemas};

@@ -34,6 +34,15 @@ pub(crate) struct DeduplicationPlan {
     pub(crate) within_us: i64,
 }
 
+/// The candidates that are silver rows.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// Which of the candidates they are.
+    pub(crate) rows: BooleanBuffer,
+    /// The watermark before each of them, on its partition.
+    pub(crate) watermarks_us: Vec<i64>,
+}
+
 /// Decides row by row, in log order, which candidates are silver rows; moves watermarks and counts.
 pub(crate) fn accept(
     plan: Option<&DeduplicationPlan>,
@@ -41,11 +50,12 @@ pub(crate) fn accept(
     candidates: &Candidates,
     slots: &[u32],
     partitions: &mut Partitions,
-) -> BooleanBuffer {
+) -> Accepted {
     let keys = plan.map(|plan| (hasher.hash(candidates, &plan.by), plan.within_us));
     let selection = candidates.selection();
     let (event_times, kafka_timestamps) = (candidates.event_times(), candidates.kafka_timestamps());
     let mut accepted = BooleanBufferBuilder::new(candidates.rows());
+    let mut watermarks_us = Vec::with_capacity(candidates.rows());
     for (row, &slot) in slots.iter().enumerate() {
         if let Some((keys, _)) = &keys
             && row % ROWS_AHEAD == 0
@@ -58,8 +68,8 @@ pub(crate) fn accept(
         }
         let partition = partitions.at(slot);
         let event_time_us = event_times.is_valid(row).then(|| event_times.value(row));
+        let watermark_us = partition.watermark.value_us();
         if let Some((keys, within_us)) = &keys {
-            let watermark_us = partition.watermark.value_us();
             let entry = Entry::new(keys[row], expiry_us(event_time_us, watermark_us, *within_us));
             if !partition.memory.admit(entry, watermark_us) {
                 partition.count_duplicate();
@@ -72,8 +82,9 @@ pub(crate) fn accept(
         partition.watermark.observe(event_time_us, kafka_timestamp_us);
         partition.count_silver();
         accepted.append(true);
+        watermarks_us.push(watermark_us);
     }
-    accepted.finish()
+    Accepted { rows: accepted.finish(), watermarks_us }
 }
 
 /// Reads the places of the next rows' keys in one go. Each is somewhere else in a large memory: the waits

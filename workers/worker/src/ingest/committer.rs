@@ -13,6 +13,7 @@ use sluice_contract::manifest::{
     AddedFile, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, PartitionProgress, Writer,
 };
 use sluice_contract::report::{Problem, TableReport};
+use sluice_engine::state::Retention;
 use sluice_lake::{Appended, Chain, FinishedFile, Lake, LakeError, Table, failpoint};
 use snafu::{ResultExt, Snafu};
 use tokio::sync::mpsc;
@@ -78,8 +79,8 @@ pub(crate) struct Committer {
     pub(crate) writer: Writer,
     /// Revision of the configuration.
     pub(crate) configuration: String,
-    /// How far watermarks trail.
-    pub(crate) max_out_of_orderness_ms: u64,
+    /// What the state files forget.
+    pub(crate) retention: Retention,
     /// The tables.
     pub(crate) tables: Vec<Table>,
     /// The state files.
@@ -228,7 +229,7 @@ impl Committer {
             chain: self.chain.id().clone(),
             files: self.state.files().clone(),
             partitions: partitions.clone(),
-            max_out_of_orderness_ms: self.max_out_of_orderness_ms,
+            retention: self.retention,
         });
     }
 

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use sluice_contract::manifest::{ChainId, PartitionProgress, StateFiles};
-use sluice_engine::{StateError, state};
+use sluice_engine::StateError;
+use sluice_engine::state::{self, Retention};
 use sluice_lake::{Lake, LakeError};
 use snafu::{ResultExt, Snafu};
 use tokio::task::JoinHandle;
@@ -35,8 +36,8 @@ pub(crate) struct Material {
     pub(crate) files: StateFiles,
     /// Where the partitions stand after the newest of the files.
     pub(crate) partitions: BTreeMap<i32, PartitionProgress>,
-    /// How far watermarks trail.
-    pub(crate) max_out_of_orderness_ms: u64,
+    /// What they forget.
+    pub(crate) retention: Retention,
 }
 
 /// At most one merge at a time.
@@ -78,13 +79,13 @@ impl Compaction {
 }
 
 async fn merge(material: Material) -> Result<NewBase, CompactionError> {
-    let Material { lake, chain, files, partitions, max_out_of_orderness_ms } = material;
+    let Material { lake, chain, files, partitions, retention } = material;
     let epoch = files.deltas.iter().chain(&files.base).map(|file| file.epoch).max().unwrap_or(0);
     let mut contents = Vec::new();
     for file in files.base.iter().chain(&files.deltas) {
         contents.push(lake.read(&file.path).await.context(StorageSnafu)?);
     }
-    let merge = move || state::merge(&contents, &partitions, max_out_of_orderness_ms);
+    let merge = move || state::merge(&contents, &partitions, retention);
     let merged = tokio::task::spawn_blocking(merge).await.map_err(|_| CompactionError::Ended)?;
     let file = match merged.context(UnreadableSnafu)? {
         None => None,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::{ChainId, StateFile, StateFiles, Writer};
-use sluice_engine::state;
+use sluice_engine::state::{self, Retention};
 use sluice_lake::{Beginning, Bequest, Lake, TableSpec, failpoint};
 use snafu::ResultExt;
 
@@ -68,7 +68,7 @@ async fn take_state(
         contents.push(lake.read(&file.path).await.context(LakeSnafu)?);
         newest = &file.path;
     }
-    let merged = state::merge(&contents, partitions, config.source.event_time.max_out_of_orderness_ms);
+    let merged = state::merge(&contents, partitions, Retention::of(config));
     match merged.context(StateSnafu { path: newest })? {
         Some(bytes) => lake.put_state(chain, 0, bytes).await.context(LakeSnafu).map(Some),
         None => Ok(None),

@@ -17,6 +17,7 @@ use sluice_contract::cut::Cut;
 use sluice_contract::manifest::Writer;
 use sluice_contract::report::Problem;
 use sluice_decode::MessageBatch;
+use sluice_engine::state::Retention;
 use sluice_engine::{EpochPolicy, Ingest};
 use sluice_lake::TableSpec;
 use snafu::{ResultExt, Snafu};
@@ -140,7 +141,7 @@ pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result
         chain,
         writer,
         configuration: job.config.revision.clone(),
-        max_out_of_orderness_ms: job.config.source.event_time.max_out_of_orderness_ms,
+        retention: Retention::of(&job.config),
         tables,
         state: StateHistory::new(claim.state),
         compaction: Compaction::default(),

@@ -20,7 +20,8 @@ use arrow::util::display::array_value_to_string;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::cut::Cut;
 use sluice_contract::manifest::{ChainId, PartitionProgress, StateFile, StateFiles, Writer};
-use sluice_engine::{Ingest, StateError, state};
+use sluice_engine::state::{self, Retention};
+use sluice_engine::{Ingest, StateError};
 use sluice_lake::{Beginning, Damage, Lake, LakeError, Numbered, Reader, Successor, Survey, TopicIdentity};
 use snafu::{ResultExt, ensure};
 use uuid::Uuid;
@@ -98,7 +99,7 @@ async fn lost_state(lake: &Lake, survey: &Survey) -> Result<Vec<Damage>, Recover
     for StateFile { path, .. } in survey.state_files() {
         let damage = |problem| Damage { path: path.clone(), problem, exists: false };
         match lake.read(path).await {
-            Ok(content) => match state::merge(&[content], &BTreeMap::new(), 0) {
+            Ok(content) => match state::merge(&[content], &BTreeMap::new(), Retention::default()) {
                 Ok(_) => {}
                 Err(source @ StateError::FormatVersion { .. }) => {
                     return Err(source).context(StateSnafu { path });
@@ -212,8 +213,7 @@ async fn remember(config: &WorkerConfig, lake: &Lake, ingest: Ingest) -> Result<
     let mut accounts = Accounts::read(&reader).await?;
     let mended = lake.survey(JOB, &TABLES).await.context(LakeSnafu)?;
     accounts.at_least(&mended.positions());
-    let max_out_of_orderness_ms = config.source.event_time.max_out_of_orderness_ms;
-    Box::pin(memory::rebuild(ingest, &reader, &accounts, max_out_of_orderness_ms)).await
+    Box::pin(memory::rebuild(ingest, &reader, &accounts, Retention::of(config))).await
 }
 
 /// What one shard begins with.
@@ -227,9 +227,8 @@ async fn beginning(
 ) -> Result<Beginning, RecoverError> {
     let mut partitions = partitions.clone();
     partitions.retain(|partition, _| cut.has(*partition));
-    let max_out_of_orderness_ms = config.source.event_time.max_out_of_orderness_ms;
     let files: Vec<&[u8]> = state.into_iter().collect();
-    let merged = state::merge(&files, &partitions, max_out_of_orderness_ms);
+    let merged = state::merge(&files, &partitions, Retention::of(config));
     let base = match merged.context(StateSnafu { path: "what was read again" })? {
         Some(bytes) => Some(lake.put_state(chain, 0, bytes).await.context(LakeSnafu)?),
         None => None,
