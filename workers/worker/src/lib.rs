@@ -9,7 +9,7 @@
 //! | [`recover`] | rebuilds what the lake remembers from its tables, after some of it was lost |
 //! | [`generate`] | produces realistic traffic for demos, tests and benchmarks |
 //!
-//! What they share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
+//! What follows the topic shares [`stream`]. What all share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
 //! `/metrics` show), [`stop`], [`backoff`] and [`clock`].
 
 pub mod backoff;
@@ -25,6 +25,7 @@ pub mod recover;
 pub mod registry_client;
 pub mod report;
 pub mod stop;
+pub mod stream;
 
 #[cfg(test)]
 mod test_support;

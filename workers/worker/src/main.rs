@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use sluice_worker::check::{self, CheckArguments};
 use sluice_worker::generate::{self, GenerateArguments};
-use sluice_worker::ingest::{self, IngestArguments, IngestError};
+use sluice_worker::ingest::{self, IngestArguments};
 use sluice_worker::maintain::{self, MaintainArguments};
 use sluice_worker::quarantine::{self, QuarantineCommand};
 use sluice_worker::recover::{self, RecoverArguments};
+use sluice_worker::stream::JobError;
 use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
 
@@ -85,10 +86,10 @@ fn succeeded<E: std::fmt::Display>(outcome: Result<(), E>) -> ExitCode {
     outcome.map_or_else(|error| failed(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 
-fn ended(outcome: Result<(), IngestError>) -> ExitCode {
+fn ended(outcome: Result<(), JobError>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     let unusable = error.is_unusable_configuration();
-    if let IngestError::Unusable { findings } = &error {
+    if let JobError::Unusable { findings } = &error {
         for finding in findings {
             eprintln!("{finding}");
         }

@@ -9,9 +9,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::finding::Finding;
-use crate::ingest::committer::storage_problem;
 use crate::kafka::{Topic, TopicError};
 use crate::registry_client::{Answer, RegistryClient};
+use crate::stream::committer::storage_problem;
 
 /// How long Kafka may take to answer.
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(5);

@@ -9,8 +9,9 @@ use sluice_contract::config::{Format, WorkerConfig};
 use sluice_engine::Ingest;
 
 use crate::finding::Finding;
-use crate::ingest::restore::{RestoreError, compile};
-use crate::ingest::{IngestError, read_configuration};
+use crate::ingest::read_configuration;
+use crate::stream::JobError;
+use crate::stream::restore::{RestoreError, compile};
 
 mod connections;
 mod lake;
@@ -91,7 +92,7 @@ async fn check_all(config: &WorkerConfig) -> Vec<Finding> {
     findings
 }
 
-fn unreadable(error: &IngestError) -> Finding {
+fn unreadable(error: &JobError) -> Finding {
     Finding::new("configuration", error.to_string(), "name a file that the operator or `sluice` has written")
 }
 

@@ -9,8 +9,9 @@ use sluice_lake::{Lake, LakeError, MaintenancePolicy, TableMaintained, TopicIden
 use snafu::{ResultExt, Snafu, ensure};
 
 use crate::clock::now_ms;
-use crate::ingest::committer::storage_problem;
-use crate::ingest::{IngestError, read_configuration};
+use crate::ingest::read_configuration;
+use crate::stream::JobError;
+use crate::stream::committer::storage_problem;
 
 mod arguments;
 mod summary;
@@ -29,7 +30,7 @@ pub enum MaintainError {
     #[snafu(display("{source}"))]
     Configuration {
         /// Why.
-        source: IngestError,
+        source: JobError,
     },
     /// The lake cannot be opened, or is not this pipeline's.
     #[snafu(display("{}", storage_problem(source).message))]

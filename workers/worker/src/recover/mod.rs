@@ -35,11 +35,11 @@ use error::{
 };
 use memory::Memory;
 
-use crate::ingest::generations::{compile_for, next, registry};
 use crate::ingest::read_configuration;
-use crate::ingest::restore::{JOB, find_topic_id, specs};
 use crate::kafka::{Topic, TopicError, Watermarks};
 use crate::quarantine::replayed_spec;
+use crate::stream::generations::{compile_for, next, registry};
+use crate::stream::restore::{JOB, find_topic_id, specs};
 
 /// The tables that say what was delivered, and what became of it.
 const TABLES: [&str; 4] = ["bronze", "silver", "quarantine", "replayed"];

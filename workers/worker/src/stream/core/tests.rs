@@ -7,12 +7,12 @@ use sluice_decode::Message;
 use tokio::sync::mpsc as tokio_mpsc;
 
 use super::*;
-use crate::ingest::encoders::Encoder;
-use crate::ingest::links::{Closed, Encoders};
-use crate::ingest::restore::{compile, specs};
-use crate::ingest::source::reader::Command;
 use crate::kafka::Watermarks;
 use crate::report::{Status, Subject};
+use crate::stream::encoders::Encoder;
+use crate::stream::links::{Closed, Encoders};
+use crate::stream::restore::{compile, specs};
+use crate::stream::source::reader::Command;
 use crate::test_support::{SCHEMA, configuration};
 
 /// A core, and the other ends of its channels.

@@ -15,7 +15,7 @@ use sluice_decode::MessageBatch;
 use super::watcher::Inspect;
 use super::{ReadLimits, Source};
 use crate::clock::now_ms;
-use crate::ingest::event::{Event, ReadBatch};
+use crate::stream::event::{Event, ReadBatch};
 
 /// Batches in circulation between the reader and the core.
 pub(crate) const BATCHES: usize = 16;

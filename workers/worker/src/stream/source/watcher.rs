@@ -15,9 +15,9 @@ use super::kafka::KafkaSource;
 use super::reader::Command;
 use super::renewal::{Renewal, Step};
 use crate::backoff::Backoff;
-use crate::ingest::event::{Assignment, Event};
 use crate::kafka::{Credentials, Topic, TopicError, Watermarks};
 use crate::report::{Scope, Status};
+use crate::stream::event::{Assignment, Event};
 
 /// How often the ends of the partitions are looked at.
 const ROUND: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use std::thread;
 use sluice_decode::Message;
 
 use super::*;
-use crate::ingest::source::ReadOutcome;
+use crate::stream::source::ReadOutcome;
 
 /// Hands out prepared reads, then nothing.
 #[derive(Debug)]
