@@ -142,6 +142,11 @@ impl Partitions {
         }
     }
 
+    /// The offset that comes next; `None` for a partition that is not known.
+    pub(crate) fn next_offset(&self, number: i32) -> Option<i64> {
+        self.find(number).ok().map(|slot| self.list[slot].next_offset)
+    }
+
     /// Rows that all partitions count by their keys.
     pub(crate) fn counted_rows(&self) -> u64 {
         self.list.iter().map(|partition| partition.velocity.len() as u64).sum()

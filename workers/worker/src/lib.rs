@@ -3,6 +3,7 @@
 //! | module | the job |
 //! |---|---|
 //! | [`ingest`] | reads Kafka and writes bronze, silver and quarantine, exactly once |
+//! | [`score`] | reads Kafka too, scores silver rows, sends alerts and writes the table of scores |
 //! | [`check`] | says what is wrong with a configuration, before anything runs on it |
 //! | [`maintain`] | compacts the tables, and deletes what nobody needs |
 //! | [`quarantine`] | shows refused messages, and takes them up again after a fix, exactly once |
@@ -24,6 +25,7 @@ pub mod quarantine;
 pub mod recover;
 pub mod registry_client;
 pub mod report;
+pub mod score;
 pub mod stop;
 pub mod stream;
 

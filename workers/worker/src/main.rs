@@ -10,6 +10,7 @@ use sluice_worker::ingest::{self, IngestArguments};
 use sluice_worker::maintain::{self, MaintainArguments};
 use sluice_worker::quarantine::{self, QuarantineCommand};
 use sluice_worker::recover::{self, RecoverArguments};
+use sluice_worker::score::{self, ScoreArguments};
 use sluice_worker::stream::JobError;
 use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
@@ -41,6 +42,8 @@ enum LogFormat {
 enum Command {
     /// Read one shard of a topic into the tables of a lake.
     Ingest(IngestArguments),
+    /// Score one shard of a topic into a table of a lake, and send alerts.
+    Score(ScoreArguments),
     /// Say what is wrong with a configuration.
     Check(CheckArguments),
     /// Compact the tables of a lake, and delete what nobody needs any more.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match arguments.command {
             Command::Ingest(arguments) => ended(Box::pin(ingest::run(arguments)).await),
+            Command::Score(arguments) => ended(Box::pin(score::run(arguments)).await),
             Command::Check(arguments) => Box::pin(check::run(arguments)).await,
             Command::Maintain(arguments) => succeeded(Box::pin(maintain::run(arguments)).await),
             Command::Quarantine(command) => match Box::pin(quarantine::run(command)).await {

@@ -12,6 +12,8 @@ pub struct Alert {
     pub partition: i32,
     /// Offset of that message.
     pub offset: i64,
+    /// Timestamp that it carries.
+    pub kafka_timestamp_us: Option<i64>,
     /// The text of the topic's key column, or the key of that message; `None` where it is null.
     pub key: Option<String>,
     /// One JSON object: the columns of the table under their names, times in RFC 3339 (UTC), and `alert_id`,
@@ -30,7 +32,15 @@ pub(super) fn of(scored: &RecordBatch, rows: &SilverRows, alerting: &[usize]) ->
         let (partition, offset) = (rows.partition.value(row), rows.offset.value(row));
         let mut body = Vec::with_capacity(1_024);
         object.write(row, ("alert_id", &format!("{}/{partition}/{offset}", topics.value(row))), &mut body);
-        Alert { partition, offset, key: keys.is_valid(row).then(|| keys.value(row).to_owned()), body }
+        let timestamps = &rows.kafka_timestamps;
+        let kafka_timestamp_us = timestamps.is_valid(row).then(|| timestamps.value(row));
+        Alert {
+            partition,
+            offset,
+            kafka_timestamp_us,
+            key: keys.is_valid(row).then(|| keys.value(row).to_owned()),
+            body,
+        }
     };
     alerting.iter().map(alert).collect()
 }

@@ -7,7 +7,7 @@
 //! | text | text |
 //! | bytes | text of two hexadecimal digits each |
 //! | dates, timestamps | text in RFC 3339, UTC |
-//! | lists, structs, maps | arrays, objects, arrays of `{"key", "value"}` |
+//! | lists, structs, maps | arrays, objects, arrays of objects of key and value |
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -146,4 +146,75 @@ fn write_timestamp(microseconds: i64, out: &mut Vec<u8>) {
 
 fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).expect("numbers and texts are JSON, and a vector takes all writes");
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{
+        BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array,
+        Int64Array, ListArray, MapBuilder, StringArray, StringBuilder, StructArray,
+        TimestampMicrosecondArray,
+    };
+    use arrow::datatypes::Field;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The first row of these columns, and whether the second is all null.
+    fn first(columns: Vec<(&str, ArrayRef)>) -> Value {
+        let rows = RecordBatch::try_from_iter(columns).expect("columns of one length");
+        let object = Object::new(&rows);
+        let mut text = Vec::new();
+        object.write(1, ("id", "x"), &mut text);
+        let nulls: Value = serde_json::from_slice(&text).expect("the row is JSON");
+        let nulls = nulls.as_object().expect("a row is an object");
+        assert!(nulls.iter().all(|(name, value)| name == "id" || value.is_null()), "{nulls:?}");
+        text.clear();
+        object.write(0, ("id", "x"), &mut text);
+        serde_json::from_slice(&text).expect("the row is JSON")
+    }
+
+    #[test]
+    fn every_type_of_a_table_has_its_json_and_null_is_null() {
+        let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None]), None]);
+        let mut map = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+        map.keys().append_value("k");
+        map.values().append_value("v");
+        map.append(true).and_then(|()| map.append(false)).expect("keys and values");
+        let field = Arc::new(Field::new("inner", DataType::Boolean, true));
+        let inner: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), None]));
+        let record = StructArray::from(vec![(field, inner)]);
+        let record = StructArray::new(
+            record.fields().clone(),
+            record.columns().to_vec(),
+            Some(vec![true, false].into()),
+        );
+        let timestamps = TimestampMicrosecondArray::from(vec![Some(-1), None]).with_timezone("UTC");
+        let decimals = Decimal128Array::from(vec![Some(-12_345), None]).with_precision_and_scale(10, 2);
+        let row = first(vec![
+            ("boolean", Arc::new(BooleanArray::from(vec![Some(false), None]))),
+            ("small", Arc::new(Int8Array::from(vec![Some(-8), None]))),
+            ("large", Arc::new(Int64Array::from(vec![Some(i64::MIN), None]))),
+            ("single", Arc::new(Float32Array::from(vec![Some(0.1), None]))),
+            ("double", Arc::new(Float64Array::from(vec![Some(1e300), None]))),
+            ("infinite", Arc::new(Float64Array::from(vec![Some(f64::INFINITY), None]))),
+            ("decimal", Arc::new(decimals.expect("10 digits"))),
+            ("text", Arc::new(StringArray::from(vec![Some("a\"\n\u{1F600}"), None]))),
+            ("bytes", Arc::new(BinaryArray::from_opt_vec(vec![Some(&[0, 255]), None]))),
+            ("date", Arc::new(Date32Array::from(vec![Some(-1), None]))),
+            ("time", Arc::new(timestamps)),
+            ("list", Arc::new(list)),
+            ("map", Arc::new(map.finish())),
+            ("record", Arc::new(record)),
+        ]);
+        assert_eq!(
+            row,
+            json!({
+                "boolean": false, "small": -8, "large": i64::MIN, "single": 0.1, "double": 1e300, "infinite": null,
+                "decimal": -123.45, "text": "a\"\n\u{1F600}", "bytes": "00ff", "date": "1969-12-31",
+                "time": "1969-12-31T23:59:59.999999Z", "list": [1, null], "map": [{"keys": "k", "values": "v"}],
+                "record": {"inner": true}, "id": "x"
+            })
+        );
+    }
 }

@@ -130,9 +130,9 @@ impl Scoring {
         self.rules.hash()
     }
 
-    /// Names of the rule set's levels, from the highest down, and of its rules, velocity rules last.
-    pub fn names(&self) -> (Vec<String>, Vec<String>) {
-        self.rules.names()
+    /// The rule set in force.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Scores by other rules from now on. An epoch has one rule set: call it between epochs.
@@ -212,6 +212,11 @@ impl Scoring {
     /// See [`Ingest::progress`].
     pub fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
         self.ingest.progress()
+    }
+
+    /// The offset that comes next on a partition; `None` for one that is not known.
+    pub fn next_offset(&self, partition: i32) -> Option<i64> {
+        self.ingest.partitions.next_offset(partition)
     }
 
     /// See [`Ingest::memory_size`].

@@ -93,7 +93,7 @@ fn reasons(rules: &Rules, scores: &Scores) -> ArrayRef {
     let mut reasons = ListBuilder::new(StringBuilder::new());
     for row in 0..scores.fired.len() {
         for number in scores.reasons(row) {
-            reasons.values().append_value(&rules.rules()[number].name);
+            reasons.values().append_value(&rules.list()[number].name);
         }
         reasons.append(true);
     }

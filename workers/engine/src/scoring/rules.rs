@@ -107,7 +107,7 @@ impl Rules {
     }
 
     /// The rules, those of velocity last.
-    pub(super) fn rules(&self) -> &[Rule] {
+    pub(super) fn list(&self) -> &[Rule] {
         &self.rules
     }
 
@@ -116,10 +116,14 @@ impl Rules {
         &self.levels
     }
 
-    /// Names of the levels from the highest down, and of the rules.
-    pub(super) fn names(&self) -> (Vec<String>, Vec<String>) {
-        let levels = self.levels.list.iter().rev().map(|level| level.name.clone());
-        (levels.collect(), self.rules.iter().map(|rule| rule.name.clone()).collect())
+    /// Names of the levels, from the lowest up.
+    pub fn level_names(&self) -> impl Iterator<Item = &str> {
+        self.levels.list.iter().map(|level| level.name.as_str())
+    }
+
+    /// Names of the rules in order, those of velocity last.
+    pub fn rule_names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| rule.name.as_str())
     }
 
     /// Names of the rules that read the label.

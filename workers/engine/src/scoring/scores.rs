@@ -41,7 +41,7 @@ impl Scores {
             failed: Vec::new(),
         };
         let selection = Selection::all(rows.len());
-        for (number, rule) in rules.rules().iter().enumerate() {
+        for (number, rule) in rules.list().iter().enumerate() {
             let is_true = match rule.condition.expression() {
                 Some(expression) => {
                     let Evaluated { values, failures } =
@@ -92,19 +92,19 @@ impl Scores {
     pub(super) fn tally<'a>(&self, rules: &'a Rules, rows: Range<usize>) -> Tally<'a> {
         let levels = rules.levels();
         let mut of_level = vec![0_u64; levels.list.len()];
-        let mut of_rule = vec![0_u64; rules.rules().len()];
+        let mut of_rule = vec![0_u64; rules.list().len()];
         for row in rows.clone() {
             of_level[levels.index(self.score[row])] += 1;
             for number in self.reasons(row) {
                 of_rule[number] += 1;
             }
         }
-        let mut of_failed = vec![0_u64; rules.rules().len()];
+        let mut of_failed = vec![0_u64; rules.list().len()];
         for (_, number) in self.failed.iter().filter(|(row, _)| rows.contains(row)) {
             of_failed[*number] += 1;
         }
         let level_names = levels.list.iter().map(|level| level.name.as_str());
-        let rule_names = || rules.rules().iter().map(|rule| rule.name.as_str());
+        let rule_names = || rules.list().iter().map(|rule| rule.name.as_str());
         let happened = |(_, count): &(&str, u64)| *count > 0;
         Tally {
             levels: level_names.zip(of_level).filter(happened).collect(),

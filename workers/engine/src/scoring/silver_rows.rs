@@ -23,6 +23,8 @@ pub(super) struct SilverRows {
     pub(super) watermarks_us: Vec<i64>,
     /// Event times, null where there is none.
     pub(super) event_times: TimestampMicrosecondArray,
+    /// Timestamps of their messages, null where they carry none.
+    pub(super) kafka_timestamps: TimestampMicrosecondArray,
     /// When they are processed.
     pub(super) processing_time: ArrayRef,
     pub(super) topic: ArrayRef,
@@ -46,12 +48,14 @@ impl SilverRows {
             filter.filter(column).expect("the filter is as long as the column")
         };
         let built_in = |column: BuiltIn| keep(candidates.column(plan.slot_of(column)));
+        let times = |column| built_in(column).as_primitive::<TimestampMicrosecondType>().clone();
         let key = plan.key_column.unwrap_or(plan.slot_of(BuiltIn::KafkaKey));
         let keys = cast(&keep(candidates.column(key)), &DataType::Utf8);
         Some(Self {
             slots: accepted.rows.set_indices().map(|row| slots[row]).collect(),
             watermarks_us: accepted.watermarks_us.clone(),
-            event_times: built_in(BuiltIn::EventTime).as_primitive::<TimestampMicrosecondType>().clone(),
+            event_times: times(BuiltIn::EventTime),
+            kafka_timestamps: times(BuiltIn::KafkaTimestamp),
             processing_time: built_in(BuiltIn::ProcessingTime),
             topic: built_in(BuiltIn::Topic),
             partition: built_in(BuiltIn::Partition).as_primitive::<Int32Type>().clone(),

@@ -15,11 +15,13 @@ use crate::stop::Stop;
 use crate::stream::error::{
     HttpSnafu, NoSuchShardSnafu, ParseConfigurationSnafu, ReadConfigurationSnafu, SignalsSnafu,
 };
-use crate::stream::{Job, JobError, restore, serve_tenures, unusable};
+use crate::stream::{Job, JobError, serve_tenures, unusable};
 
 mod arguments;
+mod work;
 
 pub use arguments::IngestArguments;
+pub(crate) use work::{JOB, compile, parse_schema, spec, specs, unusable as unusable_plan};
 
 /// Reads a configuration file.
 pub(crate) fn read_configuration(path: &PathBuf) -> Result<WorkerConfig, JobError> {
@@ -39,6 +41,7 @@ pub async fn run(arguments: IngestArguments) -> Result<(), JobError> {
         deployment_revision: arguments.deployment_revision,
     };
     let status = Status::new(Subject {
+        job: JOB.to_owned(),
         shard: arguments.shard,
         shards: config.shards,
         writer: writer.id.clone(),
@@ -48,7 +51,7 @@ pub async fn run(arguments: IngestArguments) -> Result<(), JobError> {
     let status = Arc::new(status.expecting(refusals::possible(&config)));
     if let Some(schema) = &config.source.schema {
         // Whatever is wrong with the configuration itself is told before anything is touched.
-        restore::compile(&config, schema, [0; 16]).map_err(unusable)?;
+        compile(&config, schema, [0; 16]).map_err(unusable)?;
     }
     let stop = Stop::default();
     stop.on_signals().context(SignalsSnafu)?;
@@ -58,7 +61,7 @@ pub async fn run(arguments: IngestArguments) -> Result<(), JobError> {
     let address = report::serve(arguments.listen, Arc::clone(&status)).context(HttpSnafu)?;
     tracing::info!(writer = writer.id, shard = arguments.shard, %address, "serving /report, /metrics, /healthz and /readyz");
     let job = Job {
-        config,
+        work: Arc::new(config),
         shard: arguments.shard,
         writer,
         until_caught_up: arguments.until_caught_up,

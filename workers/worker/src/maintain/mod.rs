@@ -20,7 +20,8 @@ pub use arguments::MaintainArguments;
 
 use summary::Summary;
 
-/// The tables that are only ever appended to. Others are tended by whoever publishes them.
+/// The tables of the pipeline that are only ever appended to, as those of scores are. Others are tended by whoever
+/// publishes them.
 const TABLES: [&str; 4] = ["bronze", "silver", "quarantine", "replayed"];
 
 /// Why a run did not do its work, or not all of it.
@@ -57,7 +58,8 @@ pub async fn run(arguments: MaintainArguments) -> Result<(), MaintainError> {
     let lake = open(&config).await.context(LakeSnafu)?;
     let mut summary = Summary::default();
     let mut failures = Vec::new();
-    for table in TABLES {
+    let scores = lake.score_tables().await.context(LakeSnafu)?;
+    for table in TABLES.into_iter().chain(scores.iter().map(String::as_str)) {
         match Box::pin(lake.maintain_table(table, &policy)).await {
             Ok(Some(done)) => {
                 log(table, &done);

@@ -35,11 +35,11 @@ use error::{
 };
 use memory::Memory;
 
-use crate::ingest::read_configuration;
+use crate::ingest::{JOB, compile, read_configuration, specs};
 use crate::kafka::{Topic, TopicError, Watermarks};
 use crate::quarantine::replayed_spec;
-use crate::stream::generations::{compile_for, next, registry};
-use crate::stream::restore::{JOB, find_topic_id, specs};
+use crate::stream::generations::{next, registry, schema_of};
+use crate::stream::restore::find_topic_id;
 
 /// The tables that say what was delivered, and what became of it.
 const TABLES: [&str; 4] = ["bronze", "silver", "quarantine", "replayed"];
@@ -183,7 +183,7 @@ async fn recover(config: &WorkerConfig, lake: &Lake, survey: &Survey) -> Result<
     let following = next(config, newest, registry.as_ref(), deployment_revision).await?;
     let generation = Numbered { number: survey.next_generation, ..following };
     // All that can be refused is refused before anything is written.
-    let mut tables = specs(&compile_for(config, &generation.generation, [0; 16])?).to_vec();
+    let mut tables = specs(&compile(config, schema_of(config, &generation.generation), [0; 16])?).to_vec();
     lake.check_tables(&tables).await.context(LakeSnafu)?;
     tables.push(replayed_spec());
 
@@ -193,7 +193,7 @@ async fn recover(config: &WorkerConfig, lake: &Lake, survey: &Survey) -> Result<
     let adopt = config.storage.adopt.as_deref();
     let identity = lake.identify_again(&config.owner, &topic, adopt).await.context(LakeSnafu)?;
 
-    let ingest = compile_for(config, &generation.generation, *identity.lake_id.as_bytes())?;
+    let ingest = compile(config, schema_of(config, &generation.generation), *identity.lake_id.as_bytes())?;
     let Memory { partitions, state } = remember(config, lake, ingest).await?;
     let mut shards = Vec::new();
     for shard in 0..config.shards {
@@ -233,5 +233,6 @@ async fn beginning(
         Some(bytes) => Some(lake.put_state(chain, 0, bytes).await.context(LakeSnafu)?),
         None => None,
     };
-    Ok(Beginning { partitions, state: StateFiles { base, deltas: Vec::new() } })
+    let state = StateFiles { base, deltas: Vec::new() };
+    Ok(Beginning { partitions, state, rule_set: None })
 }

@@ -1,6 +1,6 @@
 //! [`Committer`]: makes each closed epoch durable and visible, in the order that exactly-once needs.
 //!
-//! Files and state are durable first; then the manifest is created, which decides the epoch and tells
+//! Files and state are durable first, and what the core has pledged has happened; then the manifest is created, which decides the epoch and tells
 //! whether the chain is still ours; then every table gets its commit. Storage that is away is waited
 //! for at each step, with the step's work kept, so nothing is lost and nothing is done twice.
 
@@ -25,6 +25,7 @@ use super::event::Event;
 use super::links::Closed;
 use super::source::reader::Command;
 use super::state_history::StateHistory;
+use super::work::Pledge;
 use crate::backoff::Backoff;
 use crate::clock::now_ms;
 use crate::report::{Commit, Scope, StateSize, Status, Step};
@@ -37,6 +38,12 @@ pub(crate) enum CommitError {
     Lake {
         /// What the lake says.
         source: LakeError,
+    },
+    /// What must come before the manifest cannot happen any more.
+    #[snafu(display("failed to deliver all alerts of an epoch: {detail}"))]
+    Pledge {
+        /// Why.
+        detail: String,
     },
     /// An encoder's thread has panicked.
     #[snafu(display("failed to encode rows of table '{table}': its encoder ended"))]
@@ -51,6 +58,9 @@ impl CommitError {
     pub(crate) fn problem(&self) -> Problem {
         match self {
             Self::Lake { source } => storage_problem(source),
+            Self::Pledge { .. } => {
+                Problem { reason: "AlertsUndelivered".to_owned(), message: self.to_string() }
+            }
             Self::EncoderGone { .. } => Problem { reason: "Internal".to_owned(), message: self.to_string() },
         }
     }
@@ -112,12 +122,20 @@ impl Committer {
     }
 
     async fn commit(&mut self, closed: Closed) -> Result<Appended, CommitError> {
-        let Closed { content, files, oldest_message_ms, open_for, closed_at, memory } = closed;
+        let Closed { content, files, rule_set, pledge, oldest_message_ms, open_for, closed_at, memory } =
+            closed;
         let status = Arc::clone(&self.status);
         let kind = if content.size.messages > 0 { ManifestKind::Data } else { ManifestKind::Idle };
         let added = status.timed(Step::Files, self.persist(files)).await?;
         status.timed(Step::State, self.keep_state(content.state_delta)).await?;
-        let manifest = self.manifest(kind, content.partitions, added);
+        if let Some(Pledge(pledge)) = pledge {
+            let kept = status.timed(Step::Alerts, pledge).await;
+            kept.map_err(|detail| CommitError::Pledge { detail })?;
+            if kind == ManifestKind::Data {
+                failpoint::hit("after_acknowledgement");
+            }
+        }
+        let manifest = Manifest { rule_set, ..self.manifest(kind, content.partitions, added) };
         let append = persevere(&status, async || self.chain.append(&manifest).await);
         let appended = status.timed(Step::Manifest, append).await;
         if let Appended::Lost { by } = appended.context(LakeSnafu)? {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use sluice_contract::manifest::{Counts, PartitionProgress};
 use sluice_contract::report::{Phase, Problem};
 use sluice_decode::MessageBatch;
-use sluice_engine::{EpochPolicy, Ingest};
+use sluice_engine::EpochPolicy;
 
 use super::caught_up::Goal;
 use super::event::{Assignment, Event, ReadBatch};
@@ -20,6 +20,7 @@ use super::hold::Holds;
 use super::idle::IdleTracker;
 use super::links::{Closed, Links};
 use super::source::assignment::{Expired, StartingPoint};
+use super::work::{EndedEpoch, Processor};
 use crate::clock::now_us;
 use crate::report::Scope;
 
@@ -58,7 +59,7 @@ pub(crate) struct CoreOptions {
 
 /// One shard's processing. Owned by one thread.
 pub(crate) struct Core {
-    ingest: Ingest,
+    processor: Box<dyn Processor>,
     links: Links,
     options: CoreOptions,
     topic: String,
@@ -70,6 +71,10 @@ pub(crate) struct Core {
     started: Instant,
     epoch: OpenEpoch,
     in_commit: bool,
+    /// Nothing is processed until the epoch in commit is in all tables.
+    at_boundary: bool,
+    /// A writer schema was told, for which partitions may wait.
+    release_due: bool,
     must_pin_positions: bool,
     stopping: bool,
     idle_checked: Instant,
@@ -92,10 +97,15 @@ type Step = ControlFlow<CoreEnd>;
 
 impl Core {
     /// A core whose partitions have been restored.
-    pub(crate) fn new(ingest: Ingest, links: Links, options: CoreOptions, topic: String) -> Self {
+    pub(crate) fn new(
+        processor: Box<dyn Processor>,
+        links: Links,
+        options: CoreOptions,
+        topic: String,
+    ) -> Self {
         let now = Instant::now();
         Self {
-            ingest,
+            processor,
             links,
             options,
             topic,
@@ -107,6 +117,8 @@ impl Core {
             started: now,
             epoch: OpenEpoch::new(now),
             in_commit: false,
+            at_boundary: false,
+            release_due: false,
             must_pin_positions: false,
             stopping: false,
             idle_checked: now,
@@ -134,14 +146,18 @@ impl Core {
             Event::Assigned(assignments) => self.assign(&assignments),
             Event::Expired { partition, expired } => self.stop_partition(partition, expired),
             Event::SchemaFound { id, text } => {
-                self.ingest.decoder().add_writer_schema(id, &text);
-                return self.release();
+                self.processor.decoder().add_writer_schema(id, &text);
+                self.release_due = true;
             }
             Event::SchemaNotFound { id } => {
-                self.ingest.decoder().mark_schema_not_found(id);
-                return self.release();
+                self.processor.decoder().mark_schema_not_found(id);
+                self.release_due = true;
             }
-            Event::Committed => self.in_commit = false,
+            Event::Committed => {
+                self.in_commit = false;
+                self.at_boundary = false;
+            }
+            Event::Renewed => self.processor.renewed(),
             Event::Stop => self.stopping = true,
             Event::Abandon => return Step::Break(CoreEnd::Abandoned),
         }
@@ -150,6 +166,10 @@ impl Core {
 
     /// Does what is due: batches that wait, silence, the end of the epoch, the end of it all.
     fn proceed(&mut self, now: Instant) -> Step {
+        if self.release_due && !self.at_boundary {
+            self.release_due = false;
+            self.release()?;
+        }
         self.take_waiting(now)?;
         if now.duration_since(self.idle_checked) >= IDLE_CHECK {
             self.idle_checked = now;
@@ -159,7 +179,7 @@ impl Core {
         if self.in_commit {
             return Step::Continue(());
         }
-        let has_messages = self.ingest.open_epoch().messages > 0;
+        let has_messages = self.processor.open_epoch().messages > 0;
         let sign_due = now.duration_since(self.epoch.since) >= SIGN_OF_LIFE || self.must_pin_positions;
         if (!has_messages && sign_due) || (end.is_some() && has_messages) {
             self.close(now)?;
@@ -171,11 +191,14 @@ impl Core {
     /// is in commit, the next one takes no more than its size.
     fn take_waiting(&mut self, now: Instant) -> Step {
         loop {
-            if self.is_due(now) && !self.in_commit {
+            if !self.in_commit && self.processor.wants_boundary() {
+                self.close(now)?;
+                self.at_boundary = true;
+            } else if !self.in_commit && self.is_due(now) {
                 self.close(now)?;
             }
-            let is_full = self.ingest.open_epoch().bytes >= self.options.policy.max_bytes;
-            if self.stopping || is_full {
+            let is_full = self.processor.open_epoch().bytes >= self.options.policy.max_bytes;
+            if self.stopping || self.at_boundary || is_full || self.processor.is_congested() {
                 return Step::Continue(());
             }
             let Some(batch) = self.waiting.pop_front() else { return Step::Continue(()) };
@@ -189,7 +212,7 @@ impl Core {
             return Some(CoreEnd::Stopped);
         }
         let goal = self.goal.as_ref()?;
-        if !goal.is_reached(&self.ingest.progress()) {
+        if !goal.is_reached(&self.processor.progress()) {
             return None;
         }
         if self.expired.is_empty() {
@@ -201,7 +224,7 @@ impl Core {
     fn is_due(&self, now: Instant) -> bool {
         let millis = |at: Instant| at.duration_since(self.started).as_millis() as i64;
         let Some(first_message_at) = self.epoch.first_message_at else { return false };
-        self.options.policy.should_close(millis(now), millis(first_message_at), self.ingest.open_epoch())
+        self.options.policy.should_close(millis(now), millis(first_message_at), self.processor.open_epoch())
     }
 
     fn take(&mut self, batch: ReadBatch, now: Instant) -> Step {
@@ -227,7 +250,7 @@ impl Core {
                 goal.reached_end(partition);
             }
             if let Some(position) = position {
-                self.ingest.advance(partition, position);
+                self.processor.advance(partition, position);
             }
         }
         self.links.recycle(messages);
@@ -236,7 +259,7 @@ impl Core {
 
     /// Processes what has its writer schema, and holds the rest.
     fn admit(&mut self, messages: &MessageBatch) -> Step {
-        let unresolved = self.ingest.decoder().unresolved_schema_ids(messages);
+        let unresolved = self.processor.decoder().unresolved_schema_ids(messages);
         if unresolved.is_empty() && self.holds.is_empty() {
             return self.process(messages);
         }
@@ -255,7 +278,7 @@ impl Core {
     fn release(&mut self) -> Step {
         let mut unresolved = BTreeSet::new();
         for batch in self.holds.batches() {
-            unresolved.extend(self.ingest.decoder().unresolved_schema_ids(batch).into_keys());
+            unresolved.extend(self.processor.decoder().unresolved_schema_ids(batch).into_keys());
         }
         let released = self.holds.release(&unresolved);
         for partition in released.freed {
@@ -268,9 +291,9 @@ impl Core {
         if messages.is_empty() {
             return Step::Continue(());
         }
-        match self.ingest.process(messages, now_us()) {
-            Ok(processed) => {
-                self.links.write(processed);
+        match self.processor.process(messages, now_us()) {
+            Ok(rows) => {
+                self.links.write(rows);
                 self.links.status.count_messages(messages.len() as u64);
                 Step::Continue(())
             }
@@ -279,7 +302,7 @@ impl Core {
     }
 
     fn assign(&mut self, assignments: &[Assignment]) {
-        let stored = self.ingest.progress();
+        let stored = self.processor.progress();
         let mut offsets = BTreeMap::new();
         for assignment in assignments {
             let partition = assignment.partition;
@@ -287,10 +310,11 @@ impl Core {
                 StartingPoint::At(offset) => {
                     let stored = stored.get(&partition);
                     if stored.is_none_or(|stored| stored.next_offset != offset) {
-                        self.ingest.restore(partition, &fresh(offset));
+                        self.processor.restore(partition, &fresh(offset));
                         self.must_pin_positions = true;
                     }
                     let silver_rows = stored.map_or(0, |stored| stored.counts.silver);
+                    self.processor.assigned(partition, assignment.end);
                     self.idle.add(partition, silver_rows, Instant::now());
                     offsets.insert(partition, offset);
                 }
@@ -317,23 +341,25 @@ impl Core {
     }
 
     fn look_for_silence(&mut self, now: Instant) {
-        for (partition, progress) in self.ingest.progress() {
+        for (partition, progress) in self.processor.progress() {
             let idle = self.idle.is_idle(partition, progress.counts.silver, now);
-            self.ingest.set_idle(partition, idle);
+            self.processor.set_idle(partition, idle);
         }
     }
 
     fn close(&mut self, now: Instant) -> Step {
         let epoch = std::mem::replace(&mut self.epoch, OpenEpoch::new(now));
-        let content = self.ingest.close_epoch();
+        let EndedEpoch { content, rule_set, pledge } = self.processor.close_epoch();
         let files = if content.size.messages > 0 { self.links.finish() } else { Vec::new() };
         let closed = Closed {
             content,
             files,
+            rule_set,
+            pledge,
             oldest_message_ms: epoch.oldest_message_ms,
             open_for: now.duration_since(epoch.first_message_at.unwrap_or(epoch.since)),
             closed_at: now,
-            memory: self.ingest.memory_size(),
+            memory: self.processor.memory_size(),
         };
         self.in_commit = true;
         self.must_pin_positions = false;

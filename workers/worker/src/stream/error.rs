@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use sluice_contract::config::ConfigError;
 use sluice_contract::report::Problem;
+use sluice_contract::scorer::ScorerError;
 use snafu::Snafu;
 
 use crate::finding::Finding;
@@ -29,6 +30,14 @@ pub enum JobError {
         path: PathBuf,
         /// What is wrong with it.
         source: ConfigError,
+    },
+    /// A file of a scorer is not what it should be.
+    #[snafu(display("\"{}\": {source}", path.display()))]
+    ParseScorer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ScorerError,
     },
     /// The flag `--shard` does not fit the configuration.
     #[snafu(display("there is no shard {shard}: the configuration has {shards}, counted from 0"))]
@@ -76,6 +85,7 @@ impl JobError {
             self,
             Self::ReadConfiguration { .. }
                 | Self::ParseConfiguration { .. }
+                | Self::ParseScorer { .. }
                 | Self::NoSuchShard { .. }
                 | Self::Unusable { .. }
         )

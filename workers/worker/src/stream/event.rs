@@ -34,6 +34,8 @@ pub(crate) enum Event {
     },
     /// The closed epoch is in all tables; the next one may be closed.
     Committed,
+    /// The files of the connection's security have changed, and Kafka has accepted the new ones.
+    Renewed,
     /// Commit what was read, then end.
     Stop,
     /// End at once: the chain belongs to another process, or the epoch cannot be committed.

@@ -10,13 +10,12 @@
 
 use sluice_contract::config::{Format, WorkerConfig};
 use sluice_contract::manifest::Writer;
-use sluice_engine::Ingest;
 use sluice_lake::{Generation, Lake, Numbered};
 use snafu::{OptionExt, ResultExt};
+use uuid::Uuid;
 
-use super::restore::{
-    JOB, LakeSnafu, RegistrySnafu, RestoreError, SubjectMissingSnafu, TABLES, compile, specs,
-};
+use super::restore::{LakeSnafu, RegistrySnafu, RestoreError, SubjectMissingSnafu};
+use super::work::{Processor, Work};
 use crate::registry_client::{Answer, RegistryClient};
 
 /// How a process comes to want a chain.
@@ -35,7 +34,7 @@ pub(crate) enum Settled {
         /// The generation.
         generation: Numbered,
         /// The core, compiled with its reader schema.
-        ingest: Box<Ingest>,
+        processor: Box<dyn Processor>,
     },
     /// A newer deployment has begun this generation, of another cut or configuration.
     Superseded {
@@ -46,33 +45,35 @@ pub(crate) enum Settled {
 
 /// Finds the process's generation, or begins it.
 pub(crate) async fn settle(
-    config: &WorkerConfig,
+    work: &dyn Work,
     lake: &Lake,
     registry: Option<&RegistryClient>,
     key: [u8; 16],
     (writer, entry): (&Writer, Entry),
 ) -> Result<Settled, RestoreError> {
     loop {
-        let newest = lake.generation(JOB).await.context(LakeSnafu)?;
+        let newest = lake.generation(work.job()).await.context(LakeSnafu)?;
         match newest {
-            Some(generation) if generation.generation.is_of(config.shards, &config.revision) => {
-                let ingest = Box::new(compile_for(config, &generation.generation, key)?);
-                return Ok(Settled::In { generation, ingest });
+            Some(generation) if generation.generation.is_of(work.shards(), work.revision()) => {
+                let processor = compile_for(work, &generation.generation, key)?;
+                return Ok(Settled::In { generation, processor });
             }
             Some(by) if !may_end(&by.generation, writer.deployment_revision, entry) => {
                 return Ok(Settled::Superseded { by });
             }
             Some(_) | None => {}
         }
-        let next = next(config, newest.as_ref(), registry, writer.deployment_revision).await?;
+        let next = next(work, newest.as_ref(), registry, writer.deployment_revision).await?;
         if next.number > 0 {
             // What the tables would refuse must not stop those who write them now.
-            let ingest = compile_for(config, &next.generation, key)?;
-            lake.check_tables(&specs(&ingest)).await.context(LakeSnafu)?;
+            let processor = compile_for(work, &next.generation, key)?;
+            lake.check_tables(&processor.specs()).await.context(LakeSnafu)?;
         }
-        lake.refuse_lost_generations(JOB, next.number, &TABLES).await.context(LakeSnafu)?;
+        let tables = work.tables();
+        let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
+        lake.refuse_lost_generations(work.job(), next.number, &tables).await.context(LakeSnafu)?;
         // Whoever was faster: the next look tells whether it is ours.
-        lake.begin_generation(JOB, &next).await.context(LakeSnafu)?;
+        lake.begin_generation(work.job(), &next).await.context(LakeSnafu)?;
     }
 }
 
@@ -85,35 +86,45 @@ fn may_end(generation: &Generation, deployment_revision: u64, entry: Entry) -> b
 
 /// The generation that follows the newest one.
 pub(crate) async fn next(
-    config: &WorkerConfig,
+    work: &dyn Work,
     newest: Option<&Numbered>,
     registry: Option<&RegistryClient>,
     deployment_revision: u64,
 ) -> Result<Numbered, RestoreError> {
     let reader_schema = match newest {
         // Only the cut changes: nobody has asked for other columns.
-        Some(newest) if newest.generation.configuration == config.revision => {
+        Some(newest) if newest.generation.configuration == work.revision() => {
             newest.generation.reader_schema.clone()
         }
-        Some(_) | None => reader_schema(config, registry).await?,
+        Some(_) | None => reader_schema(work.pipeline(), registry).await?,
+    };
+    let hash_key = match newest {
+        Some(newest) => newest.generation.hash_key,
+        None => work.has_own_key().then(Uuid::new_v4),
     };
     let generation = Generation {
-        shards: config.shards,
-        configuration: config.revision.clone(),
+        shards: work.shards(),
+        configuration: work.revision().to_owned(),
         deployment_revision,
         reader_schema,
+        hash_key,
     };
     Ok(Numbered { number: newest.map_or(0, |newest| newest.number + 1), generation })
 }
 
-/// Compiles a configuration with the reader schema that its generation has pinned.
+/// Compiles a configuration with the reader schema and the key that its generation has pinned.
 pub(crate) fn compile_for(
-    config: &WorkerConfig,
+    work: &dyn Work,
     generation: &Generation,
-    key: [u8; 16],
-) -> Result<Ingest, RestoreError> {
-    let text = config.source.schema.as_ref().or(generation.reader_schema.as_ref());
-    compile(config, text.map_or("", String::as_str), key)
+    lake_key: [u8; 16],
+) -> Result<Box<dyn Processor>, RestoreError> {
+    let key = generation.hash_key.map_or(lake_key, Uuid::into_bytes);
+    work.compile(schema_of(work.pipeline(), generation), key)
+}
+
+/// The text of the reader schema: the configuration's, or the one that its generation has pinned.
+pub(crate) fn schema_of<'a>(config: &'a WorkerConfig, generation: &'a Generation) -> &'a str {
+    config.source.schema.as_ref().or(generation.reader_schema.as_ref()).map_or("", String::as_str)
 }
 
 /// The reader schema to pin for a generation, where the configuration leaves it to the registry.
@@ -153,6 +164,7 @@ mod tests {
             configuration: "a".to_owned(),
             deployment_revision,
             reader_schema: None,
+            hash_key: None,
         };
         assert!(may_end(&generation(4), 5, Entry::Starting) && may_end(&generation(4), 5, Entry::Returning));
         assert!(may_end(&generation(4), 4, Entry::Starting) && !may_end(&generation(4), 4, Entry::Returning));

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use sluice_contract::config::WorkerConfig;
-use sluice_contract::manifest::{ChainId, StateFile, StateFiles, Writer};
-use sluice_engine::state::{self, Retention};
+use sluice_contract::manifest::{ChainId, Manifest, StateFile, StateFiles, Writer};
+use sluice_engine::state;
 use sluice_lake::{Beginning, Bequest, Lake, TableSpec, failpoint};
 use snafu::ResultExt;
 
 use super::restore::{LakeSnafu, RestoreError, StateSnafu};
+use super::work::Work;
 
 /// What a chain begins with.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Inherited {
 
 /// Collects what a chain begins with; nothing for a chain that has begun.
 pub(crate) async fn inherit(
-    config: &WorkerConfig,
+    work: &dyn Work,
     lake: &Lake,
     chain: &ChainId,
     writer: &Writer,
@@ -37,8 +37,7 @@ pub(crate) async fn inherit(
     if lake.sign_of_life(chain).await.context(LakeSnafu)?.is_some() {
         return nothing(false);
     }
-    let inheritance =
-        lake.inherit(chain, config.shards, writer, &config.revision).await.context(LakeSnafu)?;
+    let inheritance = lake.inherit(chain, work.shards(), writer, work.revision()).await.context(LakeSnafu)?;
     for spec in specs {
         let mut table = lake.open_table(spec).await.context(LakeSnafu)?;
         lake.recover(&mut table, &inheritance.seals).await.context(LakeSnafu)?;
@@ -47,17 +46,18 @@ pub(crate) async fn inherit(
     let mut partitions = BTreeMap::new();
     let mut deltas = Vec::new();
     for bequest in inheritance.bequests {
-        deltas.extend(take_state(config, lake, chain, &bequest).await?);
+        deltas.extend(take_state(work, lake, chain, &bequest).await?);
         partitions.extend(bequest.partitions);
     }
     tracing::info!(%chain, partitions = partitions.len(), "took partitions over from the generation before");
-    let beginning = Beginning { partitions, state: StateFiles { base: None, deltas } };
+    let rule_set = newest_rule_set(&inheritance.seals);
+    let beginning = Beginning { partitions, state: StateFiles { base: None, deltas }, rule_set };
     Ok(Inherited { beginning, is_first_start: !inheritance.has_positions })
 }
 
 /// Writes the state of the partitions that one chain leaves; `None` if there is none.
 async fn take_state(
-    config: &WorkerConfig,
+    work: &dyn Work,
     lake: &Lake,
     chain: &ChainId,
     Bequest { partitions, state: files }: &Bequest,
@@ -68,9 +68,15 @@ async fn take_state(
         contents.push(lake.read(&file.path).await.context(LakeSnafu)?);
         newest = &file.path;
     }
-    let merged = state::merge(&contents, partitions, Retention::of(config));
+    let merged = state::merge(&contents, partitions, work.retention());
     match merged.context(StateSnafu { path: newest })? {
         Some(bytes) => lake.put_state(chain, 0, bytes).await.context(LakeSnafu).map(Some),
         None => Ok(None),
     }
+}
+
+/// The rule set in force where the chains before end. They may differ for a moment while rules change: then it is
+/// the one of the chain that was at work last.
+fn newest_rule_set(seals: &[Manifest]) -> Option<String> {
+    seals.iter().max_by_key(|seal| seal.created_at_ms)?.rule_set.clone()
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use arrow::array::RecordBatch;
 use sluice_decode::MessageBatch;
-use sluice_engine::{ClosedEpoch, MemorySize, Processed};
+use sluice_engine::{ClosedEpoch, MemorySize};
 use tokio::sync::mpsc;
 
 use super::encoders::{Encoder, Files};
 use super::schemas::Resolver;
 use super::source::reader::Command;
+use super::work::Pledge;
 use crate::report::Status;
 
 /// A closed epoch on its way to the committer.
@@ -21,6 +23,10 @@ pub(crate) struct Closed {
     pub(crate) content: ClosedEpoch,
     /// The files of each table, as soon as they are encoded; none for an epoch without messages.
     pub(crate) files: Vec<(String, Files)>,
+    /// See [`super::work::EndedEpoch::rule_set`].
+    pub(crate) rule_set: Option<String>,
+    /// See [`super::work::EndedEpoch::pledge`].
+    pub(crate) pledge: Option<Pledge>,
     /// See [`crate::report::Commit::oldest_message_ms`].
     pub(crate) oldest_message_ms: Option<i64>,
     /// How long it was open.
@@ -31,22 +37,11 @@ pub(crate) struct Closed {
     pub(crate) memory: MemorySize,
 }
 
-/// The encoders of the three tables.
-#[derive(Debug)]
-pub(crate) struct Encoders {
-    /// Of bronze.
-    pub(crate) bronze: (String, Encoder),
-    /// Of silver.
-    pub(crate) silver: (String, Encoder),
-    /// Of quarantine.
-    pub(crate) quarantine: (String, Encoder),
-}
-
 /// Whom the core talks to.
 #[derive(Debug)]
 pub(crate) struct Links {
-    /// Where rows go.
-    pub(crate) encoders: Encoders,
+    /// Where rows go: the encoder of each table, by its number.
+    pub(crate) encoders: Vec<(String, Encoder)>,
     /// What the reader is told.
     pub(crate) commands: Sender<Command>,
     /// Batches for the reader to fill again.
@@ -60,22 +55,16 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// Sends rows to their encoders.
-    pub(crate) fn write(&self, processed: Processed) {
-        let Encoders { bronze, silver, quarantine } = &self.encoders;
-        let rows =
-            [(bronze, processed.bronze), (silver, processed.silver), (quarantine, processed.quarantine)];
-        for ((_, encoder), rows) in rows {
-            if let Some(rows) = rows {
-                encoder.write(rows);
-            }
+    /// Sends rows to the encoders of their tables.
+    pub(crate) fn write(&self, rows: Vec<(usize, RecordBatch)>) {
+        for (table, rows) in rows {
+            self.encoders[table].1.write(rows);
         }
     }
 
     /// Ends the epoch in all encoders.
     pub(crate) fn finish(&self) -> Vec<(String, Files)> {
-        let Encoders { bronze, silver, quarantine } = &self.encoders;
-        [bronze, silver, quarantine].map(|(table, encoder)| (table.clone(), encoder.finish())).into()
+        self.encoders.iter().map(|(table, encoder)| (table.clone(), encoder.finish())).collect()
     }
 
     /// Hands a closed epoch over; `false` when the committer is gone.

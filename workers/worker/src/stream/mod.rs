@@ -6,7 +6,8 @@
 //!    belongs to the present cut and configuration, and [`inheritance`], what a new one begins with.
 //! 3. [`tenure`]: the threads and how they are joined; then `source`, [`core`], [`encoders`],
 //!    [`committer`], one for each.
-//! 4. The pure parts they decide with: [`hold`], [`idle`], [`caught_up`], [`state_history`],
+//! 4. [`work`]: what tells one job from another.
+//! 5. The pure parts they decide with: [`hold`], [`idle`], [`caught_up`], [`state_history`],
 //!    `source::{assignment, renewal}`.
 //!
 //! With `--until-caught-up` the last thing written to standard output is the final report, as one line
@@ -19,12 +20,13 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sluice_contract::config::WorkerConfig;
+use sluice_contract::cut::Cut;
 use sluice_contract::manifest::Writer;
 use sluice_contract::report::{Phase, Problem};
 use sluice_lake::Lake;
 
 use crate::backoff::Backoff;
+use crate::kafka::ConsumerTraits;
 use crate::report::{Scope, Status};
 use crate::stop::Stop;
 
@@ -46,6 +48,7 @@ mod source;
 mod standby;
 mod state_history;
 mod tenure;
+pub(crate) mod work;
 
 pub use error::JobError;
 use error::{CannotCatchUpSnafu, GaveUpSnafu};
@@ -53,6 +56,7 @@ use generations::Entry;
 use restore::{RestoreError, Start};
 use standby::{Held, Waited};
 use tenure::Ended;
+use work::{Pace, Work};
 
 /// A tenure that lasted this long was a success: the next failure is waited for from the start.
 const SUCCESSFUL_TENURE: Duration = Duration::from_secs(60);
@@ -60,8 +64,8 @@ const SUCCESSFUL_TENURE: Duration = Duration::from_secs(60);
 /// What a worker process is for.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// The configuration.
-    pub(crate) config: WorkerConfig,
+    /// What it does.
+    pub(crate) work: Arc<dyn Work>,
     /// The shard's number.
     pub(crate) shard: u32,
     /// Who the process is in manifests.
@@ -74,6 +78,24 @@ pub(crate) struct Job {
     pub(crate) status: Arc<Status>,
     /// Whether it shall end.
     pub(crate) stop: Stop,
+}
+
+impl Job {
+    /// Which partitions are its own.
+    fn cut(&self) -> Cut {
+        Cut { shards: self.work.shards(), shard: self.shard }
+    }
+
+    /// What its consumer is like. Each job has a group of its own, with the pipeline's name at its front.
+    fn consumer(&self) -> ConsumerTraits {
+        let owner = &self.work.pipeline().owner;
+        let pipeline = format!("sluice-{}-{}", owner.namespace, owner.name);
+        let group = match self.work.job() {
+            crate::ingest::JOB => pipeline,
+            other => format!("{pipeline}-{other}"),
+        };
+        ConsumerTraits { group, at_once: self.work.pace() == Pace::AtOnce }
+    }
 }
 
 /// What comes after an attempt at a tenure.
@@ -131,7 +153,7 @@ async fn attempt(job: &Job, writer: &mut Writer, entry: Entry) -> Next {
             return Next::Retry { scope, problem, is_transient: error.is_transient() };
         }
     };
-    for scope in [Scope::Storage, Scope::Registry, Scope::Kafka] {
+    for scope in [Scope::Storage, Scope::Registry, Scope::Kafka, Scope::Alerts] {
         job.status.clear(scope);
     }
     let (lake, chain) = (restored.lake.clone(), restored.chain.id().clone());

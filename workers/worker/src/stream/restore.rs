@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::{ChainId, Manifest, Writer};
 use sluice_contract::report::Problem;
-use sluice_decode::RowSchema;
-use sluice_engine::{Ingest, PlanError, StateError, TableSchema};
+use sluice_engine::StateError;
 use sluice_lake::{Chain, Claim, Lake, LakeError, Table, TableSpec, TopicIdentity, failpoint};
 use snafu::{ResultExt, Snafu};
 
@@ -18,16 +16,12 @@ use super::committer::{storage_problem, table_report};
 use super::generations::{Entry, Settled, registry, settle};
 use super::inheritance::{Inherited, inherit};
 use super::standby::Held;
+use super::work::{Claimed, Processor};
 use crate::finding::Finding;
 use crate::kafka::{TopicError, topic_id};
 use crate::registry_client::{RegistryClient, RegistryError};
 use crate::report::{Scope, Step};
-
-/// The job's name in chains and paths.
-pub(crate) const JOB: &str = "ingest";
-
-/// The tables that the job fills.
-pub(crate) const TABLES: [&str; 3] = ["bronze", "silver", "quarantine"];
+use crate::score::AlertsError;
 
 /// How often a start that takes long gives a sign of life.
 const SIGN_EVERY: Duration = Duration::from_secs(10);
@@ -37,7 +31,7 @@ const TOPIC_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the work cannot begin.
 #[derive(Debug, Snafu)]
-#[snafu(visibility(pub(super)))]
+#[snafu(visibility(pub(crate)))]
 pub(crate) enum RestoreError {
     /// The lake says no.
     #[snafu(display("{source}"))]
@@ -50,6 +44,30 @@ pub(crate) enum RestoreError {
     Topic {
         /// What Kafka says.
         source: TopicError,
+    },
+    /// Alerts cannot be sent.
+    #[snafu(display("{source}"))]
+    Alerts {
+        /// Why.
+        source: AlertsError,
+    },
+    /// Where a scorer starts is not known before the pipeline has started.
+    #[snafu(display("the pipeline has not started yet: it has no position on partition {partition}"))]
+    PipelineNotStarted {
+        /// The partition.
+        partition: i32,
+    },
+    /// A scorer's first messages are in bronze, and no longer in Kafka.
+    #[snafu(display(
+        "the pipeline's rows of partition {partition} begin at offset {first}, but Kafka's messages at {low}:          a scorer reads from Kafka and would miss the rows before"
+    ))]
+    RowsExpired {
+        /// The partition.
+        partition: i32,
+        /// Offset of its first row in bronze.
+        first: i64,
+        /// Offset of its first message in Kafka.
+        low: i64,
     },
     /// The schema registry gives no reader schema.
     #[snafu(display("{source}"))]
@@ -85,9 +103,13 @@ impl RestoreError {
     /// Where the report shows it.
     pub(crate) fn scope(&self) -> Scope {
         match self {
-            Self::Topic { .. } => Scope::Kafka,
+            Self::Topic { .. } | Self::RowsExpired { .. } => Scope::Kafka,
+            Self::Alerts { .. } => Scope::Alerts,
             Self::Registry { .. } | Self::SubjectMissing { .. } => Scope::Registry,
-            Self::Lake { .. } | Self::State { .. } | Self::Unusable { .. } => Scope::Storage,
+            Self::Lake { .. }
+            | Self::State { .. }
+            | Self::Unusable { .. }
+            | Self::PipelineNotStarted { .. } => Scope::Storage,
         }
     }
 
@@ -100,6 +122,14 @@ impl RestoreError {
         match self {
             Self::Lake { source } => storage_problem(source),
             Self::Topic { source } => source.problem(),
+            Self::Alerts { source } => source.problem(),
+            Self::PipelineNotStarted { .. } => {
+                problem("PipelineNotStarted", "start it; the scorer follows by itself")
+            }
+            Self::RowsExpired { .. } => problem(
+                "OffsetsExpired",
+                "set startFrom to Latest, which scores what comes from now on, or keep messages for longer next time",
+            ),
             Self::Registry { source } => source.problem(),
             Self::SubjectMissing { .. } => problem(
                 "SchemaSubjectMissing",
@@ -117,8 +147,12 @@ impl RestoreError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Lake { source } => source.is_transient(),
-            Self::Topic { .. } | Self::Registry { .. } | Self::SubjectMissing { .. } => true,
-            Self::State { .. } | Self::Unusable { .. } => false,
+            Self::Topic { .. }
+            | Self::Alerts { .. }
+            | Self::PipelineNotStarted { .. }
+            | Self::Registry { .. }
+            | Self::SubjectMissing { .. } => true,
+            Self::State { .. } | Self::Unusable { .. } | Self::RowsExpired { .. } => false,
         }
     }
 }
@@ -133,12 +167,14 @@ pub(crate) struct Restored {
     pub(crate) claim: Box<Manifest>,
     /// Whether the pipeline starts: no partition of the topic was ever read.
     pub(crate) is_first_start: bool,
-    /// Bronze, silver and quarantine, all with every epoch of the chain.
+    /// Where partitions start that were never read, as far as that is not the configuration's choice.
+    pub(crate) first_offsets: BTreeMap<i32, i64>,
+    /// The job's tables, all with every epoch of the chain.
     pub(crate) tables: Vec<Table>,
     /// Their specifications, in the same order.
-    pub(crate) specs: [TableSpec; 3],
+    pub(crate) specs: Vec<TableSpec>,
     /// The core, with positions and memory.
-    pub(crate) ingest: Ingest,
+    pub(crate) processor: Box<dyn Processor>,
     /// The schema registry; `None` for JSON.
     pub(crate) registry: Option<RegistryClient>,
 }
@@ -161,20 +197,21 @@ pub(crate) enum Start {
 /// Finds the process's generation, claims the shard's chain in it, and restores what it says. `writer` is who
 /// we are in its manifests.
 pub(crate) async fn start(job: &Job, writer: &Writer, entry: Entry) -> Result<Start, RestoreError> {
-    let config = &job.config;
+    let config = job.work.pipeline();
     let lake = Lake::open(&config.storage).await.context(LakeSnafu)?;
     let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id: find_topic_id(config).await? };
     let adopt = config.storage.adopt.as_deref();
     let identity = lake.identify(&config.owner, &topic, adopt).await.context(LakeSnafu)?;
     let registry = registry(config)?;
     let key = *identity.lake_id.as_bytes();
-    let (generation, ingest) = match settle(config, &lake, registry.as_ref(), key, (writer, entry)).await? {
-        Settled::In { generation, ingest } => (generation, ingest),
+    let work = job.work.as_ref();
+    let (generation, processor) = match settle(work, &lake, registry.as_ref(), key, (writer, entry)).await? {
+        Settled::In { generation, processor } => (generation, processor),
         Settled::Superseded { by } => return Ok(Start::Held { lake, held: Held::Job(by) }),
     };
-    let chain = ChainId { job: JOB.to_owned(), generation: generation.number, shard: job.shard };
+    let chain = ChainId { job: job.work.job().to_owned(), generation: generation.number, shard: job.shard };
     let signs = give_signs(lake.clone(), chain.clone());
-    let taken = take_over(job, writer, Found { lake, chain, ingest, registry });
+    let taken = take_over(job, writer, Found { lake, chain, processor, registry });
     tokio::select! {
         outcome = taken => outcome,
         never = signs => match never {},
@@ -196,18 +233,18 @@ async fn give_signs(lake: Lake, chain: ChainId) -> Infallible {
 struct Found {
     lake: Lake,
     chain: ChainId,
-    ingest: Box<Ingest>,
+    processor: Box<dyn Processor>,
     registry: Option<RegistryClient>,
 }
 
 /// Claims a chain, and restores what it says.
 async fn take_over(job: &Job, writer: &Writer, found: Found) -> Result<Start, RestoreError> {
-    let config = &job.config;
-    let Found { lake, chain, ingest, registry } = found;
-    let specs = specs(&ingest);
-    let inherited = inherit(config, &lake, &chain, writer, &specs);
+    let work = job.work.as_ref();
+    let Found { lake, chain, mut processor, registry } = found;
+    let specs = processor.specs();
+    let inherited = inherit(work, &lake, &chain, writer, &specs);
     let Inherited { beginning, is_first_start } = job.status.timed(Step::Inherit, inherited).await?;
-    let claim = lake.claim(chain.clone(), writer.clone(), &config.revision, &beginning);
+    let claim = lake.claim(chain.clone(), writer.clone(), work.revision(), &beginning);
     let (chain, claim) = match job.status.timed(Step::Claim, claim).await.context(LakeSnafu)? {
         Claim::Won { chain, manifest } => (chain, manifest),
         Claim::HeldByNewer { .. } => return Ok(Start::Held { lake, held: Held::Chain(chain) }),
@@ -217,23 +254,16 @@ async fn take_over(job: &Job, writer: &Writer, found: Found) -> Result<Start, Re
         }
     };
     let tables = job.status.timed(Step::Recover, recover(&lake, &claim, &specs)).await?;
-    let ingest = job.status.timed(Step::Load, load(*ingest, &lake, &claim)).await?;
+    let is_first_start = is_first_start && claim.partitions.is_empty();
+    let claimed = Claimed { lake: &lake, claim: &claim, cut: job.cut(), is_first_start };
+    let first_offsets = processor.begin(claimed).await?;
+    job.status.timed(Step::Load, load(processor.as_mut(), &lake, &claim)).await?;
     tracing::info!(chain = %chain.id(), epoch = claim.epoch, partitions = claim.partitions.len(), "claimed the chain");
     let reports = tables.iter().map(table_report).collect();
     job.status.restore(claim.epoch, claim.partitions.clone(), reports);
-    let is_first_start = is_first_start && claim.partitions.is_empty();
-    let restored = Restored { lake, chain, claim, is_first_start, tables, specs, ingest, registry };
+    let restored =
+        Restored { lake, chain, claim, is_first_start, first_offsets, tables, specs, processor, registry };
     Ok(Start::Ready(Box::new(restored)))
-}
-
-/// Compiles the schema and all expressions, or tells everything that is wrong with them.
-pub(crate) fn compile(config: &WorkerConfig, schema: &str, key: [u8; 16]) -> Result<Ingest, RestoreError> {
-    let unusable = |findings| RestoreError::Unusable { findings };
-    let schema = RowSchema::parse(schema).map_err(|error| {
-        unusable(vec![Finding::new("source.schema", error.to_string(), "correct the schema")])
-    })?;
-    Ingest::new(config, &schema, key)
-        .map_err(|errors: Vec<PlanError>| unusable(errors.into_iter().map(Finding::from).collect()))
 }
 
 /// Whose offsets the lake's positions are: a topic that is created again has another id.
@@ -242,26 +272,6 @@ pub(crate) async fn find_topic_id(config: &WorkerConfig) -> Result<Option<String
     let ask = tokio::task::spawn_blocking(move || topic_id(&kafka, TOPIC_TIMEOUT));
     // A task that panicked learned nothing; then the topic is known by its name alone.
     ask.await.unwrap_or(Ok(None)).context(TopicSnafu)
-}
-
-/// What the lake must know of the tables that the core fills, in the order in which they are written.
-pub(crate) fn specs(ingest: &Ingest) -> [TableSpec; 3] {
-    let tables = ingest.table_schemas();
-    [
-        spec(&tables.bronze, "Every message that decodes, as it came."),
-        spec(&tables.silver, "Clean, deduplicated and enriched rows."),
-        spec(&tables.quarantine, "Refused messages, each with its original bytes and the reason."),
-    ]
-}
-
-fn spec(table: &TableSchema, description: &str) -> TableSpec {
-    TableSpec {
-        name: table.name.clone(),
-        schema: Arc::clone(&table.schema),
-        partition_by: table.partition_columns.clone(),
-        description: Some(description.to_owned()),
-        properties: BTreeMap::new(),
-    }
 }
 
 /// Opens the tables, and gives each the epochs that the process before us left undone.
@@ -280,13 +290,13 @@ async fn recover(lake: &Lake, claim: &Manifest, specs: &[TableSpec]) -> Result<V
     Ok(tables)
 }
 
-async fn load(mut ingest: Ingest, lake: &Lake, claim: &Manifest) -> Result<Ingest, RestoreError> {
+async fn load(processor: &mut dyn Processor, lake: &Lake, claim: &Manifest) -> Result<(), RestoreError> {
     for (partition, progress) in &claim.partitions {
-        ingest.restore(*partition, progress);
+        processor.restore(*partition, progress);
     }
     for file in claim.state.base.iter().chain(&claim.state.deltas) {
         let bytes = lake.read(&file.path).await.context(LakeSnafu)?;
-        ingest.load_state(&bytes).context(StateSnafu { path: &file.path })?;
+        processor.load_state(&bytes).context(StateSnafu { path: &file.path })?;
     }
-    Ok(ingest)
+    Ok(())
 }

@@ -8,7 +8,6 @@ use sluice_lake::{Lake, LakeError, Numbered, SignOfLife};
 
 use super::Job;
 use super::committer::storage_problem;
-use super::restore::JOB;
 use crate::report::Scope;
 
 /// How often those who own it are looked at.
@@ -45,7 +44,7 @@ pub(crate) enum Waited {
 pub(crate) async fn wait(job: &Job, lake: &Lake, held: &Held) -> Waited {
     let mut watch = Watch { signs: None, silent_since: Instant::now() };
     loop {
-        match look(lake, held).await {
+        match look(lake, job.work.job(), held).await {
             Ok(Some(pulse)) => {
                 job.status.clear(Scope::Storage);
                 if let Some(deployment_revision) =
@@ -86,7 +85,7 @@ struct Signs {
 }
 
 /// Looks at the holders; `None` if what they held has ended.
-async fn look(lake: &Lake, held: &Held) -> Result<Option<Pulse>, LakeError> {
+async fn look(lake: &Lake, job: &str, held: &Held) -> Result<Option<Pulse>, LakeError> {
     match held {
         Held::Chain(chain) => {
             let (last, signs) = signs(lake, chain).await?;
@@ -95,11 +94,11 @@ async fn look(lake: &Lake, held: &Held) -> Result<Option<Pulse>, LakeError> {
             Ok((!is_over).then_some(Pulse { deployment_revision, signs: vec![signs] }))
         }
         Held::Job(Numbered { number, generation }) => {
-            if lake.generation(JOB).await?.is_none_or(|newest| newest.number != *number) {
+            if lake.generation(job).await?.is_none_or(|newest| newest.number != *number) {
                 return Ok(None);
             }
             let chains = (0..generation.shards).map(|shard| async move {
-                let chain = ChainId { job: JOB.to_owned(), generation: *number, shard };
+                let chain = ChainId { job: job.to_owned(), generation: *number, shard };
                 signs(lake, &chain).await
             });
             let (last, signs): (Vec<_>, Vec<_>) = try_join_all(chains).await?.into_iter().unzip();

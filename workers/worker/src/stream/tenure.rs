@@ -13,12 +13,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sluice_contract::cut::Cut;
 use sluice_contract::manifest::Writer;
 use sluice_contract::report::Problem;
 use sluice_decode::MessageBatch;
-use sluice_engine::state::Retention;
-use sluice_engine::{EpochPolicy, Ingest};
+use sluice_engine::EpochPolicy;
 use sluice_lake::TableSpec;
 use snafu::{ResultExt, Snafu};
 
@@ -28,13 +26,14 @@ use super::compaction::Compaction;
 use super::core::{Core, CoreEnd, CoreOptions};
 use super::encoders::Encoder;
 use super::event::Event;
-use super::links::{Encoders, Links};
+use super::links::Links;
 use super::restore::Restored;
 use super::schemas::Resolver;
 use super::source::kafka::KafkaSource;
 use super::source::reader::{self, BATCH_BYTES, BATCH_MESSAGES, BATCHES, Channels, Command};
 use super::source::watcher::{Stored, Watcher};
 use super::state_history::StateHistory;
+use super::work::{Pace, Processor};
 use crate::kafka::trouble::SettingsSnafu;
 use crate::kafka::{Credentials, TopicError};
 
@@ -42,8 +41,6 @@ use crate::kafka::{Credentials, TopicError};
 const PATIENCE_AT_STOP: Duration = Duration::from_secs(10);
 /// The broker may be away at the end.
 const PATIENCE_WITH_READER: Duration = Duration::from_secs(2);
-/// The longest wait for a fuller batch; shorter where epochs are.
-const LONGEST_LINGER: Duration = Duration::from_millis(50);
 
 /// How a tenure ended.
 #[derive(Debug)]
@@ -114,7 +111,8 @@ struct Senders {
 
 /// Reads, processes and commits until something ends it.
 pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result<Ended, TenureError> {
-    let Restored { lake, chain, claim, is_first_start, tables, specs, ingest, registry } = restored;
+    let Restored { lake, chain, claim, first_offsets, is_first_start, tables, specs, processor, registry } =
+        restored;
     let (credentials, source) = connect(job).context(SourceSnafu)?;
     let encoders = encoders(&specs)?;
     let (events, inbox) = mpsc::channel();
@@ -126,7 +124,7 @@ pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result
         let _ = recycled.send(MessageBatch::with_capacity(BATCH_MESSAGES, BATCH_BYTES / 2));
     }
     let senders = Senders { events, commands };
-    let stored = Stored { positions: claim.partitions, is_first_start };
+    let stored = Stored { positions: claim.partitions, first_offsets, is_first_start };
     let reader = start_reader(job, (credentials, source), stored, &senders, (command_inbox, recycled_inbox))?;
     let resolver = registry.map(|client| {
         let runtime = tokio::runtime::Handle::current();
@@ -135,13 +133,13 @@ pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result
     });
     let (commands, status) = (senders.commands.clone(), Arc::clone(&job.status));
     let links = Links { encoders, commands, recycled, closed, resolver, status };
-    let core = start_core(job, ingest, links, inbox)?;
+    let core = start_core(job, processor, links, inbox)?;
     let committer = Committer {
         lake,
         chain,
         writer,
-        configuration: job.config.revision.clone(),
-        retention: Retention::of(&job.config),
+        configuration: job.work.revision().to_owned(),
+        retention: job.work.retention(),
         tables,
         state: StateHistory::new(claim.state),
         compaction: Compaction::default(),
@@ -164,9 +162,9 @@ pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result
 
 /// The consumer, and what it was made with.
 fn connect(job: &Job) -> Result<(Credentials, KafkaSource), TopicError> {
-    let kafka = &job.config.source.kafka;
+    let kafka = &job.work.pipeline().source.kafka;
     let credentials = Credentials::read(&kafka.security).context(SettingsSnafu)?;
-    let source = KafkaSource::new(kafka, &job.config.owner, &credentials)?;
+    let source = KafkaSource::new(kafka, &job.consumer(), &credentials)?;
     Ok((credentials, source))
 }
 
@@ -180,10 +178,11 @@ fn start_reader(
 ) -> Result<JoinHandle<()>, TenureError> {
     let (inspections, inspection_inbox) = mpsc::channel();
     let watcher = Watcher {
-        kafka: job.config.source.kafka.clone(),
-        owner: job.config.owner.clone(),
+        kafka: job.work.pipeline().source.kafka.clone(),
+        start_from: job.work.start_from(),
+        consumer: job.consumer(),
         credentials,
-        cut: Cut { shards: job.config.shards, shard: job.shard },
+        cut: job.cut(),
         stored,
         status: Arc::clone(&job.status),
         events: senders.events.clone(),
@@ -191,22 +190,25 @@ fn start_reader(
     };
     spawn("watch", move || watcher.run(&inspection_inbox))?;
     let channels = Channels { commands, recycled, events: senders.events.clone(), inspections };
-    let linger = LONGEST_LINGER.min(Duration::from_millis(job.config.commit.every_ms / 10));
+    let linger = match job.work.pace() {
+        Pace::Full { linger } => linger,
+        Pace::AtOnce => Duration::ZERO,
+    };
     spawn("read", move || reader::run(Box::new(source), &channels, linger))
 }
 
 fn start_core(
     job: &Job,
-    ingest: Ingest,
+    processor: Box<dyn Processor>,
     links: Links,
     inbox: Receiver<Event>,
 ) -> Result<JoinHandle<CoreEnd>, TenureError> {
     let options = CoreOptions {
-        policy: EpochPolicy::new(&job.config.commit),
-        idle_after_ms: job.config.source.event_time.idle_after_ms,
+        policy: EpochPolicy::new(&job.work.commit()),
+        idle_after_ms: job.work.pipeline().source.event_time.idle_after_ms,
         until_caught_up: job.until_caught_up,
     };
-    let core = Core::new(ingest, links, options, job.config.source.kafka.topic.clone());
+    let core = Core::new(processor, links, options, job.work.pipeline().source.kafka.topic.clone());
     spawn("core", move || core.run(&inbox))
 }
 
@@ -242,9 +244,8 @@ async fn announce_stop(job: &Job, events: Sender<Event>) {
     tokio::time::sleep(PATIENCE_AT_STOP).await;
 }
 
-fn encoders(specs: &[TableSpec; 3]) -> Result<Encoders, TenureError> {
-    let [bronze, silver, quarantine] = specs;
-    Ok(Encoders { bronze: encoder(bronze)?, silver: encoder(silver)?, quarantine: encoder(quarantine)? })
+fn encoders(specs: &[TableSpec]) -> Result<Vec<(String, Encoder)>, TenureError> {
+    specs.iter().map(encoder).collect()
 }
 
 fn encoder(spec: &TableSpec) -> Result<(String, Encoder), TenureError> {

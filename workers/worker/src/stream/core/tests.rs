@@ -1,18 +1,23 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
+use arrow::array::RecordBatch;
 use serde_json::json;
 use sluice_contract::config::WorkerConfig;
-use sluice_decode::Message;
+use sluice_decode::{Decoder, Message, UnresolvedSchema};
+use sluice_engine::{EpochSize, Ingest, MemorySize, StateError};
+use sluice_lake::TableSpec;
 use tokio::sync::mpsc as tokio_mpsc;
 
 use super::*;
+use crate::ingest::compile;
 use crate::kafka::Watermarks;
 use crate::report::{Status, Subject};
 use crate::stream::encoders::Encoder;
-use crate::stream::links::{Closed, Encoders};
-use crate::stream::restore::{compile, specs};
+use crate::stream::links::Closed;
 use crate::stream::source::reader::Command;
+use crate::stream::work::Processor;
 use crate::test_support::{SCHEMA, configuration};
 
 /// A core, and the other ends of its channels.
@@ -27,12 +32,18 @@ struct Bench {
 impl Bench {
     fn new(config: &WorkerConfig, until_caught_up: bool) -> Self {
         let ingest = compile(config, SCHEMA, [0; 16]).expect("the configuration is sound");
-        let [bronze, silver, quarantine] = specs(&ingest)
-            .map(|spec| (spec.name.clone(), Encoder::start(&spec).expect("a thread can be started")));
+        Self::with(Box::new(ingest), config, until_caught_up)
+    }
+
+    fn with(processor: Box<dyn Processor>, config: &WorkerConfig, until_caught_up: bool) -> Self {
+        let encoder = |spec: &TableSpec| Encoder::start(spec).expect("a thread can be started");
+        let specs = processor.specs();
+        let encoders = specs.iter().map(|spec| (spec.name.clone(), encoder(spec))).collect();
         let (command_sender, commands) = mpsc::channel();
         let (recycled_sender, recycled) = mpsc::channel();
         let (closed_sender, closed) = tokio_mpsc::channel(1);
         let subject = Subject {
+            job: "ingest".to_owned(),
             shard: 0,
             shards: 1,
             writer: "bench".to_owned(),
@@ -40,7 +51,7 @@ impl Bench {
             max_out_of_orderness_us: 0,
         };
         let links = Links {
-            encoders: Encoders { bronze, silver, quarantine },
+            encoders,
             commands: command_sender,
             recycled: recycled_sender,
             closed: closed_sender,
@@ -52,7 +63,7 @@ impl Bench {
             idle_after_ms: config.source.event_time.idle_after_ms,
             until_caught_up,
         };
-        let core = Core::new(ingest, links, options, config.source.kafka.topic.clone());
+        let core = Core::new(processor, links, options, config.source.kafka.topic.clone());
         Self { start: core.started, core, commands, recycled, closed }
     }
 
@@ -99,7 +110,7 @@ impl Bench {
     }
 
     fn next_offset(&self, partition: i32) -> i64 {
-        self.core.ingest.progress()[&partition].next_offset
+        self.core.processor.progress()[&partition].next_offset
     }
 
     fn closed(&mut self) -> Option<Closed> {
@@ -261,7 +272,7 @@ fn a_partition_that_waits_for_its_schema_is_paused_and_goes_on_in_order() {
     assert!(matches!(bench.commands.try_recv(), Ok(Command::Pause(0))));
     bench.hear(Event::SchemaFound { id: 9, text: SCHEMA.to_owned() });
     assert_eq!(bench.next_offset(0), 3);
-    assert_eq!(bench.core.ingest.progress()[&0].counts.bronze, 3);
+    assert_eq!(bench.core.processor.progress()[&0].counts.bronze, 3);
     assert!(matches!(bench.commands.try_recv(), Ok(Command::Resume(0))));
 }
 
@@ -278,6 +289,116 @@ fn messages_of_a_schema_that_is_not_found_are_refused() {
     bench.go_on(1);
     assert_eq!(bench.next_offset(0), 0);
     bench.hear(Event::SchemaNotFound { id: 9 });
-    let progress = bench.core.ingest.progress();
+    let progress = bench.core.processor.progress();
     assert_eq!(progress[&0].counts.refused["decode"]["UnknownSchemaId"], 1);
+}
+
+/// A core that wants boundaries and holds batches up as a test says.
+struct Bounded {
+    ingest: Ingest,
+    switches: Arc<Switches>,
+}
+
+#[derive(Default)]
+struct Switches {
+    wants_boundary: AtomicBool,
+    is_congested: AtomicBool,
+}
+
+impl Processor for Bounded {
+    fn specs(&self) -> Vec<TableSpec> {
+        self.ingest.specs()
+    }
+
+    fn restore(&mut self, partition: i32, progress: &PartitionProgress) {
+        self.ingest.restore(partition, progress);
+    }
+
+    fn load_state(&mut self, file: &[u8]) -> Result<(), StateError> {
+        self.ingest.load_state(file)
+    }
+
+    fn decoder(&mut self) -> &mut Decoder {
+        self.ingest.decoder()
+    }
+
+    fn process(
+        &mut self,
+        batch: &MessageBatch,
+        processing_time_us: i64,
+    ) -> Result<Vec<(usize, RecordBatch)>, UnresolvedSchema> {
+        Processor::process(&mut self.ingest, batch, processing_time_us)
+    }
+
+    fn advance(&mut self, partition: i32, next_offset: i64) {
+        self.ingest.advance(partition, next_offset);
+    }
+
+    fn set_idle(&mut self, partition: i32, idle: bool) {
+        self.ingest.set_idle(partition, idle);
+    }
+
+    fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
+        self.ingest.progress()
+    }
+
+    fn memory_size(&self) -> MemorySize {
+        self.ingest.memory_size()
+    }
+
+    fn open_epoch(&self) -> EpochSize {
+        self.ingest.open_epoch()
+    }
+
+    fn wants_boundary(&mut self) -> bool {
+        self.switches.wants_boundary.load(Ordering::Relaxed)
+    }
+
+    fn is_congested(&mut self) -> bool {
+        self.switches.is_congested.load(Ordering::Relaxed)
+    }
+
+    fn close_epoch(&mut self) -> EndedEpoch {
+        self.switches.wants_boundary.store(false, Ordering::Relaxed);
+        Processor::close_epoch(&mut self.ingest)
+    }
+}
+
+fn bounded() -> (Bench, Arc<Switches>) {
+    let config = configuration(|_| {});
+    let ingest = compile(&config, SCHEMA, [0; 16]).expect("the configuration is sound");
+    let switches = Arc::new(Switches::default());
+    let processor = Bounded { ingest, switches: Arc::clone(&switches) };
+    let mut bench = Bench::with(Box::new(processor), &config, false);
+    bench.assign(&[0], 100);
+    bench.pin();
+    (bench, switches)
+}
+
+#[test]
+fn at_a_boundary_nothing_is_processed_before_the_epoch_is_in_all_tables() {
+    let (mut bench, switches) = bounded();
+    bench.read(0, 0..3);
+    bench.go_on(1);
+    switches.wants_boundary.store(true, Ordering::Relaxed);
+    bench.read(0, 3..5);
+    bench.go_on(2);
+    assert_eq!(bench.closed().expect("the epoch ends at once").content.size.messages, 3);
+    bench.go_on(3);
+    assert_eq!(bench.next_offset(0), 3);
+    bench.hear(Event::Committed);
+    bench.go_on(4);
+    assert_eq!(bench.next_offset(0), 5);
+}
+
+#[test]
+fn a_core_that_is_congested_takes_no_batch() {
+    let (mut bench, switches) = bounded();
+    switches.is_congested.store(true, Ordering::Relaxed);
+    bench.read(0, 0..3);
+    bench.go_on(1);
+    assert_eq!(bench.next_offset(0), 0);
+    switches.is_congested.store(false, Ordering::Relaxed);
+    bench.go_on(2);
+    assert_eq!(bench.next_offset(0), 3);
 }

@@ -11,6 +11,8 @@ use crate::kafka::Watermarks;
 pub(crate) enum Known<'a> {
     /// Its chain has its position.
     Stored(&'a PartitionProgress),
+    /// It was never read, and starts at this offset.
+    Beginning(i64),
     /// No partition has a position: the pipeline starts.
     FirstStart,
     /// Others have, but this one has not: the topic has grown.
@@ -41,6 +43,7 @@ pub(crate) struct Expired {
 /// |---|---|
 /// | a position with messages behind it | there, if the broker has it |
 /// | a position, but nothing was read yet | there, or at the first message if that one has expired |
+/// | an offset to begin at | there, if the broker has it |
 /// | no chain yet | as `start_from` says |
 /// | a partition that was added to the topic | at its first message: it was empty when the pipeline began |
 pub(crate) fn starting_point(
@@ -54,6 +57,9 @@ pub(crate) fn starting_point(
             StartFrom::Latest => available.high,
         }),
         Known::NewPartition => StartingPoint::At(available.low),
+        Known::Beginning(wanted) => {
+            expired(wanted, available).map_or(StartingPoint::At(wanted), StartingPoint::Expired)
+        }
         Known::Stored(progress) => {
             let wanted = progress.next_offset;
             let untouched = progress.counts.messages == 0 && start_from == StartFrom::Earliest;
@@ -140,6 +146,12 @@ mod tests {
         assert_eq!(start(Known::Stored(&stored(50, 0))), StartingPoint::At(100));
         let latest = starting_point(Known::Stored(&stored(50, 0)), StartFrom::Latest, AVAILABLE);
         assert!(matches!(latest, StartingPoint::Expired(_)), "messages after the start were lost");
+    }
+
+    #[test]
+    fn a_partition_that_is_to_begin_at_an_offset_begins_there_or_not_at_all() {
+        assert_eq!(start(Known::Beginning(150)), StartingPoint::At(150));
+        assert!(matches!(start(Known::Beginning(50)), StartingPoint::Expired(_)), "never a jump");
     }
 
     #[test]

@@ -8,12 +8,12 @@ use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use sluice_contract::config::{Kafka, Owner};
+use sluice_contract::config::Kafka;
 use sluice_decode::{Message, MessageBatch};
 
 use super::{ReadLimits, ReadOutcome, Source};
 use crate::kafka::topic::Quiet;
-use crate::kafka::{Credentials, TopicError, consumer_settings};
+use crate::kafka::{ConsumerTraits, Credentials, TopicError, consumer_settings};
 
 /// A consumer of one topic whose partitions and positions are given, never negotiated.
 pub(crate) struct KafkaSource {
@@ -30,9 +30,12 @@ impl fmt::Debug for KafkaSource {
 
 impl KafkaSource {
     /// Makes the client. It connects by itself, and again whenever it must.
-    pub(crate) fn new(kafka: &Kafka, owner: &Owner, credentials: &Credentials) -> Result<Self, TopicError> {
-        let group = format!("sluice-{}-{}", owner.namespace, owner.name);
-        let consumer = consumer_settings(kafka, credentials, &group)
+    pub(crate) fn new(
+        kafka: &Kafka,
+        consumer: &ConsumerTraits,
+        credentials: &Credentials,
+    ) -> Result<Self, TopicError> {
+        let consumer = consumer_settings(kafka, credentials, consumer)
             .create_with_context(Quiet::default())
             .map_err(|error| TopicError::Client { detail: error.to_string() })?;
         Ok(Self { consumer, topic: kafka.topic.clone(), assigned: BTreeSet::new() })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use sluice_contract::config::{Kafka, Owner};
+use sluice_contract::config::{Kafka, StartFrom};
 use sluice_contract::cut::Cut;
 use sluice_contract::manifest::PartitionProgress;
 
@@ -15,7 +15,7 @@ use super::kafka::KafkaSource;
 use super::reader::Command;
 use super::renewal::{Renewal, Step};
 use crate::backoff::Backoff;
-use crate::kafka::{Credentials, Topic, TopicError, Watermarks};
+use crate::kafka::{ConsumerTraits, Credentials, Topic, TopicError, Watermarks};
 use crate::report::{Scope, Status};
 use crate::stream::event::{Assignment, Event};
 
@@ -38,8 +38,10 @@ pub(crate) struct Inspect {
 pub(crate) struct Watcher {
     /// The topic.
     pub(crate) kafka: Kafka,
-    /// Whose consumer the reader's is.
-    pub(crate) owner: Owner,
+    /// Where a partition starts that was never read.
+    pub(crate) start_from: StartFrom,
+    /// What the reader's consumer is like.
+    pub(crate) consumer: ConsumerTraits,
     /// What its clients use, the reader's too.
     pub(crate) credentials: Credentials,
     /// Which partitions are the shard's.
@@ -59,6 +61,8 @@ pub(crate) struct Watcher {
 pub(crate) struct Stored {
     /// Where they stand.
     pub(crate) positions: BTreeMap<i32, PartitionProgress>,
+    /// Where some of them start that were never read.
+    pub(crate) first_offsets: BTreeMap<i32, i64>,
     /// Whether no partition of the topic was ever read.
     pub(crate) is_first_start: bool,
 }
@@ -126,10 +130,9 @@ impl Watcher {
                     "security files have changed: reconnecting to Kafka with the new ones"
                 );
                 *topic = Some(proved);
-                match self.commands.send(Command::Reconnect(Box::new(source))) {
-                    Ok(()) => Round::Done,
-                    Err(_) => Round::Unneeded,
-                }
+                let told = self.events.send(Event::Renewed).is_ok();
+                let is_needed = told && self.commands.send(Command::Reconnect(Box::new(source))).is_ok();
+                if is_needed { Round::Done } else { Round::Unneeded }
             }
             Err(error) => {
                 if renewal.refuse(Instant::now()) {
@@ -147,7 +150,7 @@ impl Watcher {
     fn prove(&self, credentials: &Credentials) -> Result<(Topic, KafkaSource), TopicError> {
         let topic = Topic::with(&self.kafka, credentials)?;
         topic.partitions(TIMEOUT)?;
-        Ok((topic, KafkaSource::new(&self.kafka, &self.owner, credentials)?))
+        Ok((topic, KafkaSource::new(&self.kafka, &self.consumer, credentials)?))
     }
 
     fn round(
@@ -184,10 +187,13 @@ impl Watcher {
         let assignment = |(partition, watermarks): (i32, Watermarks)| {
             let known = match self.stored.positions.get(&partition) {
                 Some(progress) => Known::Stored(progress),
+                None if self.stored.first_offsets.contains_key(&partition) => {
+                    Known::Beginning(self.stored.first_offsets[&partition])
+                }
                 None if self.stored.is_first_start && rounds.listed_at.is_none() => Known::FirstStart,
                 None => Known::NewPartition,
             };
-            let from = starting_point(known, self.kafka.start_from, watermarks);
+            let from = starting_point(known, self.start_from, watermarks);
             Assignment { partition, from, end: watermarks.high }
         };
         Ok(available.into_iter().map(assignment).collect())
