@@ -3,6 +3,7 @@
 //! | module | written by | read by |
 //! |---|---|---|
 //! | [`config`] | the operator (a ConfigMap) or local mode (a file) | a worker, at start |
+//! | [`scorer`] | the operator or local mode; rules are read again while they work | a scoring worker |
 //! | [`report`] | a worker, over HTTP | the operator and `sluice status` |
 //! | [`manifest`] | a worker, into the lake | the worker that takes over, maintenance, the merge |
 //! | [`metrics`] | worker and operator, over HTTP | Prometheus, alert rules, dashboards |
@@ -21,3 +22,4 @@ pub mod manifest;
 pub mod metrics;
 pub mod reasons;
 pub mod report;
+pub mod scorer;

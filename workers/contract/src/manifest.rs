@@ -152,6 +152,56 @@ pub struct Counts {
     /// Refused messages by stage, then reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused: BTreeMap<String, BTreeMap<String, u64>>,
+    /// What scoring made of silver rows (scoring jobs).
+    #[serde(default, skip_serializing_if = "ScoringCounts::is_empty")]
+    pub scoring: ScoringCounts,
+}
+
+/// What scoring made of silver rows, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScoringCounts {
+    /// Rows that raised an alert.
+    pub alerts: u64,
+    /// Rows by risk level.
+    pub levels: BTreeMap<String, u64>,
+    /// Rows for which a rule fired, by its name; velocity rules among them.
+    pub rules: BTreeMap<String, u64>,
+    /// Rows on which a rule failed, and so did not fire, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, u64>,
+}
+
+impl ScoringCounts {
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds other counts to these.
+    pub fn add(&mut self, other: &Self) {
+        self.alerts += other.alerts;
+        let maps = [
+            (&mut self.levels, &other.levels),
+            (&mut self.rules, &other.rules),
+            (&mut self.failed, &other.failed),
+        ];
+        for (mine, theirs) in maps {
+            for (name, count) in theirs {
+                add_to(mine, name, *count);
+            }
+        }
+    }
+}
+
+/// Adds to the count of a name.
+pub fn add_to(counts: &mut BTreeMap<String, u64>, name: &str, count: u64) {
+    match counts.get_mut(name) {
+        Some(total) => *total += count,
+        None => {
+            counts.insert(name.to_owned(), count);
+        }
+    }
 }
 
 impl Counts {
@@ -160,13 +210,7 @@ impl Counts {
         if !self.refused.contains_key(stage) {
             self.refused.insert(stage.to_owned(), BTreeMap::new());
         }
-        let reasons = self.refused.get_mut(stage).expect("inserted above");
-        match reasons.get_mut(reason) {
-            Some(total) => *total += count,
-            None => {
-                reasons.insert(reason.to_owned(), count);
-            }
-        }
+        add_to(self.refused.get_mut(stage).expect("inserted above"), reason, count);
     }
 
     /// Adds another partition's counts to these.
@@ -182,6 +226,7 @@ impl Counts {
                 self.add_refused(stage, reason, *count);
             }
         }
+        self.scoring.add(&other.scoring);
     }
 
     /// Refusals of one stage, over all reasons.

@@ -18,7 +18,7 @@ pub const MAX_REPORT_BYTES: usize = 64 * 1024;
 pub struct Report {
     /// See [`REPORT_FORMAT_VERSION`].
     pub format_version: u32,
-    /// The job: `ingest`.
+    /// The job: `ingest`, `score-<scorer>`.
     pub job: String,
     /// The shard's number.
     pub shard: u32,
@@ -50,6 +50,24 @@ pub struct Report {
     pub partitions: Vec<PartitionReport>,
     /// Each table.
     pub tables: Vec<TableReport>,
+    /// How scoring goes (scoring jobs). Rows by level and by rule, and alerts, are in `counts.scoring`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scoring: Option<ScoringReport>,
+}
+
+/// How scoring goes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoringReport {
+    /// Hash of the rule set in force; `None` before the first.
+    pub rule_set: Option<String>,
+    /// Names of its rules that read the label, directly or through a column that is computed from it.
+    pub reading_label: Vec<String>,
+    /// Time from a message's arrival in Kafka to the broker's acknowledgement of its alert: 99th percentile of
+    /// the newest alerts; `None` without any in the last minute.
+    pub alert_latency_ms: Option<u64>,
+    /// Share of the rows of the newest epoch with rows that raised an alert, from 0 to 1.
+    pub alert_share: Option<f64>,
 }
 
 /// What a worker is doing.
@@ -97,7 +115,7 @@ pub struct PartitionReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TableReport {
-    /// Path below the lake's root: `bronze`, `silver`, `quarantine`.
+    /// Path below the lake's root: `bronze`, `silver`, `quarantine`, `fraud/<name>`.
     pub name: String,
     /// Newest version that this worker knows.
     pub version: u64,

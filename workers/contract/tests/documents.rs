@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sluice_contract::config::{ConfigError, WorkerConfig};
 use sluice_contract::manifest::Counts;
+use sluice_contract::scorer::{RuleSet, ScorerConfig, ScorerError};
 
 const SMALLEST: &str = r#"{
   "formatVersion": 1,
@@ -71,4 +72,61 @@ fn counts_of_partitions_add_up_by_stage_and_reason() {
     assert_eq!((one.messages, one.bronze, one.silver, one.duplicates), (15, 12, 10, 1));
     assert_eq!(one.refused["decode"], BTreeMap::from([("EmptyValue".to_owned(), 3)]));
     assert_eq!((one.refused_at("decode"), one.refused_at("silver"), one.refused_at("late")), (3, 1, 0));
+}
+
+fn smallest_scorer() -> String {
+    format!(
+        r#"{{"formatVersion": 1, "name": "cards", "revision": "00", "shards": 1, "startFrom": "Earliest",
+            "commit": {{"everyMs": 2000, "maxBytes": 67108864}},
+            "table": {{"name": "scores", "columns": ["at"]}},
+            "velocity": [{{"name": "often", "key": "card", "windowMs": 60000, "keepMs": 120000}}],
+            "pipeline": {SMALLEST}}}"#
+    )
+}
+
+const SMALLEST_RULE_SET: &str = r#"{
+  "formatVersion": 1,
+  "rules": [{"name": "large", "when": "amount > 5000", "points": 30}],
+  "velocity": [{"name": "often", "moreThan": 5, "points": 25}],
+  "levels": [{"name": "LOW", "minScore": 0}]
+}"#;
+
+#[test]
+fn a_scorers_documents_survive_being_written_and_read() {
+    let config = ScorerConfig::from_json(&smallest_scorer()).expect("the smallest scorer is valid");
+    assert_eq!(ScorerConfig::from_json(&config.to_json()).expect("what we wrote we can read"), config);
+    assert_eq!(config.job(), "score-cards");
+    let rules = RuleSet::from_json(SMALLEST_RULE_SET).expect("the smallest rule set is valid");
+    assert_eq!(RuleSet::from_json(&rules.to_json()).expect("what we wrote we can read"), rules);
+}
+
+#[test]
+fn the_hash_of_a_rule_set_is_of_what_it_says_and_not_of_how_it_is_laid_out() {
+    let rules = RuleSet::from_json(SMALLEST_RULE_SET).expect("it is valid");
+    let on_one_line = SMALLEST_RULE_SET.replace('\n', "");
+    assert_eq!(RuleSet::from_json(&on_one_line).expect("it is valid").hash(), rules.hash());
+    assert_eq!(rules.hash().len(), 16);
+    for (from, to) in [("5000", "5001"), (r#""points": 25"#, r#""points": 26"#), ("LOW", "SMALL")] {
+        let changed = RuleSet::from_json(&SMALLEST_RULE_SET.replace(from, to)).expect("it is valid");
+        assert_ne!(changed.hash(), rules.hash(), "{from} -> {to}");
+    }
+}
+
+#[test]
+fn a_scorers_documents_of_a_later_release_are_refused_before_their_fields_are_looked_at() {
+    let later = r#"{"formatVersion": 2, "somethingNew": true}"#;
+    let error = RuleSet::from_json(later).expect_err("version 2 does not exist yet");
+    assert!(matches!(error, ScorerError::FormatVersion { found: 2, .. }), "{error}");
+    let error = ScorerConfig::from_json(later).expect_err("version 2 does not exist yet");
+    assert!(error.to_string().contains("run a worker of the operator's release"), "{error}");
+    let inner = smallest_scorer().replace(&SMALLEST[..22], &SMALLEST[..22].replace('1', "2"));
+    let error = ScorerConfig::from_json(&inner).expect_err("the pipeline inside is of a later release");
+    assert!(matches!(error, ScorerError::FormatVersion { found: 2, .. }), "{error}");
+}
+
+#[test]
+fn an_unknown_field_of_a_rule_is_refused_by_name() {
+    let misspelt = SMALLEST_RULE_SET.replace("moreThan", "moreOften");
+    let error = RuleSet::from_json(&misspelt).expect_err("moreOften is no field");
+    assert!(error.to_string().contains("moreOften"), "{error}");
 }

@@ -10,6 +10,8 @@ use sluice_contract::config::{
     Bronze, Column, Commit, Deduplicate, EventTime, Format, GoldTable, Kafka, Owner, Security, Silver,
     Source, StartFrom, Storage, WorkerConfig,
 };
+#[cfg(test)]
+use sluice_contract::scorer::{Alerts, RuleSet, ScoreTable, ScorerConfig, VelocityCount, VelocityRule};
 use sluice_decode::{Message, MessageBatch, RowSchema};
 
 pub(crate) const TOPIC: &str = "ecommerce.transactions";
@@ -100,6 +102,57 @@ fn milliseconds(duration: &Value) -> u64 {
         other => panic!("the example has a duration in `{other}`"),
     };
     number.parse::<u64>().expect("a whole number") * unit_ms
+}
+
+#[cfg(test)]
+static SCORER: LazyLock<Value> = LazyLock::new(|| {
+    let text = include_str!("../../../manifests/examples/ecommerce/scoring/scorer.yaml");
+    serde_yaml::from_str(text).expect("the example is one YAML document")
+});
+
+/// The example's scorer.
+#[cfg(test)]
+pub(crate) fn scorer() -> ScorerConfig {
+    let spec = &SCORER["spec"];
+    let names = |field: &str| {
+        serde_yaml::from_value(spec["table"][field].clone()).expect("the table has a list of names")
+    };
+    ScorerConfig {
+        format_version: 1,
+        name: "ecommerce".to_owned(),
+        revision: "test".to_owned(),
+        shards: 1,
+        start_from: StartFrom::Earliest,
+        commit: Commit { every_ms: 2_000, max_bytes: 64 << 20 },
+        table: ScoreTable {
+            name: "transactions".to_owned(),
+            columns: names("columns"),
+            partition_by: names("partitionBy"),
+        },
+        velocity: vec![VelocityCount {
+            name: "velocity".to_owned(),
+            key: "user_id".to_owned(),
+            window_ms: 1_800_000,
+            keep_ms: 3_600_000,
+        }],
+        label: Some("is_fraud".to_owned()),
+        alerts: Some(Alerts { topic: "fraud.alerts".to_owned() }),
+        pipeline: configuration(),
+    }
+}
+
+/// The example's rule set.
+#[cfg(test)]
+pub(crate) fn rule_set() -> RuleSet {
+    let spec = &SCORER["spec"];
+    RuleSet {
+        format_version: 1,
+        rules: serde_yaml::from_value(spec["rules"].clone()).expect("rules as a worker reads them"),
+        velocity: vec![VelocityRule { name: "velocity".to_owned(), more_than: 5, points: 25 }],
+        levels: serde_yaml::from_value(spec["levels"].clone()).expect("levels as a worker reads them"),
+        review_at: Some("HIGH".to_owned()),
+        alert_at: Some("HIGH".to_owned()),
+    }
 }
 
 pub(crate) fn column(name: &str, expr: Option<&str>) -> Column {

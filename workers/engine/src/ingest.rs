@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::buffer::BooleanBuffer;
 use arrow::error::ArrowError;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::PartitionProgress;
@@ -11,10 +10,10 @@ use sluice_contract::reasons;
 use sluice_decode::{Decoded, Decoder, MessageBatch, RowSchema, UnresolvedSchema};
 
 use crate::bronze::Envelope;
-use crate::deduplication::KeyHasher;
+use crate::deduplication::{Accepted, KeyHasher};
 use crate::epoch::{ClosedEpoch, EpochSize};
 use crate::gold::{self, PartialAggregates};
-use crate::partition::{MemorySize, Partitions};
+use crate::partition::{Arrivals, MemorySize, Partitions};
 use crate::plan::{Plan, PlanError};
 use crate::quarantine::{self, Refused};
 use crate::silver::{self, Candidates};
@@ -28,10 +27,10 @@ use crate::{bronze, deduplication};
 /// partition that has a manifest, [`Ingest::load_state`] for each state file (the base first, then the
 /// deltas in order). Then it processes batches and closes epochs.
 pub struct Ingest {
-    plan: Plan,
+    pub(crate) plan: Plan,
     decoder: Decoder,
-    hasher: KeyHasher,
-    partitions: Partitions,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) partitions: Partitions,
     /// What the open epoch adds to the windowed tables; `None` if there are none.
     partials: Option<PartialAggregates>,
     epoch: EpochSize,
@@ -48,12 +47,28 @@ pub struct Processed {
     pub quarantine: Option<RecordBatch>,
 }
 
+/// What has become of the messages of a batch.
+pub(crate) struct Refined {
+    /// All messages, by their partitions.
+    pub(crate) arrivals: Arrivals,
+    /// The messages that are rows of bronze.
+    pub(crate) messages: Vec<u32>,
+    /// The slots of their partitions.
+    pub(crate) slots: Vec<u32>,
+    /// These rows, with all columns that were computed.
+    pub(crate) candidates: Candidates,
+    /// Those that are rows of silver.
+    pub(crate) accepted: Accepted,
+    /// The messages that are rows of quarantine.
+    pub(crate) refused: Vec<Refused>,
+}
+
 /// A part of the work on a batch, in order; named so that a profile can tell where time goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Bytes to rows.
     Decode,
-    /// Built-in columns, event time, the key check and the bronze rows.
+    /// Built-in columns, event time and the key check.
     Bronze,
     /// The rules of silver.
     Rules,
@@ -61,8 +76,8 @@ pub enum Stage {
     Columns,
     /// Copies and the watermark.
     Deduplication,
-    /// The silver rows.
-    Silver,
+    /// The rows of bronze and silver.
+    Output,
     /// The partial aggregates of the windowed tables.
     Windows,
     /// The quarantine rows.
@@ -112,8 +127,13 @@ impl Ingest {
     /// Entries of partitions that were not restored belong to other shards and are skipped. On an error
     /// nothing of the file was loaded.
     pub fn load_state(&mut self, file: &[u8]) -> Result<(), StateError> {
+        self.load_state_keeping(file, 0)
+    }
+
+    /// [`Self::load_state`], with the rows that are counted by their keys for `keep_us` behind the watermark.
+    pub(crate) fn load_state_keeping(&mut self, file: &[u8], keep_us: i64) -> Result<(), StateError> {
         for section in state::read(file)? {
-            self.partitions.load(section.partition, section.entries());
+            self.partitions.load(&section, keep_us);
         }
         Ok(())
     }
@@ -139,10 +159,44 @@ impl Ingest {
     ) -> Result<Processed, UnresolvedSchema> {
         let fresh = self.partitions.fresh(batch);
         let batch = fresh.batch();
-        let decoded = self.decoder.decode(batch).map_err(|error| fresh.name_message(error))?;
+        let refined = self
+            .refine(batch, processing_time_us, &mut finished)
+            .map_err(|error| fresh.name_message(error))?;
+        let bronze = bronze::assemble(&self.plan, &refined.candidates, batch, &refined.messages);
+        let silver = silver::assemble(&self.plan, &refined.candidates, &refined.accepted.rows);
+        finished(Stage::Output);
+
+        let late = silver.as_ref().map_or_else(Vec::new, |silver| self.aggregate(silver, &refined));
+        finished(Stage::Windows);
+
+        let mut refused = refined.refused;
+        refused.extend(late);
+        let quarantine = quarantine::assemble(&self.plan, batch, refused, processing_time_us);
+        finished(Stage::Quarantine);
+        Ok(Processed { bronze, silver, quarantine })
+    }
+
+    /// Adds silver rows to the windowed tables; gives those that are late for some window.
+    fn aggregate(&mut self, silver: &RecordBatch, refined: &Refined) -> Vec<Refused> {
+        let Some(partials) = &mut self.partials else { return Vec::new() };
+        let Refined { arrivals, messages, candidates, accepted, .. } = refined;
+        let times = silver::event_times(candidates, &accepted.rows);
+        let late = partials.add(&self.plan.gold, silver, &times, &accepted.watermarks_us);
+        let late: Vec<Refused> = gold::late_refusals(late, &accepted.rows, messages).collect();
+        self.partitions.count_refused(arrivals, &late);
+        late
+    }
+
+    /// All of [`Self::process`] but for the rows of the tables: decides and counts what becomes of each message.
+    pub(crate) fn refine(
+        &mut self,
+        batch: &MessageBatch,
+        processing_time_us: i64,
+        finished: &mut impl FnMut(Stage),
+    ) -> Result<Refined, UnresolvedSchema> {
+        let Decoded { rows, messages, refused } = self.decoder.decode(batch)?;
         finished(Stage::Decode);
 
-        let Decoded { rows, messages, refused } = decoded;
         let arrivals = self.partitions.arrive(batch);
         self.epoch.messages += batch.len() as u64;
         self.epoch.bytes += arrivals.bytes;
@@ -151,7 +205,6 @@ impl Ingest {
 
         let envelope = Envelope::new(&self.plan.topic, batch, &messages, processing_time_us);
         let mut candidates = Candidates::new(&self.plan, &rows, envelope);
-        let bronze = bronze::assemble(&self.plan, &candidates, batch, &messages);
         let slots = arrivals.slots_of(&messages);
         let key_mismatches = bronze::key_mismatches(&self.plan, &candidates, batch, &messages);
         self.partitions.count_bronze(&slots, &key_mismatches);
@@ -163,38 +216,16 @@ impl Ingest {
         finished(Stage::Columns);
 
         refused.extend(candidates.take_refusals(&messages));
-        let (accepted, watermarks_us) = self.accept(&candidates, &slots);
-        finished(Stage::Deduplication);
-
-        let silver = silver::assemble(&self.plan, &candidates, &accepted);
-        finished(Stage::Silver);
-        if let (Some(partials), Some(silver)) = (&mut self.partials, &silver) {
-            let times = silver::event_times(&candidates, &accepted);
-            let late = partials.add(&self.plan.gold, silver, &times, &watermarks_us);
-            refused.extend(gold::late_refusals(late, &accepted, &messages));
-        }
-        finished(Stage::Windows);
-
         self.partitions.count_refused(&arrivals, &refused);
-        let quarantine = quarantine::assemble(&self.plan, batch, refused, processing_time_us);
-        finished(Stage::Quarantine);
-        Ok(Processed { bronze, silver, quarantine })
-    }
-
-    /// Which candidates are silver rows; with windowed tables also the watermark before each of them.
-    fn accept(&mut self, candidates: &Candidates, slots: &[u32]) -> (BooleanBuffer, Vec<i64>) {
-        let (plan, hasher) = (self.plan.deduplication.as_ref(), &self.hasher);
-        let partitions = &mut self.partitions;
-        let mut watermarks_us = Vec::new();
-        let accepted = if self.partials.is_none() {
-            deduplication::accept(plan, hasher, candidates, slots, partitions, |_| {})
-        } else {
-            watermarks_us.reserve(candidates.rows());
-            deduplication::accept(plan, hasher, candidates, slots, partitions, |watermark_us| {
-                watermarks_us.push(watermark_us);
-            })
-        };
-        (accepted, watermarks_us)
+        let accepted = deduplication::accept(
+            self.plan.deduplication.as_ref(),
+            &self.hasher,
+            &candidates,
+            &slots,
+            &mut self.partitions,
+        );
+        finished(Stage::Deduplication);
+        Ok(Refined { arrivals, messages, slots, candidates, accepted, refused })
     }
 
     /// Takes rows of bronze in as [`Self::process`] once took their messages, for their traces alone: watermarks,
@@ -209,7 +240,7 @@ impl Ingest {
         silver::require(&self.plan, &mut candidates);
         silver::compute_columns(&self.plan, &mut candidates);
         let plan = self.plan.deduplication.as_ref();
-        deduplication::accept(plan, &self.hasher, &candidates, &slots, &mut self.partitions, |_| {});
+        deduplication::accept(plan, &self.hasher, &candidates, &slots, &mut self.partitions);
         Ok(())
     }
 

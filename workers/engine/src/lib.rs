@@ -22,7 +22,9 @@
 //! | `silver` | rules, the future check and the columns: which rows are clean, and what they look like |
 //! | `watermark`, `deduplication` | event-time progress of a partition, and its memory of rows |
 //! | [`gold`] | windowed tables: partial aggregates of an epoch, and the merge that publishes them |
+//! | `velocity` | when the rows of a key were |
 //! | `partition` | all that belongs to one partition |
+//! | `scoring` | [`Scoring`]: points, levels, reasons and alerts for silver rows, by rules that change |
 //! | [`state`] | the files that carry the memory over a restart |
 //! | `epoch` | when an epoch closes, and what it leaves |
 //! | [`tables`] | the schemas of the tables |
@@ -49,14 +51,17 @@ mod laws;
 mod partition;
 mod plan;
 mod quarantine;
+mod scoring;
 mod silver;
 pub mod state;
 pub mod tables;
+mod velocity;
 pub mod watermark;
 
 pub use epoch::{ClosedEpoch, EpochPolicy, EpochSize};
 pub use ingest::{Ingest, Processed, Stage};
 pub use partition::MemorySize;
 pub use plan::PlanError;
+pub use scoring::{Alert, RuleCompiler, Rules, Scored, Scoring};
 pub use state::StateError;
 pub use tables::{TableSchema, TableSchemas};

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::Int32Array;
-use sluice_contract::manifest::{Counts, PartitionProgress};
+use sluice_contract::manifest::{Counts, PartitionProgress, ScoringCounts};
 use sluice_decode::{Message, MessageBatch, UnresolvedSchema};
 
 use crate::deduplication::{Entry, Memory};
 use crate::quarantine::Refused;
-use crate::state;
+use crate::state::{self, Additions, Section};
+use crate::velocity::{self, Counted};
 use crate::watermark::Watermark;
 
 /// How large the memory of deduplication is.
@@ -32,6 +33,10 @@ pub(crate) struct Partition {
     pub(crate) memory: Memory,
     /// What the open epoch added to the memory.
     pub(crate) remembered: Vec<Entry>,
+    /// When its silver rows were, by key.
+    pub(crate) velocity: velocity::Memory,
+    /// What the open epoch added to that.
+    pub(crate) counted: Vec<Counted>,
 }
 
 impl Partition {
@@ -44,6 +49,8 @@ impl Partition {
             watermark: Watermark::new(progress.max_event_time_us, max_out_of_orderness_ms),
             memory: Memory::default(),
             remembered: Vec::new(),
+            velocity: velocity::Memory::default(),
+            counted: Vec::new(),
         }
     }
 
@@ -56,9 +63,19 @@ impl Partition {
         }
     }
 
+    /// What the open epoch added to the state.
+    fn additions(&self) -> (i32, Additions<'_>) {
+        (self.number, Additions { remembered: &self.remembered, counted: &self.counted })
+    }
+
     /// Counts a silver row.
     pub(crate) fn count_silver(&mut self) {
         self.counts.silver += 1;
+    }
+
+    /// What has become of its silver rows by scoring.
+    pub(crate) fn scoring_counts(&mut self) -> &mut ScoringCounts {
+        &mut self.counts.scoring
     }
 
     /// Counts a copy of an earlier silver row.
@@ -87,13 +104,19 @@ impl Partitions {
         }
     }
 
-    /// Adds entries of a state file to a partition's memory; those of unknown partitions are skipped.
-    pub(crate) fn load(&mut self, number: i32, entries: impl Iterator<Item = Entry>) {
-        let Ok(slot) = self.find(number) else { return };
+    /// Adds a section of a state file to its partition's memory; one of an unknown partition is skipped.
+    ///
+    /// Rows that are counted by their keys are kept for `keep_us` behind the watermark.
+    pub(crate) fn load(&mut self, section: &Section<'_>, keep_us: i64) {
+        let Ok(slot) = self.find(section.partition) else { return };
         let partition = &mut self.list[slot];
         let watermark_us = partition.watermark.value_us();
-        for entry in entries {
+        for entry in section.entries() {
             partition.memory.load(entry, watermark_us);
+        }
+        let horizon_us = watermark_us.saturating_sub(keep_us);
+        for counted in section.counted() {
+            partition.velocity.load(counted, horizon_us);
         }
     }
 
@@ -119,13 +142,22 @@ impl Partitions {
         }
     }
 
+    /// The offset that comes next; `None` for a partition that is not known.
+    pub(crate) fn next_offset(&self, number: i32) -> Option<i64> {
+        self.find(number).ok().map(|slot| self.list[slot].next_offset)
+    }
+
+    /// Rows that all partitions count by their keys.
+    pub(crate) fn counted_rows(&self) -> u64 {
+        self.list.iter().map(|partition| partition.velocity.len() as u64).sum()
+    }
+
     /// The state file of what was remembered since the last call.
     pub(crate) fn take_state_delta(&mut self) -> Option<Vec<u8>> {
-        let remembered =
-            self.list.iter().map(|partition| (partition.number, partition.remembered.as_slice()));
-        let delta = state::write(remembered);
+        let delta = state::write(self.list.iter().map(Partition::additions));
         for partition in &mut self.list {
             partition.remembered.clear();
+            partition.counted.clear();
         }
         delta
     }

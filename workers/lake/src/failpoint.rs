@@ -61,6 +61,17 @@ pub const OF_A_CHAIN: &[&str] = &[
     "after_checkpoint",
 ];
 
+/// Failpoints of a scorer beside those of its chain, in the order in which a start and then an epoch meet them.
+///
+/// | name | the crash comes |
+/// |---|---|
+/// | `after_rule_set` | when a new rule set is in the lake, before it is offered |
+/// | `after_alerts` | when a batch's alerts are with the client, and perhaps with the broker |
+/// | `after_acknowledgement` | when the broker has all alerts of an epoch, before its manifest |
+/// | `before_new_rules` | when a manifest names new rules, before anything is scored by them |
+pub const OF_SCORING: &[&str] =
+    &["after_rule_set", "before_new_rules", "after_alerts", "after_acknowledgement"];
+
 /// Failpoints of maintenance, in the order in which a run meets them.
 ///
 /// | name | the crash comes |

@@ -91,6 +91,7 @@ pub(crate) fn generation(shards: u32, configuration: &str) -> Generation {
         configuration: configuration.to_owned(),
         deployment_revision: 0,
         reader_schema: None,
+        hash_key: None,
     }
 }
 

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_contract::manifest::ChainId;
 use snafu::ensure;
+use uuid::Uuid;
 
 use crate::chain::names;
 use crate::error::{LakeError, LakeFileLostSnafu};
@@ -30,6 +31,10 @@ pub struct Generation {
     /// fixed once, so that all shards and all restarts read alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reader_schema: Option<String>,
+    /// The key of the hashes in the job's state, handed down from generation to generation. `None`: the lake's id is
+    /// the key, and whoever gives the lake another id rebuilds the job's state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash_key: Option<Uuid>,
 }
 
 impl Generation {

@@ -1,10 +1,12 @@
 //! [`Lake`]: the root; opens chains and tables, and keeps files.
 
+use std::collections::BTreeMap;
+
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::future::try_join_all;
 use sluice_contract::config::{Owner, Storage};
-use sluice_contract::manifest::{AddedFile, ChainId, Manifest, StateFile, Writer};
+use sluice_contract::manifest::{AddedFile, ChainId, Manifest, PartitionProgress, StateFile, Writer};
 use uuid::Uuid;
 
 use crate::chain::{self, Beginning, Claim, SignOfLife, names};
@@ -230,6 +232,31 @@ impl Lake {
     /// A file that is gone already counts as deleted.
     pub async fn forget_state(&self, files: &[StateFile]) -> Result<(), LakeError> {
         try_join_all(files.iter().map(|file| self.store.delete(&file.path))).await.map(|_| ())
+    }
+
+    /// Where the newest generation of a job stands on each partition; empty before its first epoch.
+    pub async fn positions(&self, job: &str) -> Result<BTreeMap<i32, PartitionProgress>, LakeError> {
+        let mut positions = BTreeMap::new();
+        let Some(Numbered { number, generation }) = self.generation(job).await? else {
+            return Ok(positions);
+        };
+        for shard in 0..generation.shards {
+            let chain = ChainId { job: job.to_owned(), generation: number, shard };
+            let newest = chain::newest_manifest(&self.store, &chain).await?;
+            positions.extend(newest.into_iter().flat_map(|newest| newest.partitions));
+        }
+        Ok(positions)
+    }
+
+    /// Keeps a rule set of a scoring job for restarts. Do it before a manifest names it.
+    pub async fn put_rule_set(&self, job: &str, hash: &str, text: String) -> Result<(), LakeError> {
+        self.store.put(&names::rule_set(job, hash), text.into()).await
+    }
+
+    /// The text of a rule set that was kept; `None` if there is none of that hash.
+    pub async fn rule_set(&self, job: &str, hash: &str) -> Result<Option<String>, LakeError> {
+        let kept = self.store.read_if_exists(&names::rule_set(job, hash)).await?;
+        Ok(kept.map(|text| String::from_utf8_lossy(&text).into_owned()))
     }
 
     /// Says all that a start would refuse, and changes nothing.

@@ -10,6 +10,7 @@
 //! _sluice/<job>/<generation>/<shard>/_newest          a hint where the chain ends; may be stale
 //! _sluice/<job>/<generation>/<shard>/_starting        another text each 10 s of a long start
 //! _sluice/<job>/state/<generation>/<shard>/...        state files that manifests point to
+//! _sluice/<job>/rules/<hash>.json                     rule sets that manifests of a scoring job name
 //! _sluice/replay/0/0/<epoch>.json                     the chain of replays: refused messages taken up again
 //! _sluice/aside/...                                   files that a recovery could not read
 //! ```

@@ -3,13 +3,14 @@
 //! | module | the job |
 //! |---|---|
 //! | [`ingest`] | reads Kafka and writes bronze, silver and quarantine, exactly once |
+//! | [`score`] | reads Kafka too, scores silver rows, sends alerts and writes the table of scores |
 //! | [`check`] | says what is wrong with a configuration, before anything runs on it |
 //! | [`maintain`] | compacts the tables, and deletes what nobody needs |
 //! | [`quarantine`] | shows refused messages, and takes them up again after a fix, exactly once |
 //! | [`recover`] | rebuilds what the lake remembers from its tables, after some of it was lost |
 //! | [`generate`] | produces realistic traffic for demos, tests and benchmarks |
 //!
-//! What they share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
+//! What follows the topic shares [`stream`]. What all share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
 //! `/metrics` show), [`stop`], [`backoff`] and [`clock`].
 
 pub mod backoff;
@@ -24,7 +25,9 @@ pub mod quarantine;
 pub mod recover;
 pub mod registry_client;
 pub mod report;
+pub mod score;
 pub mod stop;
+pub mod stream;
 
 #[cfg(test)]
 mod test_support;

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use sluice_worker::check::{self, CheckArguments};
 use sluice_worker::generate::{self, GenerateArguments};
-use sluice_worker::ingest::{self, IngestArguments, IngestError};
+use sluice_worker::ingest::{self, IngestArguments};
 use sluice_worker::maintain::{self, MaintainArguments};
 use sluice_worker::quarantine::{self, QuarantineCommand};
 use sluice_worker::recover::{self, RecoverArguments};
+use sluice_worker::score::{self, ScoreArguments};
+use sluice_worker::stream::JobError;
 use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
 
@@ -40,6 +42,8 @@ enum LogFormat {
 enum Command {
     /// Read one shard of a topic into the tables of a lake.
     Ingest(IngestArguments),
+    /// Score one shard of a topic into a table of a lake, and send alerts.
+    Score(ScoreArguments),
     /// Say what is wrong with a configuration.
     Check(CheckArguments),
     /// Compact the tables of a lake, and delete what nobody needs any more.
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match arguments.command {
             Command::Ingest(arguments) => ended(Box::pin(ingest::run(arguments)).await),
+            Command::Score(arguments) => ended(Box::pin(score::run(arguments)).await),
             Command::Check(arguments) => Box::pin(check::run(arguments)).await,
             Command::Maintain(arguments) => succeeded(Box::pin(maintain::run(arguments)).await),
             Command::Quarantine(command) => match Box::pin(quarantine::run(command)).await {
@@ -85,10 +90,10 @@ fn succeeded<E: std::fmt::Display>(outcome: Result<(), E>) -> ExitCode {
     outcome.map_or_else(|error| failed(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 
-fn ended(outcome: Result<(), IngestError>) -> ExitCode {
+fn ended(outcome: Result<(), JobError>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     let unusable = error.is_unusable_configuration();
-    if let IngestError::Unusable { findings } = &error {
+    if let JobError::Unusable { findings } = &error {
         for finding in findings {
             eprintln!("{finding}");
         }

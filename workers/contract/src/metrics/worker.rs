@@ -10,13 +10,18 @@ const REFUSAL: Label = Label {
     name: "reason",
     values: "a code, built-in or of `silver.require`; those that can occur begin at 0",
 };
-const TABLE: Label = Label { name: "table", values: "`bronze`, `silver` or `quarantine`" };
+const TABLE: Label =
+    Label { name: "table", values: "`bronze`, `silver` or `quarantine`; of a scorer `fraud/<name>`" };
+const LEVEL: Label = Label { name: "level", values: "name of a level of the scorer" };
+const RULE: Label = Label { name: "rule", values: "name of a rule of the scorer, velocity rules included" };
+const RULE_SET: Label = Label { name: "rule_set", values: "its hash" };
 const PARTITION: Label =
     Label { name: "partition", values: "number of a partition of the shard, at most 256" };
 const PHASE: Label =
     Label { name: "phase", values: "`Starting`, `Running`, `Standby`, `Blocked` or `Finished`" };
 const PROBLEM: Label = Label { name: "reason", values: "a code, as in conditions" };
-const COMMIT_STEP: Label = Label { name: "step", values: "`files`, `state`, `manifest` or `tables`" };
+const COMMIT_STEP: Label =
+    Label { name: "step", values: "`files`, `state`, `alerts`, `manifest` or `tables`" };
 const START_STEP: Label = Label { name: "step", values: "`inherit`, `claim`, `recover` or `load`" };
 const VERSION: Label = Label { name: "version", values: "release of the program" };
 const CONFIGURATION: Label = Label { name: "configuration", values: "its revision" };
@@ -35,6 +40,22 @@ metrics! {
             "Bronze rows that were left out of silver as copies of an earlier row.";
         KEY_MISMATCHES: Counter "sluice_key_mismatches_total" []
             "Bronze rows whose key column is not the text of the message key.";
+    }
+    "What scoring made of rows (scorers only)" {
+        SCORED_ROWS: Counter "sluice_scored_rows_total" [LEVEL]
+            "Rows that were scored and committed, by the level of their score.";
+        RULE_HITS: Counter "sluice_rule_hits_total" [RULE]
+            "Committed rows for which the rule fired.";
+        RULE_FAILURES: Counter "sluice_rule_failures_total" [RULE]
+            "Committed rows on which the rule failed, and so did not fire.";
+        ALERTS: Counter "sluice_alerts_total" []
+            "Committed rows that raised an alert.";
+        ALERT_LATENCY: Histogram "sluice_alert_latency_seconds" []
+            "Seconds from the arrival of a message in Kafka to the broker's acknowledgement of its alert.";
+        RULE_SET_NOW: Gauge "sluice_rule_set_info" [RULE_SET]
+            "Always 1: the rule set in force.";
+        COUNTED_ROWS: Gauge "sluice_counted_rows" []
+            "Rows that velocity counts by their keys, with those that are forgotten at the next occasion.";
     }
     "How far it is" {
         LAG: Gauge "sluice_lag_messages" []

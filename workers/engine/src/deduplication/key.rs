@@ -20,7 +20,7 @@ use siphasher::sip128::SipHasher24;
 use crate::silver::Candidates;
 
 /// The 128-bit hash of a row's key columns. Never zero: that marks a free place in the memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key(u128);
 
 impl Key {
@@ -92,6 +92,22 @@ impl KeyHasher {
             })
             .collect()
     }
+
+    /// The keys of one column's values, which are not those of any other column's; `None` where it is null.
+    ///
+    /// Takes a column whose type [`can_identify`] allows.
+    pub(crate) fn hash_column(&self, name: &str, column: &ArrayRef) -> Vec<Option<Key>> {
+        let values = KeyColumn::new(column);
+        let mut encoded = Vec::with_capacity(64);
+        encode_bytes(&mut encoded, TEXT_TAG, name.as_bytes());
+        let name_bytes = encoded.len();
+        let mut key_of = |row| {
+            encoded.truncate(name_bytes);
+            values.encode(row, &mut encoded);
+            Key::new(self.hasher.hash(&encoded).as_u128())
+        };
+        (0..column.len()).map(|row| (!values.is_null(row)).then(|| key_of(row))).collect()
+    }
 }
 
 /// Whether columns of a type can identify a row.
@@ -130,6 +146,7 @@ enum KeyColumn {
 }
 
 const NULL_TAG: u8 = 0;
+const TEXT_TAG: u8 = 4;
 
 impl KeyColumn {
     /// Takes a column whose type [`can_identify`] allows.
@@ -160,7 +177,7 @@ impl KeyColumn {
             Self::Boolean(array) => encode_fixed(encoded, 1, [u8::from(array.value(row))]),
             Self::Integer(array) => encode_fixed(encoded, 2, array.value(row).to_le_bytes()),
             Self::Float(array) => encode_fixed(encoded, 3, canonical_bits(array.value(row)).to_le_bytes()),
-            Self::Text(array) => encode_bytes(encoded, 4, array.value(row).as_bytes()),
+            Self::Text(array) => encode_bytes(encoded, TEXT_TAG, array.value(row).as_bytes()),
             Self::Bytes(array) => encode_bytes(encoded, 5, array.value(row)),
             Self::Date(array) => encode_fixed(encoded, 6, array.value(row).to_le_bytes()),
             Self::Timestamp(array) => encode_fixed(encoded, 7, array.value(row).to_le_bytes()),

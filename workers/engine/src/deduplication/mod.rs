@@ -34,21 +34,28 @@ pub(crate) struct DeduplicationPlan {
     pub(crate) within_us: i64,
 }
 
+/// The candidates that are silver rows.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// Which of the candidates they are.
+    pub(crate) rows: BooleanBuffer,
+    /// The watermark before each of them, on its partition.
+    pub(crate) watermarks_us: Vec<i64>,
+}
+
 /// Decides row by row, in log order, which candidates are silver rows; moves watermarks and counts.
-///
-/// `before` is called for each silver row with the watermark before it.
 pub(crate) fn accept(
     plan: Option<&DeduplicationPlan>,
     hasher: &KeyHasher,
     candidates: &Candidates,
     slots: &[u32],
     partitions: &mut Partitions,
-    mut before: impl FnMut(i64),
-) -> BooleanBuffer {
+) -> Accepted {
     let keys = plan.map(|plan| (hasher.hash(candidates, &plan.by), plan.within_us));
     let selection = candidates.selection();
     let (event_times, kafka_timestamps) = (candidates.event_times(), candidates.kafka_timestamps());
     let mut accepted = BooleanBufferBuilder::new(candidates.rows());
+    let mut watermarks_us = Vec::with_capacity(candidates.rows());
     for (row, &slot) in slots.iter().enumerate() {
         if let Some((keys, _)) = &keys
             && row % ROWS_AHEAD == 0
@@ -71,13 +78,13 @@ pub(crate) fn accept(
             }
             partition.remembered.push(entry);
         }
-        before(watermark_us);
         let kafka_timestamp_us = kafka_timestamps.is_valid(row).then(|| kafka_timestamps.value(row));
         partition.watermark.observe(event_time_us, kafka_timestamp_us);
         partition.count_silver();
         accepted.append(true);
+        watermarks_us.push(watermark_us);
     }
-    accepted.finish()
+    Accepted { rows: accepted.finish(), watermarks_us }
 }
 
 /// Reads the places of the next rows' keys in one go. Each is somewhere else in a large memory: the waits

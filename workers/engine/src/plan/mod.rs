@@ -26,6 +26,7 @@ pub(crate) use event_time::EventTimeSource;
 pub(crate) use inputs::BuiltIn;
 pub use problem::PlanError;
 pub(crate) use problem::Problems;
+pub(crate) use silver::{boolean, can_partition};
 
 /// A configuration, checked and compiled. A *slot* is the place of a column in the plan's scope: the
 /// schema's fields, the built-in columns, then the silver columns that are computed.

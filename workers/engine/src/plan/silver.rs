@@ -74,7 +74,8 @@ fn requirements(
     requirements
 }
 
-fn boolean(expression: Expression) -> Result<Expression, Problem> {
+/// The expression, if it is true or false.
+pub(crate) fn boolean(expression: Expression) -> Result<Expression, Problem> {
     match expression.data_type() {
         DataType::Boolean => Ok(expression),
         other => Err(Problem::new(
@@ -244,7 +245,8 @@ fn check_partition_columns(partition_by: &[String], columns: &Columns, problems:
     }
 }
 
-fn can_partition(data_type: &DataType) -> bool {
+/// Whether a table can be partitioned by columns of a type.
+pub(crate) fn can_partition(data_type: &DataType) -> bool {
     data_type.is_signed_integer()
         || matches!(data_type, DataType::Utf8 | DataType::Boolean | DataType::Date32)
 }

@@ -8,12 +8,16 @@ use sluice_contract::manifest::Counts;
 use super::*;
 use crate::deduplication::Key;
 
+/// Watermarks trail by 1 ms, rows are counted for 2 ms more.
+const TRAILING: Retention = Retention { max_out_of_orderness_ms: 1, keep_ms: 2 };
+
 fn entry(number: u128, expiry_us: i64) -> Entry {
     Entry::new(Key::new((number << 64) + 77), expiry_us)
 }
 
 fn file(partitions: &[(i32, Vec<Entry>)]) -> Vec<u8> {
-    write(partitions.iter().map(|(partition, entries)| (*partition, entries.as_slice())))
+    let additions = |remembered| Additions { remembered, counted: &[] };
+    write(partitions.iter().map(|(partition, entries)| (*partition, additions(entries.as_slice()))))
         .expect("there are entries")
 }
 
@@ -39,7 +43,7 @@ fn what_is_written_is_read() {
 
 #[test]
 fn nothing_to_remember_is_no_file() {
-    assert_eq!(write([(0, [].as_slice()), (1, [].as_slice())].into_iter()), None);
+    assert_eq!(write([(0, Additions::default()), (1, Additions::default())].into_iter()), None);
 }
 
 #[test]
@@ -107,20 +111,58 @@ fn a_merge_keeps_what_the_watermarks_have_not_passed() {
     // W of partition 0 is 1,100 us - 1 ms = 100 us; partition 1 has none; 2 is another shard's.
     let progress = progress(&[(0, Some(1_100)), (1, None)]);
     let merged =
-        merge(&[base, delta], &progress, 1).expect("the files are whole").expect("something is left");
+        merge(&[base, delta], &progress, TRAILING).expect("the files are whole").expect("something is left");
     assert_eq!(contents(&merged), [(0, vec![entry(2, 100), entry(4, 500)]), (1, vec![entry(3, 0)])]);
 }
 
 #[test]
 fn a_merge_of_what_has_expired_is_no_file() {
     let base = file(&[(0, vec![entry(1, 99)])]);
-    assert_eq!(merge(&[base], &progress(&[(0, Some(1_100))]), 1), Ok(None));
-    assert_eq!(merge::<Vec<u8>>(&[], &progress(&[]), 1), Ok(None));
+    assert_eq!(merge(&[base], &progress(&[(0, Some(1_100))]), TRAILING), Ok(None));
+    assert_eq!(merge::<Vec<u8>>(&[], &progress(&[]), TRAILING), Ok(None));
 }
 
 #[test]
 fn a_merge_refuses_a_broken_file() {
     let mut broken = file(&[(0, vec![entry(1, 99)])]);
     broken[20] ^= 1;
-    assert!(matches!(merge(&[broken], &progress(&[]), 1), Err(StateError::Checksum { .. })));
+    assert!(matches!(merge(&[broken], &progress(&[]), TRAILING), Err(StateError::Checksum { .. })));
+}
+
+fn counted(number: u128, event_time_us: i64) -> Counted {
+    Counted { key: Key::new((number << 64) + 77), event_time_us }
+}
+
+fn counts(file: &[u8]) -> Vec<(i32, Counted)> {
+    let sections = read(file).expect("the file is whole");
+    sections
+        .iter()
+        .flat_map(|section| section.counted().map(|counted| (section.partition, counted)))
+        .collect()
+}
+
+#[test]
+fn counted_rows_are_read_as_they_were_written_beside_remembered_ones() {
+    let times = [counted(1, -5), counted(1, -5), counted(2, i64::MIN)];
+    let additions = Additions { remembered: &[entry(9, 1)], counted: &times };
+    let file = write([(3, additions)].into_iter()).expect("there are additions");
+    assert_eq!(counts(&file), times.map(|counted| (3, counted)));
+    let remembered: Vec<Entry> = read(&file).unwrap().iter().flat_map(Section::entries).collect();
+    assert_eq!(remembered, [entry(9, 1)]);
+}
+
+#[test]
+fn a_merge_keeps_every_counted_row_that_lies_within_keep_of_its_watermark() {
+    let file = |counted: &[Counted]| {
+        write([(0, Additions { remembered: &[], counted })].into_iter()).expect("there are counted rows")
+    };
+    // W is 10,000 us - 1 ms, and what lies more than 2 ms before it is forgotten.
+    let base = file(&[counted(1, 6_999), counted(1, 7_000), counted(2, 7_000)]);
+    let delta = file(&[counted(1, 7_000), counted(2, 6_000)]);
+    let merged = merge(&[base, delta], &progress(&[(0, Some(10_000))]), TRAILING);
+    let merged = merged.expect("the files are whole").expect("something is left");
+    assert_eq!(
+        counts(&merged),
+        [counted(1, 7_000), counted(2, 7_000), counted(1, 7_000)].map(|row| (0, row))
+    );
 }

@@ -43,6 +43,8 @@ pub struct Beginning {
     pub partitions: BTreeMap<i32, PartitionProgress>,
     /// Their state, in files of the new chain's own.
     pub state: StateFiles,
+    /// The rule set in force (scoring jobs).
+    pub rule_set: Option<String>,
 }
 
 /// Takes a chain over, unless it has ended or a newer deployment holds it. `beginning` is for a fresh one.
@@ -70,6 +72,7 @@ pub(crate) async fn claim(
             None => Manifest {
                 partitions: beginning.partitions.clone(),
                 state: beginning.state.clone(),
+                rule_set: beginning.rule_set.clone(),
                 ..next.first(id.clone())
             },
         };

@@ -62,6 +62,11 @@ pub(crate) fn state(chain: &ChainId, epoch: u64, unique: uuid::Uuid) -> String {
     format!("_sluice/{job}/state/{generation}/{shard}/{epoch:020}-{unique}.state")
 }
 
+/// A rule set of a scoring job, by its hash.
+pub(crate) fn rule_set(job: &str, hash: &str) -> String {
+    format!("_sluice/{job}/rules/{hash}.json")
+}
+
 /// What the processes of a lake have agreed to put in place of a torn log entry.
 pub(crate) fn repair(table: &str, version: u64) -> String {
     format!("_sluice/repairs/{table}/{version:020}.json")

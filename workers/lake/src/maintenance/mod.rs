@@ -20,6 +20,7 @@ mod opened;
 mod prune;
 mod vacuum;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sluice_contract::config::Owner;
@@ -33,6 +34,9 @@ use crate::error::LakeError;
 use crate::identity::{self, TopicIdentity};
 use crate::lake::Lake;
 use opened::Opened;
+
+/// How the names of scoring jobs begin.
+const SCORING: &str = "score-";
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +99,13 @@ impl Lake {
         let log_entries_expired = history::expire(&opened, policy).await?;
         let vacuumed = vacuum::run(store, &opened, policy).await?;
         Ok(Some(TableMaintained { compacted, checkpoint, log_entries_expired, vacuumed }))
+    }
+
+    /// Names of the tables that the chains of scorers have filled, in order.
+    pub async fn score_tables(&self) -> Result<BTreeSet<String>, LakeError> {
+        let ends = chains::all(self.store()).await?;
+        let of_scorers = ends.into_iter().filter(|end| end.id.job.starts_with(SCORING));
+        Ok(of_scorers.flat_map(|end| end.newest.tables.into_keys()).collect())
     }
 
     /// Deletes manifests and state files that no restart needs any more.

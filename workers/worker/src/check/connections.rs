@@ -9,17 +9,17 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::finding::Finding;
-use crate::ingest::committer::storage_problem;
 use crate::kafka::{Topic, TopicError};
 use crate::registry_client::{Answer, RegistryClient};
+use crate::stream::committer::storage_problem;
 
 /// How long Kafka may take to answer.
-const KAFKA_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const KAFKA_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long storage may take: it is written to, and asked again if it stumbles.
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether the brokers answer, know the topic, and have enough partitions for the shards.
-pub(super) async fn check_kafka(config: &WorkerConfig) -> Vec<Finding> {
+pub(super) async fn check_kafka(config: &WorkerConfig, shards: u32) -> Vec<Finding> {
     let kafka = config.source.kafka.clone();
     let ask = move || Topic::new(&kafka)?.partitions(KAFKA_TIMEOUT);
     let Ok(answer) = spawn_blocking(ask).await else { return Vec::new() };
@@ -32,13 +32,9 @@ pub(super) async fn check_kafka(config: &WorkerConfig) -> Vec<Finding> {
         }
     };
     match answer {
-        Ok(partitions) if partitions.len() < config.shards as usize => vec![Finding::new(
+        Ok(partitions) if partitions.len() < shards as usize => vec![Finding::new(
             field,
-            format!(
-                "{} shards share {} partitions, so some have nothing to do",
-                config.shards,
-                partitions.len()
-            ),
+            format!("{} shards share {} partitions, so some have nothing to do", shards, partitions.len()),
             "lower shards, or give the topic more partitions",
         )],
         Ok(_) => Vec::new(),

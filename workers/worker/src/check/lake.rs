@@ -6,8 +6,9 @@ use sluice_lake::{Expected, Lake, LakeError, TopicIdentity};
 
 use super::connections::from_problem;
 use crate::finding::Finding;
-use crate::ingest::committer::storage_problem;
-use crate::ingest::restore::{find_topic_id, specs};
+use crate::ingest::specs;
+use crate::stream::committer::storage_problem;
+use crate::stream::restore::find_topic_id;
 
 /// Finds what a start would refuse: another owner, another topic, other columns.
 pub(super) async fn check(config: &WorkerConfig, lake: &Lake, compiled: &Ingest) -> Vec<Finding> {

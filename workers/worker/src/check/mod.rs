@@ -9,18 +9,26 @@ use sluice_contract::config::{Format, WorkerConfig};
 use sluice_engine::Ingest;
 
 use crate::finding::Finding;
-use crate::ingest::restore::{RestoreError, compile};
-use crate::ingest::{IngestError, read_configuration};
+use crate::ingest::{compile, read_configuration};
+use crate::stream::JobError;
+use crate::stream::restore::RestoreError;
 
 mod connections;
 mod lake;
+mod scorer;
 
 /// Flags of `sluice-worker check`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct CheckArguments {
     /// The worker configuration, as JSON.
-    #[arg(long, env = "SLUICE_CONFIG", value_name = "FILE")]
-    pub config: PathBuf,
+    #[arg(long, env = "SLUICE_CONFIG", value_name = "FILE", required_unless_present = "scorer")]
+    pub config: Option<PathBuf>,
+    /// The configuration of a scorer, as JSON: checks that in place of a pipeline's, with its rules.
+    #[arg(long, env = "SLUICE_SCORER", value_name = "FILE", requires = "rules")]
+    pub scorer: Option<PathBuf>,
+    /// The rule set of a scorer, as JSON.
+    #[arg(long, env = "SLUICE_RULES", value_name = "FILE")]
+    pub rules: Option<PathBuf>,
     /// Print the findings as a JSON list of {field, message, fix} on standard output.
     #[arg(long)]
     pub json: bool,
@@ -31,13 +39,22 @@ pub struct CheckArguments {
 
 /// Checks a configuration and prints what was found. Succeeds if that is nothing.
 pub async fn run(arguments: CheckArguments) -> ExitCode {
-    let findings = match read_configuration(&arguments.config) {
-        Ok(config) if arguments.offline => check_text(&config, config.source.schema.as_deref()).findings,
-        Ok(config) => check_all(&config).await,
-        Err(error) => vec![unreadable(&error)],
+    let offline = arguments.offline;
+    let findings = match (&arguments.scorer, &arguments.rules, &arguments.config) {
+        (Some(scorer), Some(rules), _) => scorer::check(scorer, rules, offline).await,
+        (_, _, Some(config)) => check_pipeline(config, offline).await,
+        (_, _, None) => vec![nothing_to_check()],
     };
     print(&findings, arguments.json);
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn check_pipeline(config: &PathBuf, offline: bool) -> Vec<Finding> {
+    match read_configuration(config) {
+        Ok(config) if offline => check_text(&config, config.source.schema.as_deref()).findings,
+        Ok(config) => check_all(&config).await,
+        Err(error) => vec![unreadable(&error)],
+    }
 }
 
 /// What a configuration's text told.
@@ -76,7 +93,7 @@ fn check_text(config: &WorkerConfig, schema: Option<&str>) -> Text {
 
 async fn check_all(config: &WorkerConfig) -> Vec<Finding> {
     let (kafka, (registry, latest), storage) = tokio::join!(
-        connections::check_kafka(config),
+        connections::check_kafka(config, config.shards),
         connections::check_registry(config),
         connections::open_lake(config),
     );
@@ -91,8 +108,17 @@ async fn check_all(config: &WorkerConfig) -> Vec<Finding> {
     findings
 }
 
-fn unreadable(error: &IngestError) -> Finding {
+fn unreadable(error: &JobError) -> Finding {
     Finding::new("configuration", error.to_string(), "name a file that the operator or `sluice` has written")
+}
+
+/// The flags rule it out.
+fn nothing_to_check() -> Finding {
+    Finding::new(
+        "configuration",
+        "there is nothing to check",
+        "name a file by --config, or two by --scorer and --rules",
+    )
 }
 
 fn print(findings: &[Finding], as_json: bool) {

@@ -8,6 +8,6 @@ pub mod trouble;
 
 pub use credentials::{Credentials, SettingsError};
 pub use identity::topic_id;
-pub use settings::{client_settings, consumer_settings};
+pub use settings::{ConsumerTraits, client_settings, consumer_settings, producer_settings};
 pub use topic::{Topic, Watermarks};
 pub use trouble::TopicError;

@@ -43,12 +43,24 @@ pub fn client_settings(kafka: &Kafka, credentials: &Credentials) -> ClientConfig
     settings
 }
 
-/// Settings of the consumer that reads the topic. Positions come from the lake; the group only
-/// carries the offsets that lag tools look at.
-pub fn consumer_settings(kafka: &Kafka, credentials: &Credentials, group: &str) -> ClientConfig {
+/// What a consumer is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerTraits {
+    /// Its group, which only carries the offsets that lag tools look at.
+    pub group: String,
+    /// Whether it wants messages as they come, whatever that costs.
+    pub at_once: bool,
+}
+
+/// Settings of the consumer that reads the topic. Positions come from the lake.
+pub fn consumer_settings(
+    kafka: &Kafka,
+    credentials: &Credentials,
+    consumer: &ConsumerTraits,
+) -> ClientConfig {
     let mut settings = client_settings(kafka, credentials);
     settings
-        .set("group.id", group)
+        .set("group.id", &consumer.group)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         // A position that the broker does not have is reported; the reader never jumps.
@@ -67,10 +79,28 @@ pub fn consumer_settings(kafka: &Kafka, credentials: &Credentials, group: &str) 
         .set("queued.min.messages", "100000")
         .set("queued.max.messages.kbytes", "131072")
         .set("fetch.message.max.bytes", "1048576")
+        .set("fetch.wait.max.ms", "100")
         // At a modest rate, answering each fetch at once costs more than all else together; a tenth of
         // a second is nothing to an epoch.
-        .set("fetch.min.bytes", "524288")
-        .set("fetch.wait.max.ms", "100");
+        .set("fetch.min.bytes", if consumer.at_once { "1" } else { "524288" });
+    settings
+}
+
+/// Settings of the producer of alerts: each is sent at once, and is there once in every copy of the log that counts.
+/// What the broker does not take in time is not given up.
+pub fn producer_settings(kafka: &Kafka, credentials: &Credentials) -> ClientConfig {
+    let mut settings = client_settings(kafka, credentials);
+    settings
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "0")
+        .set("message.timeout.ms", "0")
+        // The broker's limit is the one that counts.
+        .set("message.max.bytes", "100000000")
+        .set("queue.buffering.max.messages", "100000")
+        .set("queue.buffering.max.kbytes", "65536")
+        .set("socket.nagle.disable", "true")
+        .set("enable.metrics.push", "false");
     settings
 }
 
@@ -122,10 +152,25 @@ mod tests {
         assert_eq!(settings.get("sasl.password"), Some("open sesame"));
     }
 
+    fn consumer(at_once: bool) -> ConsumerTraits {
+        ConsumerTraits { group: "sluice-default-shop".to_owned(), at_once }
+    }
+
+    #[test]
+    fn who_wants_messages_at_once_lets_the_broker_wait_for_no_more() {
+        let fetch = |at_once| {
+            let kafka = kafka(Security::default());
+            let settings = consumer_settings(&kafka, &Credentials::default(), &consumer(at_once));
+            settings.get("fetch.min.bytes").map(str::to_owned)
+        };
+        assert_eq!(fetch(true).as_deref(), Some("1"));
+        assert_eq!(fetch(false).as_deref(), Some("524288"));
+    }
+
     #[test]
     fn the_reader_never_jumps_and_never_commits_by_itself() {
         let kafka = kafka(Security::default());
-        let settings = consumer_settings(&kafka, &Credentials::default(), "sluice-default-shop");
+        let settings = consumer_settings(&kafka, &Credentials::default(), &consumer(false));
         assert_eq!(settings.get("auto.offset.reset"), Some("error"));
         assert_eq!(settings.get("enable.auto.commit"), Some("false"));
         assert_eq!(settings.get("group.id"), Some("sluice-default-shop"));

@@ -9,8 +9,9 @@ use sluice_lake::{Lake, LakeError, MaintenancePolicy, TableMaintained, TopicIden
 use snafu::{ResultExt, Snafu, ensure};
 
 use crate::clock::now_ms;
-use crate::ingest::committer::storage_problem;
-use crate::ingest::{IngestError, read_configuration};
+use crate::ingest::read_configuration;
+use crate::stream::JobError;
+use crate::stream::committer::storage_problem;
 
 mod arguments;
 mod summary;
@@ -19,7 +20,8 @@ pub use arguments::MaintainArguments;
 
 use summary::Summary;
 
-/// The tables that are only ever appended to. Others are tended by whoever publishes them.
+/// The tables of the pipeline that are only ever appended to, as those of scores are. Others are tended by whoever
+/// publishes them.
 const TABLES: [&str; 4] = ["bronze", "silver", "quarantine", "replayed"];
 
 /// Why a run did not do its work, or not all of it.
@@ -29,7 +31,7 @@ pub enum MaintainError {
     #[snafu(display("{source}"))]
     Configuration {
         /// Why.
-        source: IngestError,
+        source: JobError,
     },
     /// The lake cannot be opened, or is not this pipeline's.
     #[snafu(display("{}", storage_problem(source).message))]
@@ -56,7 +58,8 @@ pub async fn run(arguments: MaintainArguments) -> Result<(), MaintainError> {
     let lake = open(&config).await.context(LakeSnafu)?;
     let mut summary = Summary::default();
     let mut failures = Vec::new();
-    for table in TABLES {
+    let scores = lake.score_tables().await.context(LakeSnafu)?;
+    for table in TABLES.into_iter().chain(scores.iter().map(String::as_str)) {
         match Box::pin(lake.maintain_table(table, &policy)).await {
             Ok(Some(done)) => {
                 log(table, &done);

@@ -5,9 +5,9 @@ use sluice_lake::LakeError;
 use snafu::Snafu;
 
 use crate::finding::Finding;
-use crate::ingest::IngestError;
-use crate::ingest::restore::RestoreError;
 use crate::registry_client::RegistryError;
+use crate::stream::JobError;
+use crate::stream::restore::RestoreError;
 
 /// Why a question about the quarantine, or a replay, failed. A replay may be run again after any of them.
 #[derive(Debug, Snafu)]
@@ -17,7 +17,7 @@ pub enum QuarantineError {
     #[snafu(transparent)]
     Configuration {
         /// Why.
-        source: IngestError,
+        source: JobError,
     },
     /// The configuration cannot be used.
     #[snafu(display("the configuration cannot be used:{}", findings.iter().map(|finding| format!("\n  {finding}")).collect::<String>()))]

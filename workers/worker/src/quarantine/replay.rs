@@ -46,9 +46,9 @@ use super::message::{self, RefusedMessage, as_they_came};
 use super::query::{self, Cursor, KeyColumn, REPLAYED};
 use super::verdict::{Looked, Tally, Verdict, copies, replayed_schema};
 use crate::clock::{now_ms, now_us};
-use crate::ingest::generations::registry;
-use crate::ingest::restore::{JOB, compile, specs};
+use crate::ingest::{JOB, compile, specs};
 use crate::registry_client::{Answer, RegistryClient};
+use crate::stream::generations::registry;
 
 /// Messages of one epoch.
 const PAGE: usize = 2_000;

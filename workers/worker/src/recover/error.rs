@@ -5,10 +5,10 @@ use sluice_engine::StateError;
 use sluice_lake::LakeError;
 use snafu::Snafu;
 
-use crate::ingest::IngestError;
-use crate::ingest::committer::storage_problem;
-use crate::ingest::restore::RestoreError;
 use crate::kafka::TopicError;
+use crate::stream::JobError;
+use crate::stream::committer::storage_problem;
+use crate::stream::restore::RestoreError;
 
 /// Why a recovery failed. It may be run again after any of them.
 #[derive(Debug, Snafu)]
@@ -18,7 +18,7 @@ pub enum RecoverError {
     #[snafu(transparent)]
     Configuration {
         /// Why.
-        source: IngestError,
+        source: JobError,
     },
     /// The configuration, the topic or the registry stand in the way.
     #[snafu(display("{problem}"))]

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use sluice_contract::manifest::PartitionProgress;
-use sluice_engine::{Ingest, state};
+use sluice_engine::Ingest;
+use sluice_engine::state::{self, Retention};
 use sluice_lake::Reader;
 use snafu::ResultExt;
 
@@ -30,7 +31,7 @@ pub(super) async fn rebuild(
     mut ingest: Ingest,
     reader: &Reader,
     accounts: &Accounts,
-    max_out_of_orderness_ms: u64,
+    retention: Retention,
 ) -> Result<Memory, RecoverError> {
     for (partition, progress) in accounts.progress() {
         ingest.restore(partition, &progress);
@@ -48,7 +49,7 @@ pub(super) async fn rebuild(
             }
             let closed = ingest.close_epoch();
             let files: Vec<Vec<u8>> = memory.state.take().into_iter().chain(closed.state_delta).collect();
-            let merged = state::merge(&files, &closed.partitions, max_out_of_orderness_ms);
+            let merged = state::merge(&files, &closed.partitions, retention);
             memory.state = merged.context(StateSnafu { path: "what was read again" })?;
             memory.partitions = closed.partitions;
             from = to.saturating_add(1);

@@ -20,7 +20,8 @@ use arrow::util::display::array_value_to_string;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::cut::Cut;
 use sluice_contract::manifest::{ChainId, PartitionProgress, StateFile, StateFiles, Writer};
-use sluice_engine::{Ingest, StateError, state};
+use sluice_engine::state::{self, Retention};
+use sluice_engine::{Ingest, StateError};
 use sluice_lake::{Beginning, Damage, Lake, LakeError, Numbered, Reader, Successor, Survey, TopicIdentity};
 use snafu::{ResultExt, ensure};
 use uuid::Uuid;
@@ -34,11 +35,11 @@ use error::{
 };
 use memory::Memory;
 
-use crate::ingest::generations::{compile_for, next, registry};
-use crate::ingest::read_configuration;
-use crate::ingest::restore::{JOB, find_topic_id, specs};
+use crate::ingest::{JOB, compile, read_configuration, specs};
 use crate::kafka::{Topic, TopicError, Watermarks};
 use crate::quarantine::replayed_spec;
+use crate::stream::generations::{next, registry, schema_of};
+use crate::stream::restore::find_topic_id;
 
 /// The tables that say what was delivered, and what became of it.
 const TABLES: [&str; 4] = ["bronze", "silver", "quarantine", "replayed"];
@@ -98,7 +99,7 @@ async fn lost_state(lake: &Lake, survey: &Survey) -> Result<Vec<Damage>, Recover
     for StateFile { path, .. } in survey.state_files() {
         let damage = |problem| Damage { path: path.clone(), problem, exists: false };
         match lake.read(path).await {
-            Ok(content) => match state::merge(&[content], &BTreeMap::new(), 0) {
+            Ok(content) => match state::merge(&[content], &BTreeMap::new(), Retention::default()) {
                 Ok(_) => {}
                 Err(source @ StateError::FormatVersion { .. }) => {
                     return Err(source).context(StateSnafu { path });
@@ -182,7 +183,7 @@ async fn recover(config: &WorkerConfig, lake: &Lake, survey: &Survey) -> Result<
     let following = next(config, newest, registry.as_ref(), deployment_revision).await?;
     let generation = Numbered { number: survey.next_generation, ..following };
     // All that can be refused is refused before anything is written.
-    let mut tables = specs(&compile_for(config, &generation.generation, [0; 16])?).to_vec();
+    let mut tables = specs(&compile(config, schema_of(config, &generation.generation), [0; 16])?).to_vec();
     lake.check_tables(&tables).await.context(LakeSnafu)?;
     tables.push(replayed_spec());
 
@@ -192,7 +193,7 @@ async fn recover(config: &WorkerConfig, lake: &Lake, survey: &Survey) -> Result<
     let adopt = config.storage.adopt.as_deref();
     let identity = lake.identify_again(&config.owner, &topic, adopt).await.context(LakeSnafu)?;
 
-    let ingest = compile_for(config, &generation.generation, *identity.lake_id.as_bytes())?;
+    let ingest = compile(config, schema_of(config, &generation.generation), *identity.lake_id.as_bytes())?;
     let Memory { partitions, state } = remember(config, lake, ingest).await?;
     let mut shards = Vec::new();
     for shard in 0..config.shards {
@@ -212,8 +213,7 @@ async fn remember(config: &WorkerConfig, lake: &Lake, ingest: Ingest) -> Result<
     let mut accounts = Accounts::read(&reader).await?;
     let mended = lake.survey(JOB, &TABLES).await.context(LakeSnafu)?;
     accounts.at_least(&mended.positions());
-    let max_out_of_orderness_ms = config.source.event_time.max_out_of_orderness_ms;
-    Box::pin(memory::rebuild(ingest, &reader, &accounts, max_out_of_orderness_ms)).await
+    Box::pin(memory::rebuild(ingest, &reader, &accounts, Retention::of(config))).await
 }
 
 /// What one shard begins with.
@@ -227,12 +227,12 @@ async fn beginning(
 ) -> Result<Beginning, RecoverError> {
     let mut partitions = partitions.clone();
     partitions.retain(|partition, _| cut.has(*partition));
-    let max_out_of_orderness_ms = config.source.event_time.max_out_of_orderness_ms;
     let files: Vec<&[u8]> = state.into_iter().collect();
-    let merged = state::merge(&files, &partitions, max_out_of_orderness_ms);
+    let merged = state::merge(&files, &partitions, Retention::of(config));
     let base = match merged.context(StateSnafu { path: "what was read again" })? {
         Some(bytes) => Some(lake.put_state(chain, 0, bytes).await.context(LakeSnafu)?),
         None => None,
     };
-    Ok(Beginning { partitions, state: StateFiles { base, deltas: Vec::new() } })
+    let state = StateFiles { base, deltas: Vec::new() };
+    Ok(Beginning { partitions, state, rule_set: None })
 }

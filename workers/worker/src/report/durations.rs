@@ -13,6 +13,8 @@ pub enum Step {
     Files,
     /// Commit: what the epoch adds to the state is made durable.
     State,
+    /// Commit: the broker has the alerts of the epoch's rows (scoring jobs).
+    Alerts,
     /// Commit: the manifest is created.
     Manifest,
     /// Commit: every table gets its commit.
@@ -28,13 +30,14 @@ pub enum Step {
 }
 
 impl Step {
-    const COMMIT: [Self; 4] = [Self::Files, Self::State, Self::Manifest, Self::Tables];
+    const COMMIT: [Self; 5] = [Self::Files, Self::State, Self::Alerts, Self::Manifest, Self::Tables];
     const START: [Self; 4] = [Self::Inherit, Self::Claim, Self::Recover, Self::Load];
 
     fn label(self) -> &'static str {
         match self {
             Self::Files => "files",
             Self::State => "state",
+            Self::Alerts => "alerts",
             Self::Manifest => "manifest",
             Self::Tables => "tables",
             Self::Inherit => "inherit",
@@ -53,6 +56,7 @@ pub struct Durations {
     freshness: Histogram,
     commit_steps: HistogramVec,
     start_steps: HistogramVec,
+    alerts: Histogram,
 }
 
 impl Default for Durations {
@@ -63,6 +67,7 @@ impl Default for Durations {
             freshness: histogram(&worker::EPOCH_FRESHNESS),
             commit_steps: step_histograms(&worker::COMMIT_STEP_DURATION, &Step::COMMIT),
             start_steps: step_histograms(&worker::START_STEP_DURATION, &Step::START),
+            alerts: histogram(&worker::ALERT_LATENCY),
         }
     }
 }
@@ -75,6 +80,16 @@ impl Durations {
         self.freshness.observe(freshness_ms as f64 / 1_000.0);
     }
 
+    /// Notes how long it took from a message's arrival to the acknowledgement of its alert.
+    pub fn alerted(&self, latency: Duration) {
+        self.alerts.observe(latency.as_secs_f64());
+    }
+
+    /// How long alerts took; scoring jobs have it.
+    pub fn alerts(&self) -> Box<dyn Collector> {
+        Box::new(self.alerts.clone())
+    }
+
     /// Does a step, and notes how long it took.
     pub async fn timed<T>(&self, step: Step, work: impl Future<Output = T>) -> T {
         let started = Instant::now();
@@ -84,7 +99,7 @@ impl Durations {
         result
     }
 
-    /// All histograms.
+    /// All histograms that every job has.
     pub fn collectors(&self) -> [Box<dyn Collector>; 5] {
         [
             Box::new(self.epoch.clone()),

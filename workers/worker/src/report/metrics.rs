@@ -11,6 +11,7 @@ use sluice_contract::metrics::{Metric, MetricKind, worker};
 use sluice_contract::report::{Phase, Report};
 
 use super::process::{self, Usage};
+use super::scoring::RuleSetStatus;
 use super::state::Status;
 use crate::clock::now_us;
 
@@ -28,8 +29,16 @@ pub fn render(status: &Status) -> String {
         page.register(collector);
     }
     page.add_written(status);
+    if report.scoring.is_some() {
+        page.register(status.durations().alerts());
+        page.add_rule_set(status);
+    }
     if report.epoch.is_some() && report.phase != Phase::Standby {
         page.add_messages(&report, status.possible_refusals());
+        match status.rule_set() {
+            Some(rule_set) => page.add_scoring(&report, &rule_set),
+            None => page.add_ingested(&report),
+        }
         page.add_progress(&report);
         page.add_partitions(&report, now_us());
         page.add_tables(&report);
@@ -110,9 +119,6 @@ impl Page {
         let counts = &report.counts;
         self.add_one(&worker::MESSAGES, counts.messages as f64);
         self.add_one(&worker::MESSAGE_BYTES, counts.bytes as f64);
-        let refused: u64 = counts.refused.values().flat_map(|reasons| reasons.values()).sum();
-        let rows = [("bronze", counts.bronze), ("silver", counts.silver), ("quarantine", refused)];
-        self.add(&worker::ROWS, rows.map(|(table, rows)| ([table], rows as f64)));
         let possible = possible_refusals.iter().map(|(stage, reason)| ([*stage, reason.as_str()], 0.0));
         let refused = counts.refused.iter().flat_map(|(stage, reasons)| {
             reasons.iter().map(|(reason, count)| ([stage.as_str(), reason.as_str()], *count as f64))
@@ -120,6 +126,37 @@ impl Page {
         self.add(&worker::REFUSED, possible.chain(refused));
         self.add_one(&worker::DUPLICATES, counts.duplicates as f64);
         self.add_one(&worker::KEY_MISMATCHES, counts.key_mismatches as f64);
+    }
+
+    fn add_ingested(&mut self, report: &Report) {
+        let counts = &report.counts;
+        let refused: u64 = counts.refused.values().flat_map(|reasons| reasons.values()).sum();
+        let rows = [("bronze", counts.bronze), ("silver", counts.silver), ("quarantine", refused)];
+        self.add(&worker::ROWS, rows.map(|(table, rows)| ([table], rows as f64)));
+    }
+
+    fn add_rule_set(&mut self, status: &Status) {
+        let rule_set = status.rule_set();
+        self.add(&worker::RULE_SET_NOW, rule_set.iter().map(|rules| ([rules.hash.as_str()], 1.0)));
+        self.add_one(&worker::COUNTED_ROWS, status.counted_rows().map(|rows| rows as f64));
+    }
+
+    fn add_scoring(&mut self, report: &Report, rule_set: &RuleSetStatus) {
+        let counts = &report.counts.scoring;
+        let tables = report.tables.iter().map(|table| ([table.name.as_str()], report.counts.silver as f64));
+        self.add(&worker::ROWS, tables);
+        self.add_one(&worker::ALERTS, counts.alerts as f64);
+        let metrics = [
+            (&worker::SCORED_ROWS, &rule_set.levels, &counts.levels),
+            (&worker::RULE_HITS, &rule_set.rules, &counts.rules),
+            (&worker::RULE_FAILURES, &rule_set.rules, &counts.failed),
+        ];
+        for (metric, possible, counted) in metrics {
+            // What can occur begins at 0; what occurred by earlier rules stays.
+            let possible = possible.iter().map(|name| ([name.as_str()], 0.0));
+            let counted = counted.iter().map(|(name, count)| ([name.as_str()], *count as f64));
+            self.add(metric, possible.chain(counted));
+        }
     }
 
     fn add_progress(&mut self, report: &Report) {

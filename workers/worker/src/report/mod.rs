@@ -6,10 +6,12 @@ pub mod metrics;
 pub mod process;
 pub mod rate;
 pub mod refusals;
+pub mod scoring;
 pub mod state;
 pub mod volume;
 
 pub use durations::Step;
 pub use http::serve;
+pub use scoring::RuleSetStatus;
 pub use state::{Commit, Scope, Status, Subject};
 pub use volume::StateSize;

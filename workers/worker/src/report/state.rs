@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sluice_contract::manifest::{Counts, PartitionProgress, TableProgress};
 use sluice_contract::report::{PartitionReport, Phase, Problem, REPORT_FORMAT_VERSION, Report, TableReport};
 
 use super::durations::{Durations, Step};
 use super::rate::RateMeter;
+use super::scoring::{RuleSetStatus, Scoring};
 use super::volume::{StateSize, Written};
 use crate::clock::now_ms;
 
@@ -20,6 +21,8 @@ const LONGEST_MESSAGE: usize = 1_000;
 /// Whose status it is; fixed for the life of the process.
 #[derive(Clone, Debug)]
 pub struct Subject {
+    /// The job, as in the manifests.
+    pub job: String,
     /// The shard's number.
     pub shard: u32,
     /// Number of shards.
@@ -41,6 +44,10 @@ pub enum Scope {
     Storage,
     /// The schema registry.
     Registry,
+    /// The topic of alerts: an epoch is not committed before it has them.
+    Alerts,
+    /// The file of rules; those in force go on.
+    Rules,
     /// One partition; the others go on.
     Partition(i32),
 }
@@ -85,6 +92,8 @@ struct Changing {
     messages: RateMeter,
     written: BTreeMap<String, Written>,
     state: Option<StateSize>,
+    /// Of scoring jobs.
+    scoring: Option<Scoring>,
 }
 
 impl Status {
@@ -108,7 +117,46 @@ impl Status {
                 messages: RateMeter::new(started_at_ms),
                 written: BTreeMap::new(),
                 state: None,
+                scoring: None,
             }),
+        }
+    }
+
+    /// The same, of a scoring job.
+    pub fn scoring(self) -> Self {
+        self.lock().scoring = Some(Scoring::default());
+        self
+    }
+
+    /// Notes the rule set in force.
+    pub fn set_rule_set(&self, rule_set: RuleSetStatus) {
+        if let Some(scoring) = &mut self.lock().scoring {
+            scoring.rule_set = Some(rule_set);
+        }
+    }
+
+    /// The rule set in force; `None` before the first, and for other jobs.
+    pub fn rule_set(&self) -> Option<RuleSetStatus> {
+        self.lock().scoring.as_ref()?.rule_set.clone()
+    }
+
+    /// Notes how many rows are counted by their keys.
+    pub fn set_counted_rows(&self, rows: u64) {
+        if let Some(scoring) = &mut self.lock().scoring {
+            scoring.counted_rows = rows;
+        }
+    }
+
+    /// Rows that are counted by their keys; `None` for jobs that count none.
+    pub fn counted_rows(&self) -> Option<u64> {
+        Some(self.lock().scoring.as_ref()?.counted_rows)
+    }
+
+    /// Notes how long it took from a message's arrival to the acknowledgement of its alert.
+    pub fn note_alert(&self, latency_us: u64) {
+        self.durations.alerted(Duration::from_micros(latency_us));
+        if let Some(scoring) = &mut self.lock().scoring {
+            scoring.note(Instant::now(), latency_us);
         }
     }
 
@@ -221,6 +269,10 @@ impl Status {
             self.durations.committed(commit.open_for, commit.commit_took, freshness_ms);
             changing.freshness_ms = Some(freshness_ms);
         }
+        let (rows, alerts) = changing.scored_since(&commit.partitions);
+        if let Some(scoring) = &mut changing.scoring {
+            scoring.committed(rows, alerts);
+        }
         changing.partitions = commit.partitions;
         changing.tables = commit.tables;
     }
@@ -239,7 +291,7 @@ impl Status {
         }
         Report {
             format_version: REPORT_FORMAT_VERSION,
-            job: "ingest".to_owned(),
+            job: self.subject.job.clone(),
             shard: self.subject.shard,
             shards: self.subject.shards,
             writer: self.subject.writer.clone(),
@@ -255,6 +307,7 @@ impl Status {
             counts,
             partitions: changing.partitions(self.subject.max_out_of_orderness_us),
             tables: changing.tables.clone(),
+            scoring: changing.scoring.as_ref().map(|scoring| scoring.report(Instant::now())),
         }
     }
 
@@ -267,11 +320,25 @@ impl Changing {
     fn phase(&self) -> Phase {
         let stopped = self.problems.keys().filter(|scope| matches!(scope, Scope::Partition(_))).count();
         let all_stopped = stopped > 0 && stopped >= self.partitions.len();
-        let blocked = all_stopped || self.problems.len() > stopped;
+        // Bad rules hold nothing up as long as there are others in force.
+        let has_rules = self.scoring.as_ref().is_none_or(|scoring| scoring.rule_set.is_some());
+        let harmless = stopped + usize::from(has_rules && self.problems.contains_key(&Scope::Rules));
+        let blocked = all_stopped || self.problems.len() > harmless;
         match self.phase {
             Phase::Starting | Phase::Running if blocked => Phase::Blocked,
             phase => phase,
         }
+    }
+
+    /// Silver rows and alerts of an epoch after which the partitions stand there.
+    fn scored_since(&self, partitions: &BTreeMap<i32, PartitionProgress>) -> (u64, u64) {
+        let sums = |partitions: &BTreeMap<i32, PartitionProgress>| {
+            let counts = || partitions.values().map(|progress| &progress.counts);
+            let rows: u64 = counts().map(|counts| counts.silver).sum();
+            (rows, counts().map(|counts| counts.scoring.alerts).sum::<u64>())
+        };
+        let ((before, alerts_before), (rows, alerts)) = (sums(&self.partitions), sums(partitions));
+        (rows.saturating_sub(before), alerts.saturating_sub(alerts_before))
     }
 
     /// Known once the end of every partition is.

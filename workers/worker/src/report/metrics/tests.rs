@@ -10,6 +10,7 @@ use crate::report::{Commit, Scope, StateSize, Step, Subject};
 
 fn status() -> Status {
     Status::new(Subject {
+        job: "ingest".to_owned(),
         shard: 0,
         shards: 1,
         writer: "worker".to_owned(),

@@ -4,6 +4,7 @@ use super::*;
 
 fn status() -> Status {
     Status::new(Subject {
+        job: "ingest".to_owned(),
         shard: 0,
         shards: 2,
         writer: "worker-0-1a2b3c4d".to_owned(),

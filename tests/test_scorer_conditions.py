@@ -1,0 +1,155 @@
+"""What may befall a scorer: bad rules, a missing topic of alerts, rows that Kafka has no longer; and what it tells of it.
+"""
+
+import collections
+import re
+import time
+
+import pytest
+import requests
+from deltalake import DeltaTable
+
+import lakes
+import pipelines
+import score_tables
+import scorers
+from faults import COMMIT, TRAFFIC
+from processes import PATIENCE
+
+# Friday's last minutes and Saturday; users that come often, late rows and copies.
+GENERATED = ("--start-time", "2026-01-02T23:30:00Z", "--event-rate", "50", "--rate", "0")
+SHARES = ("--duplicates", "0.02", "--late", "0.02", "--malformed", "0.01", "--odd", "0.01")
+
+
+@pytest.fixture
+def configuration(ecommerce, alerts_topic) -> dict:
+    """The example's scorer beside its pipeline, with epochs so short that a run has many."""
+    return scorers.configuration(ecommerce | {"commit": COMMIT}, alerts=alerts_topic.name)
+
+
+def report(worker) -> dict:
+    """What a running worker says of itself."""
+    found = re.search(r"address=(127\.0\.0\.1:\d+)", worker.output())
+    assert found, worker.output()[-4000:]
+    return requests.get(f"http://{found[1]}/report", timeout=10).json()
+
+
+def await_report(worker, holds, what: str) -> dict:
+    worker.await_output("serving /report")
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        assert worker.is_running(), worker.output()[-4000:]
+        last = report(worker)
+        if holds(last):
+            return last
+        assert time.monotonic() < deadline, f"not {what} after {PATIENCE} s: {last}"
+        time.sleep(0.1)
+
+
+def await_epochs(worker, more: int):
+    first = await_report(worker, lambda last: last["epoch"] is not None, "at work")["epoch"]
+    await_report(worker, lambda last: last["epoch"] >= first + more, f"{more} epochs further")
+
+
+def test_bad_rules_are_refused_and_those_in_force_go_on(topic, alerts_topic, configuration, score, generate, lake, seed):
+    producer = generate(topic, "--seed", seed, *TRAFFIC)
+    worker = score(configuration, scorers.rule_set())
+    await_epochs(worker, 3)
+    bad = scorers.rule_set()
+    bad["rules"] = [rule | {"when": "amout > 1"} if rule["name"] == "high_amount" else rule for rule in bad["rules"]]
+    score.use_rules(bad)
+    last = await_report(worker, lambda last: last["problems"], "refusing the rules")
+    (problem,) = last["problems"]
+    assert problem["reason"] == "RulesRefused"
+    assert "rules[1].when: silver has no column `amout`: write `amount`" in problem["message"]
+    assert last["phase"] == "Running"
+    await_epochs(worker, 3)
+    # A restart does not need them to be sound, either.
+    worker.kill()
+    worker = score(configuration, bad)
+    await_report(worker, lambda last: last["problems"] and last["phase"] == "Running", "going on without them")
+    await_epochs(worker, 3)
+    score.use_rules(scorers.rule_set())
+    await_report(worker, lambda last: not last["problems"], "content with its rules")
+    assert producer.stop() == 0, producer.output()[-4000:]
+    assert worker.stop() == 0, worker.output()[-4000:]
+    score(configuration, scorers.rule_set(), "--until-caught-up").succeed()
+    scorers.assert_scored(topic, alerts_topic, lake, pipelines.SCORER)
+
+
+def test_a_missing_topic_of_alerts_is_told_and_nothing_is_scored_before_it_is_there(
+    topic, alerts_topic, configuration, score, generate, lake, seed
+):
+    generate(topic, "--seed", seed, "--messages", 2_000, *GENERATED, *SHARES).succeed()
+    alerts_topic.delete()
+    worker = score(configuration, scorers.rule_set())
+    last = await_report(worker, lambda last: last["problems"], "missing the topic")
+    assert [problem["reason"] for problem in last["problems"]] == ["AlertsTopicMissing"]
+    assert alerts_topic.name in last["problems"][0]["message"]
+    assert last["phase"] == "Blocked"
+    alerts_topic.create()
+    await_report(worker, lambda last: last["lag"] == 0 and not last["problems"], "caught up")
+    assert worker.stop() == 0, worker.output()[-4000:]
+    scorers.assert_scored(topic, alerts_topic, lake, pipelines.SCORER)
+
+
+def test_a_scorer_whose_first_rows_are_no_longer_in_kafka_says_so_and_scores_nothing(
+    topic, alerts_topic, ecommerce, configuration, ingest, score, generate, lake, seed
+):
+    generate(topic, "--seed", seed, "--messages", 2_000, *GENERATED, *SHARES).succeed()
+    ingest(ecommerce, "--until-caught-up").succeed()
+    topic.delete_before(3, 50)
+    worker = score(configuration, scorers.rule_set())
+    last = await_report(worker, lambda last: last["problems"], "refusing to start")
+    (problem,) = last["problems"]
+    assert problem["reason"] == "OffsetsExpired"
+    assert "partition 3" in problem["message"] and "startFrom" in problem["message"]
+    worker.kill()
+    assert not alerts_topic.read_all()
+    # From now on only: that can be had.
+    configuration |= {"startFrom": "Latest"}
+    score(configuration, scorers.rule_set(), "--until-caught-up").succeed()
+    assert lakes.read_with_delta_rs(lake / score_tables.NAME).num_rows == 0
+
+
+def test_what_a_scorer_tells_prometheus_is_what_its_table_holds(
+    topic, alerts_topic, configuration, score, generate, lake, seed
+):
+    generate(topic, "--seed", seed, "--messages", 5_000, *GENERATED, *SHARES).succeed()
+    worker = score(configuration, scorers.rule_set())
+    await_report(worker, lambda last: last["lag"] == 0, "caught up")
+    found = re.search(r"address=(127\.0\.0\.1:\d+)", worker.output())
+    page = requests.get(f"http://{found[1]}/metrics", timeout=10).text
+    rows = lakes.read_with_delta_rs(lake / score_tables.NAME).to_pylist()
+    levels = collections.Counter(row["risk_level"] for row in rows)
+    rules = collections.Counter(reason for row in rows for reason in row["reasons"])
+
+    def told(metric: str, label: str = "") -> float:
+        series = re.escape(metric + label)
+        return float(re.search(rf"^{series} (\S+)$", page, re.MULTILINE)[1])
+
+    for level in pipelines.SCORER["levels"]:
+        assert told("sluice_scored_rows_total", f'{{level="{level["name"]}"}}') == levels[level["name"]]
+    for rule in (*pipelines.SCORER["rules"], *pipelines.SCORER["velocity"]):
+        assert told("sluice_rule_hits_total", f'{{rule="{rule["name"]}"}}') == rules[rule["name"]]
+        assert told("sluice_rule_failures_total", f'{{rule="{rule["name"]}"}}') == 0
+    assert told("sluice_alerts_total") == levels["CRITICAL"] + levels["HIGH"]
+    assert told("sluice_alert_latency_seconds_count") == levels["CRITICAL"] + levels["HIGH"]
+    assert told("sluice_rows_total", '{table="fraud/transactions"}') == len(rows)
+    assert worker.stop() == 0, worker.output()[-4000:]
+
+
+def test_maintenance_compacts_the_table_of_scores(
+    topic, alerts_topic, ecommerce, configuration, ingest, score, maintain, generate, lake, seed
+):
+    producer = generate(topic, "--seed", seed, *TRAFFIC)
+    worker = score(configuration, scorers.rule_set())
+    await_epochs(worker, 20)
+    assert producer.stop() == 0, producer.output()[-4000:]
+    assert worker.stop() == 0, worker.output()[-4000:]
+    score(configuration, scorers.rule_set(), "--until-caught-up").succeed()
+    ingest(ecommerce, "--until-caught-up").succeed()
+    before = len(DeltaTable(str(lake / score_tables.NAME)).files())
+    maintain(ecommerce, "--settled-after", "0s").succeed()
+    assert len(DeltaTable(str(lake / score_tables.NAME)).files()) < before
+    scorers.assert_scored(topic, alerts_topic, lake, pipelines.SCORER)
