@@ -10,6 +10,8 @@
 //! _sluice/<job>/<generation>/<shard>/_newest          a hint where the chain ends; may be stale
 //! _sluice/<job>/<generation>/<shard>/_starting        another text each 10 s of a long start
 //! _sluice/<job>/state/<generation>/<shard>/...        state files that manifests point to
+//! _sluice/ingest/partial-aggregates/...               what each epoch adds to the windows: the merge folds it
+//! _sluice/merge/<generation>/0/<epoch>.json           the chain of the merge, which publishes the tables below gold/
 //! _sluice/replay/0/0/<epoch>.json                     the chain of replays: refused messages taken up again
 //! _sluice/aside/...                                   files that a recovery could not read
 //! ```
@@ -52,7 +54,7 @@ mod table;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use chain::{Appended, Beginning, Chain, Claim, SignOfLife};
-pub use data_file::{FinishedFile, TableWriter};
+pub use data_file::{Bucket, FinishedFile, TableWriter};
 pub use error::LakeError;
 pub use generation::{Generation, Numbered};
 pub use identity::{Identity, TopicIdentity};
