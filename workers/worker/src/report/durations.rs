@@ -53,6 +53,7 @@ pub struct Durations {
     freshness: Histogram,
     commit_steps: HistogramVec,
     start_steps: HistogramVec,
+    publication: Histogram,
 }
 
 impl Default for Durations {
@@ -63,6 +64,7 @@ impl Default for Durations {
             freshness: histogram(&worker::EPOCH_FRESHNESS),
             commit_steps: step_histograms(&worker::COMMIT_STEP_DURATION, &Step::COMMIT),
             start_steps: step_histograms(&worker::START_STEP_DURATION, &Step::START),
+            publication: histogram(&worker::GOLD_PUBLICATION_DURATION),
         }
     }
 }
@@ -75,6 +77,11 @@ impl Durations {
         self.freshness.observe(freshness_ms as f64 / 1_000.0);
     }
 
+    /// Notes how much of a core a publication of tables of windows took.
+    pub fn published(&self, took: Duration) {
+        self.publication.observe(took.as_secs_f64());
+    }
+
     /// Does a step, and notes how long it took.
     pub async fn timed<T>(&self, step: Step, work: impl Future<Output = T>) -> T {
         let started = Instant::now();
@@ -85,13 +92,14 @@ impl Durations {
     }
 
     /// All histograms.
-    pub fn collectors(&self) -> [Box<dyn Collector>; 5] {
+    pub fn collectors(&self) -> [Box<dyn Collector>; 6] {
         [
             Box::new(self.epoch.clone()),
             Box::new(self.commit.clone()),
             Box::new(self.freshness.clone()),
             Box::new(self.commit_steps.clone()),
             Box::new(self.start_steps.clone()),
+            Box::new(self.publication.clone()),
         ]
     }
 }

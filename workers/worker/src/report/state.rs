@@ -8,6 +8,7 @@ use sluice_contract::manifest::{Counts, PartitionProgress, TableProgress};
 use sluice_contract::report::{PartitionReport, Phase, Problem, REPORT_FORMAT_VERSION, Report, TableReport};
 
 use super::durations::{Durations, Step};
+use super::gold::{Gold, Publication};
 use super::rate::RateMeter;
 use super::volume::{StateSize, Written};
 use crate::clock::now_ms;
@@ -43,6 +44,8 @@ pub enum Scope {
     Registry,
     /// One partition; the others go on.
     Partition(i32),
+    /// The tables of windows; all others go on.
+    Gold,
 }
 
 /// What an epoch brought, once all tables have it.
@@ -85,6 +88,7 @@ struct Changing {
     messages: RateMeter,
     written: BTreeMap<String, Written>,
     state: Option<StateSize>,
+    gold: Option<Gold>,
 }
 
 impl Status {
@@ -108,6 +112,7 @@ impl Status {
                 messages: RateMeter::new(started_at_ms),
                 written: BTreeMap::new(),
                 state: None,
+                gold: None,
             }),
         }
     }
@@ -225,6 +230,12 @@ impl Status {
         changing.tables = commit.tables;
     }
 
+    /// Shows an epoch of the merge that all its tables have.
+    pub fn publish(&self, publication: Publication) {
+        let mut changing = self.lock();
+        changing.gold = Some(Gold::after(changing.gold.take(), publication));
+    }
+
     /// What the worker is doing, problems considered.
     pub fn phase(&self) -> Phase {
         self.lock().phase()
@@ -254,7 +265,8 @@ impl Status {
             messages_per_second: changing.messages.per_second(now_ms()),
             counts,
             partitions: changing.partitions(self.subject.max_out_of_orderness_us),
-            tables: changing.tables.clone(),
+            tables: changing.all_tables(),
+            gold: changing.gold.as_ref().map(|gold| gold.report.clone()),
         }
     }
 
@@ -267,11 +279,17 @@ impl Changing {
     fn phase(&self) -> Phase {
         let stopped = self.problems.keys().filter(|scope| matches!(scope, Scope::Partition(_))).count();
         let all_stopped = stopped > 0 && stopped >= self.partitions.len();
-        let blocked = all_stopped || self.problems.len() > stopped;
+        let beside = usize::from(self.problems.contains_key(&Scope::Gold));
+        let blocked = all_stopped || self.problems.len() > stopped + beside;
         match self.phase {
             Phase::Starting | Phase::Running if blocked => Phase::Blocked,
             phase => phase,
         }
+    }
+
+    fn all_tables(&self) -> Vec<TableReport> {
+        let gold = self.gold.iter().flat_map(|gold| &gold.tables);
+        self.tables.iter().chain(gold).cloned().collect()
     }
 
     /// Known once the end of every partition is.
