@@ -8,11 +8,15 @@ import pathlib
 import yaml
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
-_SPEC = yaml.safe_load((_ROOT / "manifests/examples/ecommerce/pipeline.yaml").read_text())["spec"]
+_EXAMPLE = _ROOT / "manifests/examples/ecommerce"
 
-TRANSACTION_SCHEMA = json.loads(_SPEC["source"]["schema"])
+# The resources of the example.
+SPEC = yaml.safe_load((_EXAMPLE / "pipeline.yaml").read_text())["spec"]
+SCORER = yaml.safe_load((_EXAMPLE / "scoring/scorer.yaml").read_text())["spec"]
+
+TRANSACTION_SCHEMA = json.loads(SPEC["source"]["schema"])
 # A worker reads the resource's own rules and columns; the operator only makes numbers of its durations.
-SILVER = _SPEC["silver"] | {"deduplicate": {"by": ["transaction_id"], "withinMs": 600_000}}
+SILVER = SPEC["silver"] | {"deduplicate": {"by": ["transaction_id"], "withinMs": 600_000}}
 
 
 def ecommerce(servers: str, topic: str, lake, *, registry: str | None = None) -> dict:
