@@ -1,6 +1,9 @@
 """The judge is judged, too: what the oracle must say of messages whose fate the specification spells out."""
 
+import collections
 import copy
+import math
+import random
 
 import pyarrow
 import pytest
@@ -21,7 +24,7 @@ from oracle import (
     run_scorer,
     silver_table,
 )
-from transactions import MONDAY_8_PM, SECOND, Log
+from transactions import AFTER_ALL, MONDAY_8_PM, SECOND, Log
 
 
 @pytest.mark.parametrize("row", boundaries.TIMES, ids=lambda row: row[0])
@@ -132,3 +135,71 @@ def test_a_rule_reads_the_label_also_through_a_column_that_is_made_of_it():
     silver = silver.append_column("high_fraud", pyarrow.array([True]))
     (row,) = run_scorer(silver, pipeline, scorer).rows
     assert (row["fraud_score"], row["fraud_score_unlabelled"], row["reasons"]) == (60, 0, ["made"])
+
+
+def traffic(choices: random.Random, messages: int = 400) -> Log:
+    """Rows of few keys on three partitions, many of them late, and some at the very ends of windows."""
+    log = Log()
+    for number in range(messages):
+        seconds = number * 10 - choices.choice((0, 0, 10, 40, 400, 1200, 4000))
+        step = choices.choice((1, 1, 300))
+        instant = at("20:00") + seconds // step * step * SECOND - choices.choice((0, 0, 1))
+        kafka_time = choices.choice((AFTER_ALL, instant // 1000 - 20_000))
+        partition, user_id = choices.randrange(3), choices.randrange(4)
+        log.add(rfc3339(instant), partition, kafka_time, user_id=user_id, merchant=f"m-{user_id % 2}")
+    return log
+
+
+def watermarks_before(rows: list) -> list:
+    """W before each row, by its definition."""
+    watermarks = []
+    for index, row in enumerate(rows):
+        before = [other for other in rows[:index] if other["partition"] == row["partition"]]
+        capped = [min(other["timestamp_parsed"], other["kafka_timestamp"]) for other in before]
+        watermarks.append(max(capped, default=-math.inf) - 30 * SECOND)
+    return watermarks
+
+
+def test_windows_and_lateness_are_those_of_their_definition(seed):
+    rows = run_pipeline(traffic(random.Random(seed)).seen_in("t"), decode_json).silver
+    rows.sort(key=lambda row: (row["partition"], row["offset"]))
+    gold = run_gold(silver_table(rows), pipelines.SPEC)
+    counts, late = collections.Counter(), collections.defaultdict(list)
+    minute = 60 * SECOND
+    for row, watermark in zip(rows, watermarks_before(rows)):
+        for start in range(at("18:00"), at("22:00"), 5 * minute):
+            if not start <= row["timestamp_parsed"] < start + 15 * minute:
+                continue
+            if watermark >= start + 20 * minute:
+                late["t", row["partition"], row["offset"]].append(rfc3339(start))
+            else:
+                counts[start, row["merchant"], "credit_card"] += 1
+    columns = ("window_start", "merchant", "payment_method", "total_transactions")
+    rows = [(*key, count) for key, count in counts.items()]
+    gold_cases.assert_rows(gold.tables["gold/merchant"].rows, gold_cases.Rows(columns, rows), "gold/merchant")
+    assert len(late) > 10, "few rows are late"
+    of_merchant = {
+        position: [window["window_start"] for window in windows if window["table"] == "gold/merchant"]
+        for position, windows in gold.late.items()
+    }
+    assert {position: starts for position, starts in of_merchant.items() if starts} == late
+
+
+def test_velocity_is_that_of_its_definition(seed):
+    rows = run_pipeline(traffic(random.Random(seed)).seen_in("t"), decode_json).silver
+    rows.sort(key=lambda row: (row["partition"], row["offset"]))
+    scorer = copy.deepcopy(pipelines.SCORER)
+    scorer["velocity"][0] |= {"window": "10m", "keep": "15m"}
+    found = run_scorer(silver_table(rows), pipelines.SPEC, scorer).rows
+    expected = [
+        sum(
+            other is row
+            or (other["partition"], other["user_id"]) == (row["partition"], row["user_id"])
+            and row["timestamp_parsed"] - 600 * SECOND <= other["timestamp_parsed"] <= row["timestamp_parsed"]
+            and other["timestamp_parsed"] >= watermark - 900 * SECOND
+            for other in rows[: index + 1]
+        )
+        for index, (row, watermark) in enumerate(zip(rows, watermarks_before(rows)))
+    ]
+    assert [row["velocity_count"] for row in found] == expected
+    assert len(set(expected)) > 5, "counts hardly differ"

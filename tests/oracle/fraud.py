@@ -36,8 +36,8 @@ def run_scorer(silver: pyarrow.Table, pipeline: dict, scorer: dict) -> Scores:
         scores.rows.append(scored)
         if "alerts" in scorer and scored["fraud_score"] >= _least_score(scorer, scorer["alerts"]["alertAt"]):
             alert_id = f"{row['topic']}/{row['partition']}/{row['offset']}"
-            key = row[pipeline["source"]["kafka"]["keyColumn"]]
-            scores.alerts[alert_id] = (str(key), {"alert_id": alert_id, **_document(scored, silver.schema)})
+            key = str(row[pipeline["source"]["kafka"]["keyColumn"]])
+            scores.alerts[alert_id] = (key, {"alert_id": alert_id, **_document(scored, silver.schema)})
     return scores
 
 
@@ -54,9 +54,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, scorer: dict) -> list:
 
 
 def _counts(rows: list, velocity: dict) -> list:
-    """How many rows of the same key each row sees in its window, itself included. A row without key or event time
-    sees itself alone.
-    """
+    """How many rows of the same key each row sees in its window, itself included; None without key or event time."""
     window = micros(velocity["window"])
     keep = micros(velocity["keep"]) if "keep" in velocity else 2 * window
     counts = []
@@ -64,7 +62,7 @@ def _counts(rows: list, velocity: dict) -> list:
     for row in rows:
         now, key = row["__event_time"], row[velocity["key"]]
         if now is None or key is None:
-            counts.append(1)
+            counts.append(None)
             continue
         times = earlier[row["topic"], row["partition"], key]
         oldest = now - window
@@ -78,7 +76,7 @@ def _counts(rows: list, velocity: dict) -> list:
 def _scored(row: dict, counts: list, scorer: dict, label_readers: set) -> dict:
     rules, velocities = scorer.get("rules", []), scorer.get("velocity", [])
     fired = [rule for rule in rules if row[f"__fires_{rule['name']}"]]
-    fast = [velocity for velocity, count in zip(velocities, counts) if count > velocity["moreThan"]]
+    fast = [velocity for velocity, count in zip(velocities, counts) if (count or 0) > velocity["moreThan"]]
     score = sum(rule["points"] for rule in fired + fast)
     unlabelled = sum(rule["points"] for rule in fired + fast if rule["name"] not in label_readers)
     scored = {
