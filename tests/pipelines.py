@@ -7,6 +7,8 @@ import pathlib
 
 import yaml
 
+from oracle import micros
+
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _EXAMPLE = _ROOT / "manifests/examples/ecommerce"
 
@@ -17,6 +19,25 @@ SCORER = yaml.safe_load((_EXAMPLE / "scoring/scorer.yaml").read_text())["spec"]
 TRANSACTION_SCHEMA = json.loads(SPEC["source"]["schema"])
 # A worker reads the resource's own rules and columns; the operator only makes numbers of its durations.
 SILVER = SPEC["silver"] | {"deduplicate": {"by": ["transaction_id"], "withinMs": 600_000}}
+
+
+def gold_table(resource: dict) -> dict:
+    """A windowed table of a resource as a worker's configuration has it, with the defaults put in."""
+    emit = {"every": "10s", "allowedLateness": "5m", "correctFor": "7d"} | resource.get("emit", {})
+    window = {"slide": resource["window"]["size"]} | resource["window"]
+    return {
+        "name": resource["name"],
+        "sizeMs": micros(window["size"]) // 1000,
+        "slideMs": micros(window["slide"]) // 1000,
+        "groupBy": resource.get("groupBy", []),
+        "measures": resource["measures"],
+        "emitEveryMs": micros(emit["every"]) // 1000,
+        "allowedLatenessMs": micros(emit["allowedLateness"]) // 1000,
+        "correctForMs": micros(emit["correctFor"]) // 1000,
+    }
+
+
+GOLD = [gold_table(resource) for resource in SPEC["gold"]]
 
 
 def ecommerce(servers: str, topic: str, lake, *, registry: str | None = None) -> dict:

@@ -17,10 +17,10 @@ modelled on, the Rust code that it judges. Its input is what a foreign Kafka con
 from .decoding import Refusal, Transaction, decode_avro, decode_json
 from .event_time import parse_event_time
 from .fraud import Scores, run_scorer
-from .gold import Gold, GoldTable, final_before, run_gold
+from .gold import Gold, GoldTable, final_before, late_rows, run_gold
 from .pipeline import Lake, Message, run_pipeline
 from .silver_table import silver_table
-from .times import rfc3339
+from .times import micros, rfc3339
 
 __all__ = [
     "Gold",
@@ -33,6 +33,8 @@ __all__ = [
     "decode_avro",
     "decode_json",
     "final_before",
+    "late_rows",
+    "micros",
     "parse_event_time",
     "rfc3339",
     "run_gold",

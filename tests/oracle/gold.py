@@ -12,6 +12,7 @@ from typing import Iterable, Mapping, Optional
 import duckdb
 import pyarrow
 
+from .pipeline import Message, origin
 from .silver_table import open_silver
 from .times import SECOND, micros, rfc3339
 
@@ -84,6 +85,21 @@ def final_before(
         return None
     median = statistics.median(known)
     return min(watermark for watermark in known if median - watermark <= stalled_after)
+
+
+def late_rows(messages: Iterable[Message], gold: Gold) -> list:
+    """What quarantine tells of the rows that are late for a window; `messages` are those that silver came from."""
+    return [
+        {
+            **origin(message),
+            "value": message.value,
+            "stage": "late",
+            "reason": "LateRow",
+            "detail": gold.late[message[:3]],
+        }
+        for message in messages
+        if message[:3] in gold.late
+    ]
 
 
 def _place(connection: duckdb.DuckDBPyConnection, resource: dict):
