@@ -40,6 +40,11 @@ def gold_table(resource: dict) -> dict:
 GOLD = [gold_table(resource) for resource in SPEC["gold"]]
 
 
+def with_gold(configuration: dict, *, emit_every_ms: int) -> dict:
+    """A worker configuration with the windowed tables of the example, published this often."""
+    return configuration | {"gold": [table | {"emitEveryMs": emit_every_ms} for table in copy.deepcopy(GOLD)]}
+
+
 def ecommerce(servers: str, topic: str, lake, *, registry: str | None = None) -> dict:
     """The configuration of the e-commerce example; Avro if there is a registry. Change what the test is about."""
     source = {
