@@ -27,3 +27,5 @@ pub const WRONG_TYPE: &str = "WrongType";
 pub const FUTURE_TIMESTAMP: &str = "FutureTimestamp";
 /// An expression failed on this row (a division by zero, an overflow, a cast).
 pub const EXPRESSION_FAILED: &str = "ExpressionFailed";
+/// The row's partition had passed the end of a window, and the lateness that its table allows.
+pub const LATE_ROW: &str = "LateRow";

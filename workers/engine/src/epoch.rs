@@ -48,6 +48,9 @@ pub struct ClosedEpoch {
     pub partitions: BTreeMap<i32, PartitionProgress>,
     /// What the epoch added to the state: the bytes of a state file; `None` when nothing.
     pub state_delta: Option<Vec<u8>>,
+    /// What the epoch adds to the windowed tables: the bytes of a file for [`Merge::fold`](crate::gold::Merge::fold);
+    /// `None` when nothing.
+    pub partial_aggregates: Option<Vec<u8>>,
     /// What the epoch took in.
     pub size: EpochSize,
 }

@@ -7,8 +7,8 @@ use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_yaml::Value;
 use sluice_contract::config::{
-    Bronze, Column, Commit, Deduplicate, EventTime, Format, Kafka, Owner, Security, Silver, Source,
-    StartFrom, Storage, WorkerConfig,
+    Bronze, Column, Commit, Deduplicate, EventTime, Format, GoldTable, Kafka, Owner, Security, Silver,
+    Source, StartFrom, Storage, WorkerConfig,
 };
 use sluice_decode::{Message, MessageBatch, RowSchema};
 
@@ -63,6 +63,43 @@ pub(crate) fn configuration() -> WorkerConfig {
         },
         gold: Vec::new(),
     }
+}
+
+/// The example's configuration with its windowed tables.
+pub(crate) fn configuration_with_gold() -> WorkerConfig {
+    let tables = MANIFEST["spec"]["gold"].as_sequence().expect("the example has gold tables");
+    WorkerConfig { gold: tables.iter().map(gold_table).collect(), ..configuration() }
+}
+
+fn gold_table(table: &Value) -> GoldTable {
+    let (window, emit) = (&table["window"], &table["emit"]);
+    let size_ms = milliseconds(&window["size"]);
+    let group_by = &table["groupBy"];
+    let list = |value: &Value| serde_yaml::from_value(value.clone()).expect("a list of names");
+    GoldTable {
+        name: table["name"].as_str().expect("a table has a name").to_owned(),
+        size_ms,
+        slide_ms: if window["slide"].is_null() { size_ms } else { milliseconds(&window["slide"]) },
+        group_by: if group_by.is_null() { Vec::new() } else { list(group_by) },
+        measures: serde_yaml::from_value(table["measures"].clone()).expect("measures as a worker reads them"),
+        emit_every_ms: milliseconds(&emit["every"]),
+        allowed_lateness_ms: milliseconds(&emit["allowedLateness"]),
+        correct_for_ms: milliseconds(&emit["correctFor"]),
+    }
+}
+
+/// A duration of one unit, as resources have it.
+fn milliseconds(duration: &Value) -> u64 {
+    let text = duration.as_str().expect("a duration is text");
+    let (number, unit) = text.split_at(text.len() - 1);
+    let unit_ms = match unit {
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        other => panic!("the example has a duration in `{other}`"),
+    };
+    number.parse::<u64>().expect("a whole number") * unit_ms
 }
 
 pub(crate) fn column(name: &str, expr: Option<&str>) -> Column {

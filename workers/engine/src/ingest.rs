@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{AsArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
 use arrow::error::ArrowError;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::PartitionProgress;
@@ -12,6 +13,7 @@ use sluice_decode::{Decoded, Decoder, MessageBatch, RowSchema, UnresolvedSchema}
 use crate::bronze::Envelope;
 use crate::deduplication::KeyHasher;
 use crate::epoch::{ClosedEpoch, EpochSize};
+use crate::gold::{self, PartialAggregates};
 use crate::partition::{MemorySize, Partitions};
 use crate::plan::{Plan, PlanError};
 use crate::quarantine::{self, Refused};
@@ -30,6 +32,8 @@ pub struct Ingest {
     decoder: Decoder,
     hasher: KeyHasher,
     partitions: Partitions,
+    /// What the open epoch adds to the windowed tables; `None` if there are none.
+    partials: Option<PartialAggregates>,
     epoch: EpochSize,
 }
 
@@ -57,8 +61,12 @@ pub enum Stage {
     Columns,
     /// Copies and the watermark.
     Deduplication,
-    /// The silver and quarantine rows.
-    Output,
+    /// The silver rows.
+    Silver,
+    /// The partial aggregates of the windowed tables.
+    Windows,
+    /// The quarantine rows.
+    Quarantine,
 }
 
 impl Ingest {
@@ -77,6 +85,7 @@ impl Ingest {
         Ok(Self {
             partitions: Partitions::new(config.source.event_time.max_out_of_orderness_ms),
             hasher: KeyHasher::new(deduplication_key),
+            partials: PartialAggregates::new(&plan.gold),
             plan,
             decoder,
             epoch: EpochSize::default(),
@@ -154,20 +163,38 @@ impl Ingest {
         finished(Stage::Columns);
 
         refused.extend(candidates.take_refusals(&messages));
-        let accepted = deduplication::accept(
-            self.plan.deduplication.as_ref(),
-            &self.hasher,
-            &candidates,
-            &slots,
-            &mut self.partitions,
-        );
+        let (accepted, watermarks_us) = self.accept(&candidates, &slots);
         finished(Stage::Deduplication);
 
         let silver = silver::assemble(&self.plan, &candidates, &accepted);
+        finished(Stage::Silver);
+        if let (Some(partials), Some(silver)) = (&mut self.partials, &silver) {
+            let times = silver::event_times(&candidates, &accepted);
+            let late = partials.add(&self.plan.gold, silver, &times, &watermarks_us);
+            refused.extend(gold::late_refusals(late, &accepted, &messages));
+        }
+        finished(Stage::Windows);
+
         self.partitions.count_refused(&arrivals, &refused);
         let quarantine = quarantine::assemble(&self.plan, batch, refused, processing_time_us);
-        finished(Stage::Output);
+        finished(Stage::Quarantine);
         Ok(Processed { bronze, silver, quarantine })
+    }
+
+    /// Which candidates are silver rows; with windowed tables also the watermark before each of them.
+    fn accept(&mut self, candidates: &Candidates, slots: &[u32]) -> (BooleanBuffer, Vec<i64>) {
+        let (plan, hasher) = (self.plan.deduplication.as_ref(), &self.hasher);
+        let partitions = &mut self.partitions;
+        let mut watermarks_us = Vec::new();
+        let accepted = if self.partials.is_none() {
+            deduplication::accept(plan, hasher, candidates, slots, partitions, |_| {})
+        } else {
+            watermarks_us.reserve(candidates.rows());
+            deduplication::accept(plan, hasher, candidates, slots, partitions, |watermark_us| {
+                watermarks_us.push(watermark_us);
+            })
+        };
+        (accepted, watermarks_us)
     }
 
     /// Takes rows of bronze in as [`Self::process`] once took their messages, for their traces alone: watermarks,
@@ -182,7 +209,7 @@ impl Ingest {
         silver::require(&self.plan, &mut candidates);
         silver::compute_columns(&self.plan, &mut candidates);
         let plan = self.plan.deduplication.as_ref();
-        deduplication::accept(plan, &self.hasher, &candidates, &slots, &mut self.partitions);
+        deduplication::accept(plan, &self.hasher, &candidates, &slots, &mut self.partitions, |_| {});
         Ok(())
     }
 
@@ -217,6 +244,10 @@ impl Ingest {
         ClosedEpoch {
             partitions: self.partitions.progress(),
             state_delta: self.partitions.take_state_delta(),
+            partial_aggregates: self
+                .partials
+                .as_mut()
+                .and_then(|partials| partials.close(&self.plan.gold, &self.hasher)),
             size: std::mem::take(&mut self.epoch),
         }
     }

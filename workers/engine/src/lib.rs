@@ -21,6 +21,7 @@
 //! | `bronze`, `quarantine` | the two tables of whole messages |
 //! | `silver` | rules, the future check and the columns: which rows are clean, and what they look like |
 //! | `watermark`, `deduplication` | event-time progress of a partition, and its memory of rows |
+//! | [`gold`] | windowed tables: partial aggregates of an epoch, and the merge that publishes them |
 //! | `partition` | all that belongs to one partition |
 //! | [`state`] | the files that carry the memory over a restart |
 //! | `epoch` | when an epoch closes, and what it leaves |
@@ -41,6 +42,7 @@ mod epoch;
 mod expression;
 #[cfg(test)]
 mod fixture;
+pub mod gold;
 mod ingest;
 #[cfg(test)]
 mod laws;

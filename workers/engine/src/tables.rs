@@ -13,6 +13,8 @@ pub const BRONZE: &str = "bronze";
 pub const SILVER: &str = "silver";
 /// Name of the table of refused messages.
 pub const QUARANTINE: &str = "quarantine";
+/// Folder of the windowed tables.
+pub const GOLD: &str = "gold";
 
 /// The message key as text.
 pub const KAFKA_KEY: &str = "kafka_key";
@@ -32,6 +34,18 @@ pub const PROCESSING_DATE: &str = "processing_date";
 pub const VALUE: &str = "value";
 /// The event time, parsed; a column of expressions, not of bronze.
 pub const EVENT_TIME: &str = "event_time";
+/// Start of a window, the first moment in it; a column of gold tables, as are those below.
+pub const WINDOW_START: &str = "window_start";
+/// End of a window, the first moment behind it.
+pub const WINDOW_END: &str = "window_end";
+/// The UTC date of the window's start.
+pub const WINDOW_DATE: &str = "window_date";
+/// How many publications have changed the row, from 1.
+pub const REVISION: &str = "revision";
+/// Whether the window is over on all partitions.
+pub const IS_FINAL: &str = "is_final";
+/// When the row was last changed.
+pub const UPDATED_AT: &str = "updated_at";
 
 /// Name, columns and partition columns of one Delta table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +76,23 @@ pub fn timestamp_type() -> DataType {
 
 pub(crate) fn nullable(name: &str, data_type: DataType) -> FieldRef {
     Arc::new(Field::new(name, data_type, true))
+}
+
+/// A windowed table: the window, the group keys, the measures, and how far the row has come.
+pub(crate) fn gold(name: &str, keys_and_measures: impl IntoIterator<Item = FieldRef>) -> TableSchema {
+    let mut columns = vec![nullable(WINDOW_START, timestamp_type()), nullable(WINDOW_END, timestamp_type())];
+    columns.extend(keys_and_measures);
+    columns.extend([
+        nullable(WINDOW_DATE, DataType::Date32),
+        nullable(REVISION, DataType::Int32),
+        nullable(IS_FINAL, DataType::Boolean),
+        nullable(UPDATED_AT, timestamp_type()),
+    ]);
+    TableSchema {
+        name: format!("{GOLD}/{name}"),
+        schema: Arc::new(Schema::new(columns)),
+        partition_columns: vec![WINDOW_DATE.to_owned()],
+    }
 }
 
 /// Bronze: the key, the fields of the schema, where the message was and when it was processed.

@@ -77,6 +77,23 @@ impl KeyHasher {
     }
 }
 
+impl KeyHasher {
+    /// The hashes of rows of columns whose types [`can_identify`] allows.
+    pub(crate) fn hash_rows(&self, columns: &[ArrayRef], rows: usize) -> Vec<u128> {
+        let columns: Vec<KeyColumn> = columns.iter().map(KeyColumn::new).collect();
+        let mut encoded = Vec::with_capacity(64);
+        (0..rows)
+            .map(|row| {
+                encoded.clear();
+                for column in &columns {
+                    column.encode(row, &mut encoded);
+                }
+                self.hasher.hash(&encoded).as_u128()
+            })
+            .collect()
+    }
+}
+
 /// Whether columns of a type can identify a row.
 pub(crate) fn can_identify(data_type: &DataType) -> bool {
     use DataType::{

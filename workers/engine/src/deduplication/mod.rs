@@ -35,12 +35,15 @@ pub(crate) struct DeduplicationPlan {
 }
 
 /// Decides row by row, in log order, which candidates are silver rows; moves watermarks and counts.
+///
+/// `before` is called for each silver row with the watermark before it.
 pub(crate) fn accept(
     plan: Option<&DeduplicationPlan>,
     hasher: &KeyHasher,
     candidates: &Candidates,
     slots: &[u32],
     partitions: &mut Partitions,
+    mut before: impl FnMut(i64),
 ) -> BooleanBuffer {
     let keys = plan.map(|plan| (hasher.hash(candidates, &plan.by), plan.within_us));
     let selection = candidates.selection();
@@ -58,8 +61,8 @@ pub(crate) fn accept(
         }
         let partition = partitions.at(slot);
         let event_time_us = event_times.is_valid(row).then(|| event_times.value(row));
+        let watermark_us = partition.watermark.value_us();
         if let Some((keys, within_us)) = &keys {
-            let watermark_us = partition.watermark.value_us();
             let entry = Entry::new(keys[row], expiry_us(event_time_us, watermark_us, *within_us));
             if !partition.memory.admit(entry, watermark_us) {
                 partition.count_duplicate();
@@ -68,6 +71,7 @@ pub(crate) fn accept(
             }
             partition.remembered.push(entry);
         }
+        before(watermark_us);
         let kafka_timestamp_us = kafka_timestamps.is_valid(row).then(|| kafka_timestamps.value(row));
         partition.watermark.observe(event_time_us, kafka_timestamp_us);
         partition.count_silver();

@@ -1,23 +1,33 @@
-//! What an expression may not contain: anything that is not a function of its own row.
+//! What an expression may not contain: anything that is not a function of its own row, or of its group.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, Volatility};
 
 use super::Problem;
 
-/// The first part of the expression that does not depend on its own row alone.
-pub(super) fn forbidden_part(expression: &Expr) -> Option<Problem> {
+/// What the value of an expression may depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dependence {
+    /// Its own row alone.
+    OwnRow,
+    /// The rows of a group: it may have aggregates.
+    Group,
+}
+
+/// The first part of the expression that depends on anything else.
+pub(super) fn forbidden_part(expression: &Expr, dependence: Dependence) -> Option<Problem> {
     let mut problem = None;
     let walked = expression.apply(|part| {
-        problem = forbidden(part);
+        problem = forbidden(part, dependence);
         Ok(if problem.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
     walked.expect("the visitor does not fail");
     problem
 }
 
-fn forbidden(part: &Expr) -> Option<Problem> {
+fn forbidden(part: &Expr, dependence: Dependence) -> Option<Problem> {
     Some(match part {
+        Expr::AggregateFunction(_) if dependence == Dependence::Group => return None,
         Expr::AggregateFunction(function) => Problem::new(
             format!("`{}` is an aggregate: it needs many rows", function.func.name()),
             "aggregates belong into `gold`; write an expression of one row",

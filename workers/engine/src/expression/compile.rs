@@ -15,6 +15,7 @@ use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::SessionConfig;
 
 use super::calendar::UtcPart;
+use super::check::Dependence;
 use super::{Expression, Problem, Scope, check, explain};
 
 /// Compiles expressions: one dialect, one set of functions.
@@ -38,6 +39,27 @@ impl Compiler {
 
     /// Compiles an expression over the columns of a scope.
     pub(crate) fn compile(&self, sql: &str, scope: &Scope) -> Result<Expression, Problem> {
+        let logical = self.parse(sql, scope)?;
+        match check::forbidden_part(&logical, Dependence::OwnRow) {
+            Some(problem) => Err(problem),
+            None => self.compile_parsed(sql, logical, scope),
+        }
+    }
+
+    /// Compiles what was parsed before; `sql` is its text.
+    pub(super) fn compile_parsed(
+        &self,
+        sql: &str,
+        logical: Expr,
+        scope: &Scope,
+    ) -> Result<Expression, Problem> {
+        let explain = |error| explain::compile_error(&error, sql, scope);
+        let schema = scope.schema().map_err(explain)?;
+        self.plan(sql, logical, &schema, scope).map_err(explain)
+    }
+
+    /// Parses an expression and finds the functions and columns that it names.
+    pub(super) fn parse(&self, sql: &str, scope: &Scope) -> Result<Expr, Problem> {
         let explain = |error| explain::compile_error(&error, sql, scope);
         let dialect = self.session.config().options().sql_parser.dialect;
         let parsed = self.session.sql_to_expr_with_alias(sql, &dialect).map_err(explain)?;
@@ -49,10 +71,20 @@ impl Compiler {
         }
         let schema = scope.schema().map_err(explain)?;
         let logical = self.session.create_logical_expr_from_sql_expr(parsed, &schema).map_err(explain)?;
-        match check::forbidden_part(&logical) {
-            Some(problem) => Err(problem),
-            None => self.plan(sql, logical.unalias(), &schema, scope).map_err(explain),
-        }
+        Ok(logical.unalias())
+    }
+
+    /// The expression with the casts that its operators and functions need.
+    pub(super) fn coerce(&self, logical: Expr, schema: &DFSchema) -> Result<Expr> {
+        self.simplifier(schema).coerce(logical, schema)
+    }
+
+    fn simplifier(&self, schema: &DFSchema) -> ExprSimplifier {
+        let context = SimplifyContext::builder()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(Arc::clone(self.session.config_options()))
+            .build();
+        ExprSimplifier::new(context)
     }
 
     fn plan(&self, sql: &str, logical: Expr, schema: &DFSchema, scope: &Scope) -> Result<Expression> {
@@ -60,14 +92,14 @@ impl Compiler {
             Expr::Column(column) => scope.slot(column.name()),
             _ => None,
         };
-        let context = SimplifyContext::builder()
-            .with_schema(Arc::new(schema.clone()))
-            .with_config_options(Arc::clone(self.session.config_options()))
-            .build();
-        let simplifier = ExprSimplifier::new(context);
+        let simplifier = self.simplifier(schema);
         let coerced = simplifier.coerce(logical, schema)?;
         let data_type: DataType = coerced.get_type(schema)?;
         let logical = simplifier.simplify(coerced)?;
+        let constant = match &logical {
+            Expr::Literal(value, _) => Some(value.clone()),
+            _ => None,
+        };
 
         let mut slots: Vec<usize> =
             logical.column_refs().into_iter().filter_map(|column| scope.slot(column.name())).collect();
@@ -83,6 +115,7 @@ impl Compiler {
             schema: Arc::new(inputs_schema),
             data_type,
             column,
+            constant,
         })
     }
 }

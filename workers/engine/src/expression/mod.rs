@@ -6,10 +6,12 @@
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
 use datafusion::physical_plan::PhysicalExpr;
 use std::fmt;
 use std::sync::Arc;
 
+mod aggregate;
 mod calendar;
 mod check;
 mod compile;
@@ -20,9 +22,10 @@ mod storable;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use aggregate::{Call, Computation, Measure, MeasureScope};
 pub(crate) use compile::Compiler;
 pub(crate) use scope::Scope;
-pub(crate) use storable::storable;
+pub(crate) use storable::{canonical, storable};
 
 /// Why an expression cannot be used, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub(crate) struct Expression {
     data_type: DataType,
     /// The slot of the column that it is, if it is nothing else.
     column: Option<usize>,
+    /// Its value, if that is the same for all rows.
+    constant: Option<ScalarValue>,
 }
 
 impl Expression {
@@ -73,9 +78,21 @@ impl Expression {
         self.column
     }
 
+    /// Its value, if that is the same for all rows.
+    pub(crate) fn as_constant(&self) -> Option<&ScalarValue> {
+        self.constant.as_ref()
+    }
+
     /// The expression, with its values converted to another type.
     pub(crate) fn converted_to(self, data_type: DataType) -> Self {
         Self { data_type, ..self }
+    }
+}
+
+/// Two expressions are the same if they compute the same from the same columns.
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.inputs == other.inputs && self.data_type == other.data_type && self.physical.eq(&other.physical)
     }
 }
 

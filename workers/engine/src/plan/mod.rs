@@ -9,12 +9,14 @@ use sluice_contract::config::WorkerConfig;
 use sluice_decode::RowSchema;
 
 use crate::deduplication::DeduplicationPlan;
-use crate::expression::Expression;
+use crate::expression::{Compiler, Expression};
+use crate::gold::GoldPlan;
 use crate::tables::{self, TableSchemas};
 use crate::watermark::micros;
 
 mod event_time;
 mod inputs;
+pub(crate) mod names;
 mod problem;
 mod silver;
 #[cfg(test)]
@@ -23,7 +25,7 @@ mod tests;
 pub(crate) use event_time::EventTimeSource;
 pub(crate) use inputs::BuiltIn;
 pub use problem::PlanError;
-use problem::Problems;
+pub(crate) use problem::Problems;
 
 /// A configuration, checked and compiled. A *slot* is the place of a column in the plan's scope: the
 /// schema's fields, the built-in columns, then the silver columns that are computed.
@@ -44,6 +46,7 @@ pub(crate) struct Plan {
     pub(crate) refuse_future_beyond_us: Option<i64>,
     pub(crate) columns: Vec<SilverColumn>,
     pub(crate) deduplication: Option<DeduplicationPlan>,
+    pub(crate) gold: GoldPlan,
 }
 
 /// One rule that a silver row must meet.
@@ -71,8 +74,14 @@ impl Plan {
         let mut scope = inputs::scope(&fields);
         let key_column = inputs::key_column(config, &fields, &scope, &mut problems);
         let event_time = event_time::source(&config.source.event_time, &fields, &scope, &mut problems);
-        let silver = silver::compile(&config.silver, &mut scope, &mut problems);
-        let (Some(event_time), Some(silver)) = (event_time, silver) else { return Err(problems.all()) };
+        let compiler = Compiler::new();
+        let silver = silver::compile(&config.silver, &compiler, &mut scope, &mut problems);
+        let gold = silver
+            .as_ref()
+            .map(|silver| GoldPlan::compile(&config.gold, &silver.table, &compiler, &mut problems));
+        let (Some(event_time), Some(silver), Some(gold)) = (event_time, silver, gold) else {
+            return Err(problems.all());
+        };
         problems.none()?;
         Ok(Self {
             topic: config.source.kafka.topic.clone(),
@@ -90,6 +99,7 @@ impl Plan {
             refuse_future_beyond_us: config.source.event_time.refuse_future_beyond_ms.map(micros),
             columns: silver.columns,
             deduplication: silver.deduplication,
+            gold,
         })
     }
 

@@ -31,12 +31,12 @@ impl std::error::Error for PlanError {}
 
 /// The problems found so far.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
+pub(crate) struct Problems {
     found: Vec<PlanError>,
 }
 
 impl Problems {
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         field: impl Into<String>,
         message: impl Into<String>,
@@ -46,15 +46,15 @@ impl Problems {
     }
 
     /// Adds the problem of an expression.
-    pub(super) fn add_of(&mut self, field: impl Into<String>, problem: Problem) {
+    pub(crate) fn add_of(&mut self, field: impl Into<String>, problem: Problem) {
         self.add(field, problem.message, problem.fix);
     }
 
-    pub(super) fn all(self) -> Vec<PlanError> {
+    pub(crate) fn all(self) -> Vec<PlanError> {
         self.found
     }
 
-    pub(super) fn none(self) -> Result<(), Vec<PlanError>> {
+    pub(crate) fn none(self) -> Result<(), Vec<PlanError>> {
         if self.found.is_empty() { Ok(()) } else { Err(self.found) }
     }
 }

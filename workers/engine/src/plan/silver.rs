@@ -6,15 +6,13 @@ use arrow::datatypes::{DataType, FieldRef, Schema};
 use sluice_contract::config::{Deduplicate, Silver};
 use sluice_contract::reasons;
 
+use super::names;
 use super::problem::Problems;
 use super::{Requirement, SilverColumn};
 use crate::deduplication::{DeduplicationPlan, can_identify};
 use crate::expression::{Compiler, Expression, Problem, Scope, storable};
 use crate::tables::{self, TableSchema, nullable};
 use crate::watermark::micros;
-
-/// Characters that a column name of a Delta table cannot have.
-const FORBIDDEN_IN_NAMES: &[char] = &[' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];
 
 /// The compiled silver part.
 pub(super) struct CompiledSilver {
@@ -27,10 +25,14 @@ pub(super) struct CompiledSilver {
 /// Compiles everything that can be, and adds the computed columns to the scope.
 ///
 /// `None` if a problem leaves nothing to go on with; the problems then say so.
-pub(super) fn compile(silver: &Silver, scope: &mut Scope, problems: &mut Problems) -> Option<CompiledSilver> {
-    let compiler = Compiler::new();
-    let requirements = requirements(silver, &compiler, scope, problems);
-    let columns = Columns::compile(silver, &compiler, scope, problems);
+pub(super) fn compile(
+    silver: &Silver,
+    compiler: &Compiler,
+    scope: &mut Scope,
+    problems: &mut Problems,
+) -> Option<CompiledSilver> {
+    let requirements = requirements(silver, compiler, scope, problems);
+    let columns = Columns::compile(silver, compiler, scope, problems);
     let deduplication =
         silver.deduplicate.as_ref().map(|config| deduplication(config, scope, &columns, problems));
     check_identity(&columns, scope, problems);
@@ -119,20 +121,8 @@ impl Columns {
     }
 
     fn check_name(&self, name: &str, path: &str, problems: &mut Problems) {
-        let field = format!("{path}.name");
-        let is_same = |other: &str| other.eq_ignore_ascii_case(name);
-        let mut earlier = self.fields.iter().map(|field| field.name()).chain(&self.broken);
-        if name.is_empty() {
-            problems.add(field, "it is empty", "name the column");
-        } else if let Some(character) = name.chars().find(|character| FORBIDDEN_IN_NAMES.contains(character))
-        {
-            let message =
-                format!("`{name}` contains {character:?}, which a Delta table cannot have in a name");
-            problems.add(field, message, "use letters, digits and underscores");
-        } else if let Some(other) = earlier.find(|other| is_same(other)) {
-            let message = format!("`{name}` and an earlier column `{other}` have the same name (case aside)");
-            problems.add(field, message, "rename or remove one of them");
-        }
+        let earlier = self.fields.iter().map(|field| field.name()).chain(&self.broken);
+        names::check_column(name, earlier.map(String::as_str), &format!("{path}.name"), problems);
     }
 
     /// `None` if the expression needs a column that is broken itself.

@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::FilterBuilder;
+use arrow::compute::{FilterBuilder, filter};
 use sluice_contract::reasons;
 
 use crate::expression::{Evaluated, Failure};
@@ -87,6 +87,16 @@ fn refuse_failed(candidates: &mut Candidates, what: &str, sql: &str, failures: V
         candidates.refuse(row, Cow::Borrowed(reasons::EXPRESSION_FAILED), detail::failed(what, sql, &error));
     }
     candidates.select(&BooleanBuffer::from(worked));
+}
+
+/// The event times of the accepted rows.
+pub(crate) fn event_times(candidates: &Candidates, accepted: &BooleanBuffer) -> TimestampMicrosecondArray {
+    let times = candidates.event_times();
+    if accepted.count_set_bits() == times.len() {
+        return times.clone();
+    }
+    let kept = filter(times, &accepted.clone().into()).expect("the filter is as long as the column");
+    kept.as_primitive().clone()
 }
 
 /// The silver rows: the accepted ones of the candidates.

@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use sluice_contract::manifest::PartitionProgress;
-use snafu::{OptionExt, Snafu, ensure};
+use snafu::{OptionExt, ensure};
 
 use crate::deduplication::Entry;
 use crate::watermark::Watermark;
@@ -22,50 +22,18 @@ use crate::watermark::Watermark;
 /// The format that this build writes. It reads this one and the one before.
 pub const STATE_FORMAT_VERSION: u32 = 1;
 
+pub(crate) mod frame;
 #[cfg(test)]
 mod tests;
 
-const MAGIC: [u8; 8] = *b"SLUICEST";
-const FILE_HEADER_BYTES: usize = 12;
+use frame::{Frame, SectionSnafu, array};
+
+pub use frame::StateError;
+
+const FRAME: Frame = Frame { magic: "SLUICEST", newest: STATE_FORMAT_VERSION };
 const SECTION_HEADER_BYTES: usize = 16;
-const CHECKSUM_BYTES: usize = 4;
 const KIND_REMEMBERED_ROWS: u16 = 1;
 const ENTRY_BYTES: usize = 24;
-
-/// Why a state file cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, Snafu)]
-pub enum StateError {
-    /// The file does not begin like a state file.
-    #[snafu(display("failed to read the state file: it does not begin with `SLUICEST`"))]
-    NotAStateFile,
-    /// The file was written by another release than this one can read.
-    #[snafu(display(
-        "failed to read the state file: it has format version {found}, this worker reads 1 to {STATE_FORMAT_VERSION}: \
-         run a worker of the release that wrote it, or a newer one"
-    ))]
-    FormatVersion {
-        /// The version in the file.
-        found: u32,
-    },
-    /// The bytes are not those that were written.
-    #[snafu(display(
-        "failed to read the state file: its checksum is {found:08x}, its bytes have {computed:08x}"
-    ))]
-    Checksum {
-        /// The checksum in the file.
-        found: u32,
-        /// The checksum of its bytes.
-        computed: u32,
-    },
-    /// A section ends beyond the file, or is of an unknown kind.
-    #[snafu(display("failed to read the state file: the section at byte {position} {problem}"))]
-    Section {
-        /// Where the section begins.
-        position: usize,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-}
 
 /// The records of one partition in a state file.
 #[derive(Clone, Copy, Debug)]
@@ -88,15 +56,9 @@ impl<'a> Section<'a> {
 
 /// Checks a file as a whole and gives its sections.
 pub(crate) fn read(file: &[u8]) -> Result<Vec<Section<'_>>, StateError> {
-    ensure!(file.starts_with(&MAGIC) && file.len() >= FILE_HEADER_BYTES + CHECKSUM_BYTES, NotAStateFileSnafu);
-    let version = u32::from_le_bytes(array(file, MAGIC.len()));
-    ensure!((1..=STATE_FORMAT_VERSION).contains(&version), FormatVersionSnafu { found: version });
-    let (body, checksum) = file.split_at(file.len() - CHECKSUM_BYTES);
-    let (found, computed) = (u32::from_le_bytes(array(checksum, 0)), crc32c::crc32c(body));
-    ensure!(found == computed, ChecksumSnafu { found, computed });
-
+    let body = FRAME.open(file)?;
     let mut sections = Vec::new();
-    let mut position = FILE_HEADER_BYTES;
+    let mut position = frame::HEADER_BYTES;
     while position < body.len() {
         let section = read_section(body, position)?;
         position += SECTION_HEADER_BYTES + section.records.len();
@@ -121,11 +83,6 @@ fn read_section(body: &[u8], position: usize) -> Result<Section<'_>, StateError>
     let end = start.checked_add(bytes).context(cut)?;
     let records = body.get(start..end).context(cut)?;
     Ok(Section { partition: i32::from_le_bytes(array(header, 4)), records })
-}
-
-/// The `N` bytes at `position`.
-fn array<const N: usize>(bytes: &[u8], position: usize) -> [u8; N] {
-    bytes[position..position + N].try_into().expect("the range has N bytes")
 }
 
 /// The file that holds the entries of each partition; `None` when there are none.
@@ -171,9 +128,7 @@ struct StateFile {
 
 impl StateFile {
     fn new() -> Self {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&STATE_FORMAT_VERSION.to_le_bytes());
-        Self { bytes }
+        Self { bytes: FRAME.begin() }
     }
 
     fn push_section(&mut self, partition: i32, entries: impl Iterator<Item = Entry>) {
@@ -197,12 +152,7 @@ impl StateFile {
         }
     }
 
-    fn finish(mut self) -> Option<Vec<u8>> {
-        if self.bytes.len() == FILE_HEADER_BYTES {
-            return None;
-        }
-        let checksum = crc32c::crc32c(&self.bytes);
-        self.bytes.extend_from_slice(&checksum.to_le_bytes());
-        Some(self.bytes)
+    fn finish(self) -> Option<Vec<u8>> {
+        (self.bytes.len() > frame::HEADER_BYTES).then(|| FRAME.seal(self.bytes))
     }
 }

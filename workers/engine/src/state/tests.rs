@@ -61,11 +61,14 @@ fn a_changed_or_missing_byte_is_noticed() {
 
 #[test]
 fn foreign_files_and_newer_formats_are_named() {
-    assert_eq!(read(b"PAR1 and more bytes than a header").err(), Some(StateError::NotAStateFile));
-    assert_eq!(read(b"").err(), Some(StateError::NotAStateFile));
+    assert_eq!(
+        read(b"PAR1 and more bytes than a header").err(),
+        Some(StateError::NotAStateFile { magic: "SLUICEST" })
+    );
+    assert_eq!(read(b"").err(), Some(StateError::NotAStateFile { magic: "SLUICEST" }));
     let mut newer = file(&[(0, vec![entry(1, 1)])]);
     newer[8] = 2;
-    assert_eq!(read(&newer).err(), Some(StateError::FormatVersion { found: 2 }));
+    assert_eq!(read(&newer).err(), Some(StateError::FormatVersion { found: 2, newest: 1 }));
 }
 
 #[test]

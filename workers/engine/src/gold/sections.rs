@@ -1,0 +1,123 @@
+//! Sections: what the files of gold are made of, Arrow batches and flat arrays.
+//!
+//! ```text
+//! section   kind u16 | 0 u16 | bytes of the content u64 | content
+//! ```
+//! A batch is an Arrow IPC stream. Integers are little-endian.
+
+use std::io::Cursor;
+
+use arrow::array::RecordBatch;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use snafu::OptionExt;
+
+use crate::state::frame::{Frame, HEADER_BYTES, SectionSnafu, StateError, array};
+
+const SECTION_HEADER_BYTES: usize = 12;
+
+/// A file in the making.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    frame: Frame,
+    bytes: Vec<u8>,
+}
+
+impl Writer {
+    pub(crate) fn new(frame: Frame) -> Self {
+        Self { frame, bytes: frame.begin() }
+    }
+
+    /// Adds a section of a kind, whose content `write` appends.
+    pub(crate) fn push(&mut self, kind: u16, write: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes.extend_from_slice(&kind.to_le_bytes());
+        self.bytes.extend_from_slice(&0_u16.to_le_bytes());
+        let length = self.bytes.len();
+        self.bytes.extend_from_slice(&0_u64.to_le_bytes());
+        write(&mut self.bytes);
+        let bytes = (self.bytes.len() - length - 8) as u64;
+        self.bytes[length..length + 8].copy_from_slice(&bytes.to_le_bytes());
+    }
+
+    /// Adds a section with a batch.
+    pub(crate) fn push_batch(&mut self, kind: u16, batch: &RecordBatch) {
+        self.push(kind, |bytes| {
+            let mut writer =
+                StreamWriter::try_new(bytes, &batch.schema()).expect("a schema can always be written");
+            let written = writer.write(batch).and_then(|()| writer.finish());
+            written.expect("a batch without dictionaries can be written to memory");
+        });
+    }
+
+    /// Adds a section with hashes.
+    pub(crate) fn push_hashes(&mut self, kind: u16, hashes: impl IntoIterator<Item = u128>) {
+        self.push(kind, |bytes| {
+            for hash in hashes {
+                bytes.extend_from_slice(&hash.to_le_bytes());
+            }
+        });
+    }
+
+    /// The whole file.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.frame.seal(self.bytes)
+    }
+}
+
+/// One section of a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Section<'a> {
+    pub(crate) kind: u16,
+    /// Where it begins in the file.
+    position: usize,
+    pub(crate) content: &'a [u8],
+}
+
+impl<'a> Section<'a> {
+    /// An error that names this section.
+    pub(crate) fn problem(&self, problem: &'static str) -> StateError {
+        SectionSnafu { position: self.position, problem }.build()
+    }
+
+    /// The batch that it holds.
+    pub(crate) fn batch(&self) -> Result<RecordBatch, StateError> {
+        let unreadable = |_| self.problem("holds no Arrow batch");
+        let mut reader = StreamReader::try_new(Cursor::new(self.content), None).map_err(unreadable)?;
+        match reader.next() {
+            Some(batch) => batch.map_err(unreadable),
+            None => Err(self.problem("holds no Arrow batch")),
+        }
+    }
+
+    /// The hashes that it holds.
+    pub(crate) fn hashes(&self) -> Result<Vec<u128>, StateError> {
+        let (hashes, rest) = self.content.as_chunks::<16>();
+        if !rest.is_empty() {
+            return Err(self.problem("holds part of a hash"));
+        }
+        Ok(hashes.iter().map(|bytes| u128::from_le_bytes(*bytes)).collect())
+    }
+}
+
+/// Checks a file as a whole and gives its sections.
+pub(crate) fn read(frame: Frame, file: &[u8]) -> Result<Vec<Section<'_>>, StateError> {
+    let body = frame.open(file)?;
+    let mut sections = Vec::new();
+    let mut position = HEADER_BYTES;
+    while position < body.len() {
+        let section = read_one(body, position)?;
+        position += SECTION_HEADER_BYTES + section.content.len();
+        sections.push(section);
+    }
+    Ok(sections)
+}
+
+fn read_one(body: &[u8], position: usize) -> Result<Section<'_>, StateError> {
+    let cut = SectionSnafu { position, problem: "ends beyond the file" };
+    let start = position + SECTION_HEADER_BYTES;
+    let header = body.get(position..start).context(cut)?;
+    let kind = u16::from_le_bytes(array(header, 0));
+    let bytes = usize::try_from(u64::from_le_bytes(array(header, 4))).ok().context(cut)?;
+    let content = start.checked_add(bytes).and_then(|end| body.get(start..end)).context(cut)?;
+    Ok(Section { kind, position, content })
+}

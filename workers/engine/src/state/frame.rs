@@ -1,0 +1,115 @@
+//! [`Frame`]: what all files of state have around them, so that nothing else is ever taken for one.
+//!
+//! ```text
+//! file   magic, 8 bytes | format version u32 | content | CRC-32C of all before, u32
+//! ```
+
+use snafu::{Snafu, ensure};
+
+/// Bytes before the content.
+pub(crate) const HEADER_BYTES: usize = 12;
+const CHECKSUM_BYTES: usize = 4;
+
+/// Why a file of state cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Snafu)]
+#[snafu(visibility(pub(crate)))]
+pub enum StateError {
+    /// The file does not begin like a file of its kind.
+    #[snafu(display("failed to read the state file: it does not begin with `{magic}`"))]
+    NotAStateFile {
+        /// What it should begin with.
+        magic: &'static str,
+    },
+    /// The file was written by another release than this one can read.
+    #[snafu(display(
+        "failed to read the state file: it has format version {found}, this worker reads 1 to {newest}: \
+         run a worker of the release that wrote it, or a newer one"
+    ))]
+    FormatVersion {
+        /// The version in the file.
+        found: u32,
+        /// The newest version that this worker reads.
+        newest: u32,
+    },
+    /// The bytes are not those that were written.
+    #[snafu(display(
+        "failed to read the state file: its checksum is {found:08x}, its bytes have {computed:08x}"
+    ))]
+    Checksum {
+        /// The checksum in the file.
+        found: u32,
+        /// The checksum of its bytes.
+        computed: u32,
+    },
+    /// A section ends beyond the file, or is of an unknown kind.
+    #[snafu(display("failed to read the state file: the section at byte {position} {problem}"))]
+    Section {
+        /// Where the section begins.
+        position: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An epoch has rows of windows that were taken out of memory.
+    #[snafu(display(
+        "failed to fold an epoch into `{table}`: its windows from {window_start_us} us on were spilled: load them first"
+    ))]
+    Spilled {
+        /// The gold table.
+        table: String,
+        /// The first moment of the first of these windows.
+        window_start_us: i64,
+    },
+    /// The content is whole, but not what the configuration makes of it.
+    #[snafu(display(
+        "failed to read the state file: table `{table}` {problem}: undo the change to the table, or give the changed table a new name"
+    ))]
+    Table {
+        /// The gold table.
+        table: String,
+        /// What does not fit.
+        problem: &'static str,
+    },
+}
+
+/// The frame of one kind of file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    /// The eight characters that it begins with.
+    pub(crate) magic: &'static str,
+    /// The format version that this build writes. It reads all before it.
+    pub(crate) newest: u32,
+}
+
+impl Frame {
+    /// The beginning of a file, to which its content is added.
+    pub(crate) fn begin(&self) -> Vec<u8> {
+        let mut bytes = self.magic.as_bytes().to_vec();
+        bytes.extend_from_slice(&self.newest.to_le_bytes());
+        bytes
+    }
+
+    /// The whole file.
+    pub(crate) fn seal(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let checksum = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// Checks a file as a whole; gives it without its checksum. The content begins at [`HEADER_BYTES`].
+    pub(crate) fn open<'a>(&self, file: &'a [u8]) -> Result<&'a [u8], StateError> {
+        let is_one = file.starts_with(self.magic.as_bytes()) && file.len() >= HEADER_BYTES + CHECKSUM_BYTES;
+        ensure!(is_one, NotAStateFileSnafu { magic: self.magic });
+        let version = u32::from_le_bytes(array(file, self.magic.len()));
+        let is_readable = (1..=self.newest).contains(&version);
+        ensure!(is_readable, FormatVersionSnafu { found: version, newest: self.newest });
+        let (body, checksum) = file.split_at(file.len() - CHECKSUM_BYTES);
+        let (found, computed) = (u32::from_le_bytes(array(checksum, 0)), crc32c::crc32c(body));
+        ensure!(found == computed, ChecksumSnafu { found, computed });
+        Ok(body)
+    }
+}
+
+/// The `N` bytes at `position`.
+pub(crate) fn array<const N: usize>(bytes: &[u8], position: usize) -> [u8; N] {
+    bytes[position..position + N].try_into().expect("the range has N bytes")
+}
