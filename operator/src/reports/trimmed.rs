@@ -23,6 +23,10 @@ pub(super) fn trimmed(mut report: Report) -> Report {
     }
     report.tables.truncate(MOST_TABLES);
     report.tables.retain(|table| table.name.chars().count() <= 80);
+    if let Some(gold) = &mut report.gold {
+        gold.tables.truncate(MOST_TABLES);
+        gold.tables.retain(|table| table.name.chars().count() <= 80);
+    }
     let mut kept = 0;
     report.counts.refused.retain(|stage, reasons| {
         reasons.retain(|reason, _| {

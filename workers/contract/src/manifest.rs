@@ -13,6 +13,11 @@ use uuid::Uuid;
 /// The format of [`Manifest`] that this build writes. It reads this one and the one before.
 pub const MANIFEST_FORMAT_VERSION: u32 = 1;
 
+/// The job that reads a topic.
+pub const INGEST: &str = "ingest";
+/// The job that folds what ingest leaves, and publishes the tables of windows.
+pub const MERGE: &str = "merge";
+
 /// Names one chain of epochs: `<job>/<generation>/<shard>`, which is also its Delta `txn` app id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

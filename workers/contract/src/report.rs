@@ -53,6 +53,9 @@ pub struct Report {
     /// How scoring goes (scoring jobs). Rows by level and by rule, and alerts, are in `counts.scoring`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scoring: Option<ScoringReport>,
+    /// The tables of windows, from the worker that publishes them: shard 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gold: Option<GoldReport>,
 }
 
 /// How scoring goes.
@@ -111,11 +114,45 @@ pub struct PartitionReport {
     pub idle: bool,
 }
 
+/// What the merge says of the tables of windows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GoldReport {
+    /// The newest epoch of the merge, which all tables have.
+    pub epoch: u64,
+    /// When a table was last published; `None` if this process has not published yet.
+    pub published_at_ms: Option<i64>,
+    /// Windows that are not final, over all tables.
+    pub open_windows: u64,
+    /// Rows of windows in main memory, over all tables.
+    pub groups: u64,
+    /// Bytes that they take.
+    pub memory_bytes: u64,
+    /// Each table.
+    pub tables: Vec<GoldTableReport>,
+}
+
+/// One table of windows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GoldTableReport {
+    /// Path below the lake's root: `gold/<name>`.
+    pub name: String,
+    /// How often it is published.
+    pub interval_ms: u64,
+    /// Whether that is less often than `emit.every` says, since publishing costs too much.
+    pub is_stretched: bool,
+    /// Rows in the parts of the table that this process has written anew.
+    pub published_rows: u64,
+    /// Rows that changed though they were final, since the process started.
+    pub corrections: u64,
+}
+
 /// One Delta table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TableReport {
-    /// Path below the lake's root: `bronze`, `silver`, `quarantine`, `fraud/<name>`.
+    /// Path below the lake's root: `bronze`, `silver`, `quarantine`, `gold/<name>`, `fraud/<name>`.
     pub name: String,
     /// Newest version that this worker knows.
     pub version: u64,

@@ -218,6 +218,24 @@ pub enum LakeError {
         /// Epoch that was to be committed.
         epoch: u64,
     },
+    /// Another writer has replaced a file that only its publisher may replace.
+    #[snafu(display(
+        "table '{table}': '{path}', which epoch {epoch} of '{application}' replaces, is not live at version {version}: \
+         another tool has rewritten the table; restore the version before its first commit (RESTORE), \
+         and keep its OPTIMIZE, DELETE and MERGE away from tables below gold/"
+    ))]
+    FileReplaced {
+        /// The table.
+        table: String,
+        /// The version after which the epoch was to be committed.
+        version: u64,
+        /// The file that is not live.
+        path: String,
+        /// The chain.
+        application: String,
+        /// The epoch.
+        epoch: u64,
+    },
     /// The tables know more than the chain.
     #[snafu(display(
         "table '{table}' has epoch {found} of '{application}', but the chain ends at epoch {newest}: manifests were lost; \
@@ -342,7 +360,7 @@ impl LakeError {
             Self::SchemaIncompatible { .. } | Self::PartitioningChanged { .. } => "SchemaIncompatible",
             Self::UnsupportedType { .. } => "UnsupportedType",
             Self::ProtocolUnsupported { .. } => "ProtocolUnsupported",
-            Self::ForeignWriter { .. } => "ForeignWriter",
+            Self::ForeignWriter { .. } | Self::FileReplaced { .. } => "ForeignWriter",
             Self::Delta { .. } => "TableUnreadable",
         }
     }

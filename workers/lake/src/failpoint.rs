@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
+use sluice_contract::manifest::MERGE;
 
 /// The variable that arms a failpoint: `NAME`, or `NAME=N` for its N-th hit.
 pub const VARIABLE: &str = "SLUICE_FAILPOINT";
@@ -72,6 +73,37 @@ pub const OF_A_CHAIN: &[&str] = &[
 pub const OF_SCORING: &[&str] =
     &["after_rule_set", "before_new_rules", "after_alerts", "after_acknowledgement"];
 
+/// Failpoints of a pipeline with tables of windows: those of ingest's epochs, then those of the merge, which runs in
+/// the same process, in the order in which a start and then each of its epochs meet them.
+///
+/// | name | the crash comes |
+/// |---|---|
+/// | `before_partial_aggregates` | before what an epoch of ingest adds to the windows is stored |
+/// | `after_partial_aggregates` | when that file is durable |
+/// | `merge_...` | where the failpoint of [`OF_A_CHAIN`] says, in the merge's own chain |
+/// | `merge_before_forget` | when a base is named by a manifest, before files that it covers are deleted |
+/// | `merge_after_forget` | when they are deleted |
+pub const OF_GOLD: &[&str] = &[
+    "before_partial_aggregates",
+    "after_partial_aggregates",
+    "merge_before_claim",
+    "merge_after_claim",
+    "merge_after_recover",
+    "merge_before_data_files",
+    "merge_after_data_files",
+    "merge_before_manifest",
+    "merge_after_manifest",
+    "before_commit_gold_transactions",
+    "after_commit_gold_transactions",
+    "before_commit_gold_hourly_summary",
+    "after_commit_gold_hourly_summary",
+    "merge_after_all_commits",
+    "merge_before_state_file",
+    "merge_after_state_file",
+    "merge_before_forget",
+    "merge_after_forget",
+];
+
 /// Failpoints of maintenance, in the order in which a run meets them.
 ///
 /// | name | the crash comes |
@@ -126,6 +158,11 @@ pub fn hit(name: &str) {
     if armed.fires(name) {
         kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
     }
+}
+
+/// [`hit`] for a step of a job's chain: the merge shares its process with ingest, and has names of its own.
+pub fn hit_of(job: &str, name: &str) {
+    if job == MERGE { hit(&format!("{MERGE}_{name}")) } else { hit(name) }
 }
 
 #[derive(Debug)]

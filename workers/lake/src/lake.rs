@@ -6,7 +6,9 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::future::try_join_all;
 use sluice_contract::config::{Owner, Storage};
-use sluice_contract::manifest::{AddedFile, ChainId, Manifest, PartitionProgress, StateFile, Writer};
+use sluice_contract::manifest::{
+    AddedFile, ChainId, INGEST, MERGE, Manifest, PartitionProgress, StateFile, Writer,
+};
 use uuid::Uuid;
 
 use crate::chain::{self, Beginning, Claim, SignOfLife, names};
@@ -20,6 +22,9 @@ use crate::recovery;
 use crate::store::Store;
 use crate::succession::{self, Heir, Inheritance};
 use crate::table::{Reader, Recovered, Table, TableSpec, query};
+
+/// Tables below this folder are rewritten by the merge alone.
+pub(crate) const PUBLISHED: &str = "gold/";
 
 /// What [`Lake::check`] compares a lake with.
 #[derive(Clone, Copy, Debug)]
@@ -201,14 +206,15 @@ impl Lake {
 
     /// Makes data files of a table durable, all at once. They are not visible before their epoch.
     pub async fn persist(&self, table: &str, files: Vec<FinishedFile>) -> Result<Vec<AddedFile>, LakeError> {
-        failpoint::hit("before_data_files");
+        let job = if table.starts_with(PUBLISHED) { MERGE } else { INGEST };
+        failpoint::hit_of(job, "before_data_files");
         let stored = files.into_iter().map(|FinishedFile { bytes, file }| async move {
             // Our own paths need no escaping, so the path in the log is the name in the storage.
             self.store.put(&format!("{table}/{}", file.path), bytes).await?;
             Ok(file)
         });
         let files = try_join_all(stored).await?;
-        failpoint::hit("after_data_files");
+        failpoint::hit_of(job, "after_data_files");
         Ok(files)
     }
 
@@ -221,9 +227,9 @@ impl Lake {
     ) -> Result<StateFile, LakeError> {
         let path = names::state(chain, epoch, Uuid::new_v4());
         let size = bytes.len() as u64;
-        failpoint::hit("before_state_file");
+        failpoint::hit_of(&chain.job, "before_state_file");
         self.store.put(&path, bytes.into()).await?;
-        failpoint::hit("after_state_file");
+        failpoint::hit_of(&chain.job, "after_state_file");
         Ok(StateFile { path, bytes: size, epoch, written_at_ms: crate::now_ms() })
     }
 
@@ -257,6 +263,55 @@ impl Lake {
     pub async fn rule_set(&self, job: &str, hash: &str) -> Result<Option<String>, LakeError> {
         let kept = self.store.read_if_exists(&names::rule_set(job, hash)).await?;
         Ok(kept.map(|text| String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// Makes the partial aggregates of an epoch durable, under a new name, which is returned.
+    pub async fn put_partial_aggregates(
+        &self,
+        chain: &ChainId,
+        epoch: u64,
+        bytes: Vec<u8>,
+    ) -> Result<String, LakeError> {
+        let path = names::partial_aggregates(chain, epoch, Uuid::new_v4());
+        failpoint::hit("before_partial_aggregates");
+        self.store.put(&path, bytes.into()).await?;
+        failpoint::hit("after_partial_aggregates");
+        Ok(path)
+    }
+
+    /// Deletes files, by their paths relative to the root, that no manifest above a base names. Ones that are gone
+    /// already count as deleted.
+    pub async fn forget(&self, paths: &[String]) -> Result<(), LakeError> {
+        self.store.delete_all(paths).await
+    }
+
+    /// The chains of a job that have a directory, in the order of their numbers.
+    pub async fn chains(&self, job: &str) -> Result<Vec<ChainId>, LakeError> {
+        chain::listed(&self.store, job).await
+    }
+
+    /// One manifest of a chain; `None` if it is not there (yet, or any more).
+    pub async fn manifest(&self, chain: &ChainId, epoch: u64) -> Result<Option<Manifest>, LakeError> {
+        match chain::read_manifest(&self.store, chain, epoch).await {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(LakeError::FileMissing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The newest manifest of a chain; `None` for a chain without manifests.
+    pub async fn newest_manifest(&self, chain: &ChainId) -> Result<Option<Manifest>, LakeError> {
+        chain::newest_manifest(&self.store, chain).await
+    }
+
+    /// Ends a chain for good, whoever holds it, and gives its last manifest. One that has ended stays as it is.
+    pub async fn seal(
+        &self,
+        chain: &ChainId,
+        writer: &Writer,
+        configuration: &str,
+    ) -> Result<Manifest, LakeError> {
+        chain::seal(&self.store, chain, writer, configuration).await
     }
 
     /// Says all that a start would refuse, and changes nothing.

@@ -11,6 +11,8 @@
 //! _sluice/<job>/<generation>/<shard>/_starting        another text each 10 s of a long start
 //! _sluice/<job>/state/<generation>/<shard>/...        state files that manifests point to
 //! _sluice/<job>/rules/<hash>.json                     rule sets that manifests of a scoring job name
+//! _sluice/ingest/partial-aggregates/...               what each epoch adds to the windows: the merge folds it
+//! _sluice/merge/<generation>/0/<epoch>.json           the chain of the merge, which publishes the tables below gold/
 //! _sluice/replay/0/0/<epoch>.json                     the chain of replays: refused messages taken up again
 //! _sluice/aside/...                                   files that a recovery could not read
 //! ```
@@ -53,7 +55,7 @@ mod table;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use chain::{Appended, Beginning, Chain, Claim, SignOfLife};
-pub use data_file::{FinishedFile, TableWriter};
+pub use data_file::{Bucket, FinishedFile, TableWriter};
 pub use error::LakeError;
 pub use generation::{Generation, Numbered};
 pub use identity::{Identity, TopicIdentity};

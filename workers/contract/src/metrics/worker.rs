@@ -11,7 +11,8 @@ const REFUSAL: Label = Label {
     values: "a code, built-in or of `silver.require`; those that can occur begin at 0",
 };
 const TABLE: Label =
-    Label { name: "table", values: "`bronze`, `silver` or `quarantine`; of a scorer `fraud/<name>`" };
+    Label { name: "table", values: "`bronze`, `silver`, `quarantine`, or `gold/` and a name; of a scorer `fraud/<name>`" };
+const GOLD_TABLE: Label = Label { name: "table", values: "`gold/` and a name of `spec.gold`" };
 const LEVEL: Label = Label { name: "level", values: "name of a level of the scorer" };
 const RULE: Label = Label { name: "rule", values: "name of a rule of the scorer, velocity rules included" };
 const RULE_SET: Label = Label { name: "rule_set", values: "its hash" };
@@ -114,6 +115,26 @@ metrics! {
             "Files that a restart would read the state from.";
         STATE_BYTES: Gauge "sluice_state_bytes" []
             "Bytes of the files that a restart would read the state from.";
+    }
+    "Tables of windows (told by shard 0)" {
+        GOLD_EPOCH: Gauge "sluice_gold_epoch" []
+            "Number of the newest epoch of the merge, which all tables of windows have.";
+        GOLD_PUBLISHED_AT: Gauge "sluice_gold_published_timestamp_seconds" []
+            "When a table of windows was last published, in seconds since the Unix epoch.";
+        GOLD_OPEN_WINDOWS: Gauge "sluice_gold_open_windows" []
+            "Windows that are not final, over all tables.";
+        GOLD_GROUPS: Gauge "sluice_gold_groups" []
+            "Rows of windows in main memory, over all tables.";
+        GOLD_MEMORY_BYTES: Gauge "sluice_gold_memory_bytes" []
+            "Bytes of main memory that the windows take.";
+        GOLD_PUBLICATION_DURATION: Histogram "sluice_gold_publication_duration_seconds" []
+            "Seconds of work on one core that a publication took: folding, publishing and encoding.";
+        GOLD_EMIT_INTERVAL: Gauge "sluice_gold_emit_interval_seconds" [GOLD_TABLE]
+            "Seconds between publications of the table: `emit.every`, or more where they would take a fifth of a core.";
+        GOLD_PUBLISHED_ROWS: Counter "sluice_gold_published_rows_total" [GOLD_TABLE]
+            "Rows in the parts of the table that were written anew; unchanged neighbours of changed rows count.";
+        GOLD_CORRECTIONS: Counter "sluice_gold_corrections_total" [GOLD_TABLE]
+            "Rows that changed though they were final. Rows that came too late are in `sluice_refused_total`.";
     }
     "The worker itself" {
         PHASE_NOW: Gauge "sluice_phase" [PHASE]

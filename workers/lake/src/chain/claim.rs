@@ -76,9 +76,9 @@ pub(crate) async fn claim(
                 ..next.first(id.clone())
             },
         };
-        failpoint::hit("before_claim");
+        failpoint::hit_of(&id.job, "before_claim");
         if follow(store, &claim).await? {
-            failpoint::hit("after_claim");
+            failpoint::hit_of(&id.job, "after_claim");
             let chain = Chain::after(store.clone(), &claim);
             return Ok(Claim::Won { chain, manifest: Box::new(claim) });
         }

@@ -89,6 +89,15 @@ impl Chain {
     /// The `tables` of the next manifest, if it adds these files: tables without files keep the epoch of
     /// their last ones.
     pub fn progress(&self, added: BTreeMap<String, Vec<AddedFile>>) -> BTreeMap<String, TableProgress> {
+        self.changes(added.into_iter().map(|(table, adds)| (table, (adds, Vec::new()))))
+    }
+
+    /// The `tables` of the next manifest, if it adds these files, and removes those of these paths: tables without
+    /// either keep the epoch of their last ones.
+    pub fn changes(
+        &self,
+        changed: impl IntoIterator<Item = (String, (Vec<AddedFile>, Vec<String>))>,
+    ) -> BTreeMap<String, TableProgress> {
         let mut tables: BTreeMap<String, TableProgress> = self
             .last_epochs
             .iter()
@@ -96,10 +105,10 @@ impl Chain {
                 (table.clone(), TableProgress { last_epoch: *last_epoch, ..TableProgress::default() })
             })
             .collect();
-        for (table, adds) in added {
-            if !adds.is_empty() {
-                tables
-                    .insert(table, TableProgress { last_epoch: self.next_epoch, adds, removes: Vec::new() });
+        for (table, (adds, removes)) in changed {
+            let progress = TableProgress { last_epoch: self.next_epoch, adds, removes };
+            if progress.has_actions() {
+                tables.insert(table, progress);
             }
         }
         tables
@@ -121,7 +130,7 @@ impl Chain {
         }
         let data = manifest.kind == ManifestKind::Data;
         if data {
-            failpoint::hit("before_manifest");
+            failpoint::hit_of(&self.id.job, "before_manifest");
         }
         let path = names::manifest(&self.id, manifest.epoch);
         if self.store.create(&path, text(manifest)).await? == Created::AlreadyExists {
@@ -132,7 +141,7 @@ impl Chain {
             }
         }
         if data {
-            failpoint::hit("after_manifest");
+            failpoint::hit_of(&self.id.job, "after_manifest");
         }
         self.advance(manifest).await;
         Ok(Appended::Created)
@@ -239,6 +248,27 @@ pub(crate) async fn newest_manifest(store: &Store, chain: &ChainId) -> Result<Op
         Some(newest) => read_manifest(store, chain, newest.epoch).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// The chains of a job that have a directory, in the order of their numbers.
+pub(crate) async fn listed(store: &Store, job: &str) -> Result<Vec<ChainId>, LakeError> {
+    let mut chains = Vec::new();
+    for generation in numbers::<u64>(store, &names::job(job)).await? {
+        for shard in numbers::<u32>(store, &format!("{}/{generation}", names::job(job))).await? {
+            chains.push(ChainId { job: job.to_owned(), generation, shard });
+        }
+    }
+    chains.sort_unstable();
+    Ok(chains)
+}
+
+/// The directories that are named by a number.
+pub(crate) async fn numbers<N: std::str::FromStr>(
+    store: &Store,
+    directory: &str,
+) -> Result<Vec<N>, LakeError> {
+    let names = store.list_directories(directory).await?;
+    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
 /// Who wrote a chain last, and when; `None` for a chain without manifests.

@@ -67,6 +67,26 @@ pub(crate) fn rule_set(job: &str, hash: &str) -> String {
     format!("_sluice/{job}/rules/{hash}.json")
 }
 
+/// The directory of a job's partial aggregates.
+pub(crate) fn partial_aggregates_directory(job: &str) -> String {
+    format!("_sluice/{job}/partial-aggregates")
+}
+
+/// A new file of partial aggregates. `unique` as for [`state`].
+pub(crate) fn partial_aggregates(chain: &ChainId, epoch: u64, unique: uuid::Uuid) -> String {
+    let ChainId { job, generation, shard } = chain;
+    format!("{}/{generation}/{shard}/{epoch:020}-{unique}.partial", partial_aggregates_directory(job))
+}
+
+/// The chain and the epoch that a file of partial aggregates is of; `None` for other files.
+pub(crate) fn of_partial_aggregates(path: &str) -> Option<(ChainId, u64)> {
+    let (job, rest) = path.strip_prefix("_sluice/")?.split_once("/partial-aggregates/")?;
+    let mut parts = rest.strip_suffix(".partial")?.splitn(3, '/');
+    let (generation, shard) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let epoch = parts.next()?.split_once('-')?.0.parse().ok()?;
+    Some((ChainId { job: job.to_owned(), generation, shard }, epoch))
+}
+
 /// What the processes of a lake have agreed to put in place of a torn log entry.
 pub(crate) fn repair(table: &str, version: u64) -> String {
     format!("_sluice/repairs/{table}/{version:020}.json")
@@ -87,6 +107,20 @@ mod tests {
         assert_eq!(manifest(&chain, 7), "_sluice/ingest/0/12/00000000000000000007.json");
         assert!(manifest(&chain, 9) < manifest(&chain, 10));
         assert!(manifest(&chain, u64::MAX) > manifest(&chain, u64::MAX - 1));
+    }
+
+    #[test]
+    fn partial_aggregates_tell_their_chain_and_epoch() {
+        let chain = ChainId { job: "ingest".to_owned(), generation: 3, shard: 1 };
+        let path = partial_aggregates(&chain, 42, uuid::Uuid::from_u128(7));
+        assert_eq!(of_partial_aggregates(&path), Some((chain, 42)));
+        for other in [
+            "_sluice/ingest/state/3/1/00000000000000000042-7.state",
+            "_sluice/ingest/partial-aggregates/3/x",
+            "_sluice/ingest/partial-aggregates/3/1/42.partial",
+        ] {
+            assert_eq!(of_partial_aggregates(other), None, "{other}");
+        }
     }
 
     #[test]

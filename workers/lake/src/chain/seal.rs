@@ -26,9 +26,9 @@ pub(crate) async fn seal(
             Some(newest) => next.after(newest),
             None => next.first(id.clone()),
         };
-        failpoint::hit("before_seal");
+        failpoint::hit_of(&id.job, "before_seal");
         if follow(store, &seal).await? {
-            failpoint::hit("after_seal");
+            failpoint::hit_of(&id.job, "after_seal");
             tracing::info!(chain = %id, epoch = seal.epoch, "sealed a chain of the generation before");
             return Ok(seal);
         }

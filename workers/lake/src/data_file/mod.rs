@@ -1,5 +1,6 @@
 //! Parquet files of a table: encoding, statistics, partition values. No I/O.
 
+mod bucket;
 mod merged;
 mod partition;
 mod properties;
@@ -10,6 +11,7 @@ mod writer;
 use bytes::Bytes;
 use sluice_contract::manifest::AddedFile;
 
+pub use bucket::Bucket;
 pub(crate) use merged::MergedFile;
 pub use writer::TableWriter;
 

@@ -1,10 +1,11 @@
 //! [`ChainEnd`]: where each chain of a lake stands, and which of its epochs a table lacks. Reads only.
 
-use sluice_contract::manifest::{ChainId, Manifest};
+use sluice_contract::manifest::{ChainId, MERGE, Manifest};
 
 pub(super) use crate::chain::names::ROOT;
-use crate::chain::{names, newest_epoch, read_manifest};
+use crate::chain::{listed, names, newest_epoch, read_manifest};
 use crate::error::LakeError;
+use crate::lake::PUBLISHED;
 use crate::store::Store;
 
 /// A chain and its newest manifest.
@@ -22,9 +23,10 @@ impl ChainEnd {
         !self.newest.kind.is_end()
     }
 
-    /// Whether its epochs may hold files of a table. A chain without any table may begin with any.
+    /// Whether its epochs may hold files of a table. A chain without any table may begin with any of its job's.
     pub(super) fn may_fill(&self, table: &str) -> bool {
-        self.newest.tables.is_empty() || self.newest.tables.contains_key(table)
+        let is_of_its_job = (self.id.job == MERGE) == table.starts_with(PUBLISHED);
+        (self.newest.tables.is_empty() && is_of_its_job) || self.newest.tables.contains_key(table)
     }
 
     /// Its newest epoch with actions for a table; 0 for none.
@@ -56,11 +58,8 @@ pub(super) enum Standing {
 pub(super) async fn all(store: &Store) -> Result<Vec<ChainEnd>, LakeError> {
     let mut ends = Vec::new();
     for job in store.list_directories(ROOT).await? {
-        for generation in numbers::<u64>(store, &format!("{ROOT}/{job}")).await? {
-            for shard in numbers::<u32>(store, &format!("{ROOT}/{job}/{generation}")).await? {
-                let id = ChainId { job: job.clone(), generation, shard };
-                ends.extend(end(store, id).await?);
-            }
+        for id in listed(store, &job).await? {
+            ends.extend(end(store, id).await?);
         }
     }
     Ok(ends)
@@ -70,12 +69,6 @@ pub(super) async fn all(store: &Store) -> Result<Vec<ChainEnd>, LakeError> {
 pub(crate) async fn ended(store: &Store) -> Result<Vec<Manifest>, LakeError> {
     let ends = all(store).await?.into_iter().filter(|end| !end.is_open());
     Ok(ends.map(|end| end.newest).collect())
-}
-
-/// The directories that are named by a number.
-async fn numbers<N: std::str::FromStr>(store: &Store, directory: &str) -> Result<Vec<N>, LakeError> {
-    let names = store.list_directories(directory).await?;
-    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
 async fn end(store: &Store, id: ChainId) -> Result<Option<ChainEnd>, LakeError> {

@@ -5,7 +5,7 @@
 //! | [`compact`] | puts larger files in the place of many small ones | touch a file that another writer made |
 //! | [`history`] | a checkpoint; log entries older than the retention go | delete an entry that a writer may still count on |
 //! | [`vacuum`] | deletes data files that no reader and no writer needs | guess: where a chain lags it refuses |
-//! | [`prune`] | deletes manifests and state files that no restart needs, and what dead processes left | touch the newest thousand |
+//! | [`prune`] | deletes manifests and other files of `_sluice` that no restart needs, and what dead processes left | touch the newest thousand, or what the merge has yet to fold |
 //!
 //! Nothing here takes a lock. Writers go on meanwhile: each step commits like any other writer of a table,
 //! or deletes what no writer can name any more. A run that dies leaves files that a later one removes.
@@ -14,6 +14,7 @@ mod chains;
 mod change;
 mod commit;
 mod compact;
+mod folded;
 mod history;
 mod landed;
 mod opened;
@@ -35,6 +36,8 @@ use crate::identity::{self, TopicIdentity};
 use crate::lake::Lake;
 use opened::Opened;
 
+/// How long the old versions of a table can be read that its publisher rewrites every few seconds.
+const PUBLISHED_RETENTION: Duration = Duration::from_hours(6);
 /// How the names of scoring jobs begin.
 const SCORING: &str = "score-";
 
@@ -47,6 +50,8 @@ pub struct MaintenancePolicy {
     pub retention: Duration,
     /// Files younger than this are not compacted: their partition is still being written.
     pub settled_after: Duration,
+    /// Whether a merge folds what ingest leaves: what it has yet to fold stays.
+    pub merged: bool,
 }
 
 impl MaintenancePolicy {
@@ -106,6 +111,29 @@ impl Lake {
         let ends = chains::all(self.store()).await?;
         let of_scorers = ends.into_iter().filter(|end| end.id.job.starts_with(SCORING));
         Ok(of_scorers.flat_map(|end| end.newest.tables.into_keys()).collect())
+    }
+
+    /// Maintains one table that its publisher rewrites, and compacts as it does; `None` if it does not exist.
+    pub async fn maintain_published_table(
+        &self,
+        table: &str,
+        policy: &MaintenancePolicy,
+    ) -> Result<Option<TableMaintained>, LakeError> {
+        let store = self.store();
+        let policy = &MaintenancePolicy { retention: policy.retention.min(PUBLISHED_RETENTION), ..*policy };
+        let Some(mut opened) = Opened::open(store, table).await? else { return Ok(None) };
+        if history::declare_retention(store, &opened, policy).await? {
+            opened = opened.again(store).await?;
+        }
+        let checkpoint = history::checkpoint(&opened).await?;
+        let log_entries_expired = history::expire(&opened, policy).await?;
+        let vacuumed = vacuum::run(store, &opened, policy).await?;
+        Ok(Some(TableMaintained {
+            compacted: Compacted::default(),
+            checkpoint,
+            log_entries_expired,
+            vacuumed,
+        }))
     }
 
     /// Deletes manifests and state files that no restart needs any more.

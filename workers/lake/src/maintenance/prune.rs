@@ -1,17 +1,20 @@
 //! Pruning: deletes manifests and state files that no restart needs any more.
 //!
 //! A restart reads the newest manifest of its chain, the state files that it names, and the manifests whose
-//! epochs a table lacks. The newest thousand stay besides, for people who look into what happened.
+//! epochs a table lacks. The merge also reads its manifests above its base, and those of ingest that the base does
+//! not cover, with their partial aggregates. The newest thousand stay besides, for people who look into what
+//! happened.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
-use sluice_contract::manifest::{Manifest, StateFile};
+use sluice_contract::manifest::{ChainId, INGEST, MERGE, Manifest, StateFile};
 
 use super::MaintenancePolicy;
 use super::chains::{self, ChainEnd, ROOT, Standing, read_if_exists};
+use super::folded::Folded;
 use super::opened::Opened;
 use crate::chain::names;
 use crate::error::LakeError;
@@ -42,6 +45,8 @@ pub struct Pruned {
     pub manifests: u64,
     /// State files.
     pub state_files: u64,
+    /// Files of partial aggregates.
+    pub partial_aggregates: u64,
     /// Temporary files that dead processes left.
     pub temporary_files: u64,
 }
@@ -51,9 +56,10 @@ pub(super) async fn run(store: &Store, policy: &MaintenancePolicy) -> Result<Pru
     let tables = tables(store).await?;
     // After the tables: a table cannot have an epoch then that its chain has not.
     let ends = chains::all(store).await?;
+    let folded = Folded::of(store, &ends, policy).await?;
     let mut pruned = Pruned::default();
     for end in &ends {
-        let Some(floor) = floor(store, end, &tables).await? else { continue };
+        let Some(floor) = floor(store, end, &tables, &folded).await? else { continue };
         let manifests = superfluous(store, end, floor, policy).await?;
         failpoint::hit("before_prune");
         for batch in manifests.chunks(BATCH) {
@@ -71,6 +77,11 @@ pub(super) async fn run(store: &Store, policy: &MaintenancePolicy) -> Result<Pru
         }
         pruned.state_files += orphans.len() as u64;
     }
+    let partials = superfluous_partials(store, &ends, &folded, policy).await?;
+    for batch in partials.chunks(BATCH) {
+        store.delete_all(batch).await?;
+    }
+    pruned.partial_aggregates = partials.len() as u64;
     pruned.temporary_files = store.delete_abandoned(policy.before_ms(STATE_KEPT)).await?;
     failpoint::hit("after_prune");
     Ok(pruned)
@@ -93,8 +104,14 @@ async fn floor(
     store: &Store,
     end: &ChainEnd,
     tables: &BTreeMap<String, Option<Opened>>,
+    folded: &Folded,
 ) -> Result<Option<u64>, LakeError> {
     let mut floor = (end.newest.epoch + 1).saturating_sub(KEPT);
+    floor = floor.min(folded.needed_from(&end.id).unwrap_or(u64::MAX));
+    if end.id.job == MERGE {
+        // What comes after the base is replayed.
+        floor = floor.min(end.newest.state.base.as_ref().map_or(0, |base| base.epoch));
+    }
     for table in end.newest.tables.keys() {
         let Some(Some(opened)) = tables.get(table) else { return Ok(None) };
         let known = opened.transaction(&end.id.to_string()).await?;
@@ -146,8 +163,7 @@ async fn orphans(
     ends: &[&ChainEnd],
     policy: &MaintenancePolicy,
 ) -> Result<Vec<String>, LakeError> {
-    let oldest_end = ends.iter().filter(|end| end.is_open()).map(|end| end.stored_at_ms).min();
-    let before_ms = policy.before_ms(STATE_KEPT).min(oldest_end.unwrap_or(i64::MAX));
+    let before_ms = abandoned_before_ms(ends.iter().copied(), policy);
     let named: HashSet<&str> = ends.iter().flat_map(|end| named(&end.newest)).collect();
     let directory = format!("{ROOT}/{job}/state");
     let mut found = std::pin::pin!(store.walk(&directory)?);
@@ -163,6 +179,50 @@ async fn orphans(
         }
     }
     Ok(orphans.into_iter().collect())
+}
+
+/// Files that no manifest names are nobody's if they are older than this: those of an epoch are stored after the
+/// manifest before it.
+fn abandoned_before_ms<'a>(ends: impl Iterator<Item = &'a ChainEnd>, policy: &MaintenancePolicy) -> i64 {
+    let oldest_end = ends.filter(|end| end.is_open()).map(|end| end.stored_at_ms).min();
+    policy.before_ms(STATE_KEPT).min(oldest_end.unwrap_or(i64::MAX))
+}
+
+/// Files of partial aggregates that the base of the merge covers, or that no manifest names, and none will.
+///
+/// The merge deletes what its base covers; these are left by processes that died in between.
+async fn superfluous_partials(
+    store: &Store,
+    ends: &[ChainEnd],
+    folded: &Folded,
+    policy: &MaintenancePolicy,
+) -> Result<Vec<String>, LakeError> {
+    let before_ms = abandoned_before_ms(ends.iter().filter(|end| end.id.job == INGEST), policy);
+    let directory = names::partial_aggregates_directory(INGEST);
+    let mut found = std::pin::pin!(store.walk(&directory)?);
+    let mut superfluous = Vec::new();
+    while let Some(file) = found.try_next().await? {
+        let Some((chain, epoch)) = names::of_partial_aggregates(&file.path) else { continue };
+        let is_old = file.stored_at_ms < before_ms;
+        if is_old && !is_to_be_folded(store, (&chain, epoch), &file.path, folded).await? {
+            superfluous.push(file.path);
+        }
+    }
+    Ok(superfluous)
+}
+
+/// Whether the merge has yet to fold a file: it is above the base, and its epoch names it.
+async fn is_to_be_folded(
+    store: &Store,
+    (chain, epoch): (&ChainId, u64),
+    path: &str,
+    folded: &Folded,
+) -> Result<bool, LakeError> {
+    if folded.needed_from(chain).is_none_or(|needed| epoch < needed) {
+        return Ok(false);
+    }
+    let manifest = read_if_exists(store, chain, epoch).await?;
+    Ok(manifest.is_some_and(|manifest| manifest.partial_aggregates.as_deref() == Some(path)))
 }
 
 /// Takes out what any manifest names that is still there.

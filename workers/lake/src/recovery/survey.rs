@@ -6,7 +6,7 @@ use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, StateFile};
 
 use super::verdict::{Facts, Verdict, judge};
 use super::{REPLAY, doubt, transactions};
-use crate::chain::{names, read_manifest};
+use crate::chain::{self, names, numbers, read_manifest};
 use crate::error::LakeError;
 use crate::generation::{self, Numbered};
 use crate::identity;
@@ -207,20 +207,9 @@ pub(super) async fn survey(store: &Store, job: &str, tables: &[&str]) -> Result<
 
 /// The chains that have a directory.
 async fn listed(store: &Store, job: &str) -> Result<Vec<ChainId>, LakeError> {
-    let mut chains = Vec::new();
-    for job in [job, REPLAY] {
-        for generation in numbers::<u64>(store, &names::job(job)).await? {
-            for shard in numbers::<u32>(store, &format!("{}/{generation}", names::job(job))).await? {
-                chains.push(ChainId { job: job.to_owned(), generation, shard });
-            }
-        }
-    }
+    let mut chains = chain::listed(store, job).await?;
+    chains.extend(chain::listed(store, REPLAY).await?);
     Ok(chains)
-}
-
-async fn numbers<N: std::str::FromStr>(store: &Store, directory: &str) -> Result<Vec<N>, LakeError> {
-    let names = store.list_directories(directory).await?;
-    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
 async fn identity_damage(store: &Store, has_rows: bool) -> Result<Option<Damage>, LakeError> {

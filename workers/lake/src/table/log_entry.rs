@@ -11,6 +11,7 @@ use sluice_contract::manifest::{Manifest, TableProgress};
 use uuid::Uuid;
 
 use super::TableSpec;
+use super::live_files::LiveFile;
 
 /// Who writes, for the history of a table.
 pub(crate) const ENGINE: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
@@ -86,8 +87,10 @@ pub(crate) struct LogEntry {
     pub(crate) transactions: BTreeMap<String, i64>,
     pub(super) metadata: Option<MetadataAction>,
     pub(super) protocol: Option<ProtocolAction>,
-    /// Number of files added.
-    pub(super) adds: usize,
+    /// Files added, by their path.
+    pub(super) added: Vec<(String, LiveFile)>,
+    /// Paths of the files removed.
+    pub(super) removed: Vec<String>,
     pub(super) change: SizeChange,
 }
 
@@ -112,10 +115,12 @@ struct CommitInfo {
 }
 
 impl CommitInfo {
-    /// How many files an entry of ours adds. Others may count as they like.
-    fn files_added(&self) -> Option<usize> {
+    /// How many files an entry of ours adds and removes. Others may count as they like.
+    fn announced(&self) -> Option<(usize, usize)> {
         self.sluice_manifest?;
-        self.operation_metrics.as_ref()?.get("numAddedFiles")?.as_str()?.parse().ok()
+        let metrics = self.operation_metrics.as_ref()?;
+        let count = |name| metrics.get(name)?.as_str()?.parse().ok();
+        Some((count("numAddedFiles")?, count("numRemovedFiles")?))
     }
 }
 
@@ -129,6 +134,9 @@ struct Transaction {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FileAction {
+    path: String,
+    #[serde(default)]
+    partition_values: Option<BTreeMap<String, Option<String>>>,
     #[serde(default)]
     data_change: Option<bool>,
     #[serde(default)]
@@ -138,19 +146,21 @@ struct FileAction {
 }
 
 impl FileAction {
-    /// Rows that come or go with the file. A file that is merely rewritten changes none, and often
-    /// carries no statistics when it is removed.
+    /// Rows in the file, as far as its statistics tell.
     fn rows(&self) -> i64 {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Stats {
             num_records: i64,
         }
-        if self.data_change == Some(false) {
-            return 0;
-        }
         let stats = self.stats.as_deref().and_then(|text| serde_json::from_str::<Stats>(text).ok());
         stats.map_or(0, |stats| stats.num_records)
+    }
+
+    /// Rows that come or go with the file. A file that is merely rewritten changes none, and often
+    /// carries no statistics when it is removed.
+    fn changed_rows(&self) -> i64 {
+        if self.data_change == Some(false) { 0 } else { self.rows() }
     }
 }
 
@@ -176,10 +186,11 @@ impl LogEntry {
         for line in lines {
             let line: Line = serde_json::from_slice(line)
                 .map_err(|error| if error.is_data() { Defect::Strange(error) } else { Defect::Torn })?;
-            announced = announced.or(line.commit_info.as_ref().and_then(CommitInfo::files_added));
+            announced = announced.or(line.commit_info.as_ref().and_then(CommitInfo::announced));
             entry.take(line);
         }
-        if announced.is_some_and(|files| files != entry.adds) { Err(Defect::Torn) } else { Ok(entry) }
+        let found = (entry.added.len(), entry.removed.len());
+        if announced.is_some_and(|announced| announced != found) { Err(Defect::Torn) } else { Ok(entry) }
     }
 
     fn take(&mut self, line: Line) {
@@ -190,23 +201,44 @@ impl LogEntry {
             self.transactions.insert(transaction.app_id, transaction.version);
         }
         if let Some(add) = line.add {
-            self.adds += 1;
             self.change.files += 1;
-            self.change.rows += add.rows();
+            self.change.rows += add.changed_rows();
             self.change.bytes += add.size.unwrap_or_default();
+            let live = LiveFile {
+                bytes: add.size.unwrap_or_default(),
+                rows: add.rows(),
+                partition_values: add.partition_values.unwrap_or_default(),
+            };
+            self.added.push((add.path, live));
         }
         if let Some(remove) = line.remove {
             self.change.files -= 1;
-            self.change.rows -= remove.rows();
+            self.change.rows -= remove.changed_rows();
             self.change.bytes -= remove.size.unwrap_or_default();
+            self.removed.push(remove.path);
         }
         self.metadata = line.meta_data.or_else(|| self.metadata.take());
         self.protocol = line.protocol.or_else(|| self.protocol.take());
     }
 }
 
-/// The entry that commits what a manifest holds for a table.
-pub(super) fn commit(spec: &TableSpec, manifest: &Manifest, progress: &TableProgress, now_ms: i64) -> String {
+/// A live file that a commit removes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Removed<'a> {
+    pub(super) path: &'a str,
+    pub(super) file: &'a LiveFile,
+}
+
+/// The entry that commits what a manifest holds for a table. `removed` are the files that it removes.
+///
+/// Files come before those they replace: whoever saw half of the entry would see rows twice, not never.
+pub(super) fn commit(
+    spec: &TableSpec,
+    manifest: &Manifest,
+    progress: &TableProgress,
+    removed: &[Removed<'_>],
+    now_ms: i64,
+) -> String {
     let rows: u64 = progress.adds.iter().map(|file| file.rows).sum();
     let bytes: u64 = progress.adds.iter().map(|file| file.size).sum();
     let application = manifest.chain.to_string();
@@ -215,18 +247,18 @@ pub(super) fn commit(spec: &TableSpec, manifest: &Manifest, progress: &TableProg
             "timestamp": now_ms,
             "operation": "STREAMING UPDATE",
             "operationParameters": {
-                "outputMode": "Append",
+                "outputMode": if removed.is_empty() { "Append" } else { "Update" },
                 "queryId": application,
                 "epochId": manifest.epoch.to_string(),
                 "partitionBy": json!(spec.partition_by).to_string(),
             },
             "operationMetrics": {
                 "numAddedFiles": progress.adds.len().to_string(),
-                "numRemovedFiles": progress.removes.len().to_string(),
+                "numRemovedFiles": removed.len().to_string(),
                 "numOutputRows": rows.to_string(),
                 "numOutputBytes": bytes.to_string(),
             },
-            "isBlindAppend": progress.removes.is_empty(),
+            "isBlindAppend": removed.is_empty(),
             "engineInfo": ENGINE,
             "sluiceManifest": manifest.id,
             // Should the manifest be lost, this tells whether its epoch is in all tables.
@@ -234,12 +266,6 @@ pub(super) fn commit(spec: &TableSpec, manifest: &Manifest, progress: &TableProg
         }}),
         json!({"txn": {"appId": application, "version": manifest.epoch, "lastUpdated": now_ms}}),
     ];
-    actions.extend(
-        progress
-            .removes
-            .iter()
-            .map(|path| json!({"remove": {"path": path, "deletionTimestamp": now_ms, "dataChange": true}})),
-    );
     actions.extend(progress.adds.iter().map(|file| {
         json!({"add": {
             "path": file.path,
@@ -248,6 +274,17 @@ pub(super) fn commit(spec: &TableSpec, manifest: &Manifest, progress: &TableProg
             "modificationTime": file.modification_time_ms,
             "dataChange": true,
             "stats": file.stats,
+        }})
+    }));
+    actions.extend(removed.iter().map(|Removed { path, file }| {
+        json!({"remove": {
+            "path": path,
+            "deletionTimestamp": now_ms,
+            "dataChange": true,
+            "extendedFileMetadata": true,
+            "partitionValues": file.partition_values,
+            "size": file.bytes,
+            "stats": json!({"numRecords": file.rows}).to_string(),
         }})
     }));
     lines(&actions)

@@ -7,6 +7,7 @@
 mod checkpoint;
 pub(crate) mod head;
 mod landed;
+mod live_files;
 pub(crate) mod log_entry;
 pub(crate) mod open;
 pub(crate) mod query;
@@ -31,6 +32,7 @@ pub use roll_forward::RolledForward;
 
 use crate::error::LakeError;
 use crate::store::Store;
+use live_files::LiveFiles;
 use log_entry::LogEntry;
 
 /// What a table must look like.
@@ -75,6 +77,8 @@ pub struct Table {
     loaded: Option<DeltaTable>,
     /// Newest epoch of each application that was asked for or seen; `None`: the table has none of it.
     transactions: BTreeMap<String, Option<i64>>,
+    /// What is live at `version`, once somebody has asked.
+    live: Option<LiveFiles>,
     size: TableStatistics,
     /// Version of the newest checkpoint known.
     checkpointed: u64,
@@ -116,6 +120,9 @@ impl Table {
         for (application, version) in &entry.transactions {
             self.transactions.insert(application.clone(), Some(*version));
         }
+        if let Some(live) = &mut self.live {
+            live.absorb(entry);
+        }
         let size = &mut self.size;
         size.rows = size.rows.saturating_add_signed(entry.change.rows);
         size.files = size.files.saturating_add_signed(entry.change.files);
@@ -128,15 +135,35 @@ impl Table {
         self.seen = since;
     }
 
+    /// The paths of its live files, below its root, at the newest version known here.
+    pub async fn live_files(&mut self) -> Result<Vec<String>, LakeError> {
+        Ok(self.live().await?.paths().map(str::to_owned).collect())
+    }
+
+    /// What is live at the newest version known here.
+    async fn live(&mut self) -> Result<&LiveFiles, LakeError> {
+        if self.live.is_none() {
+            let loaded = self.load().await?;
+            self.live = Some(LiveFiles::of(&loaded, &self.spec.name)?);
+            self.loaded = Some(loaded);
+        }
+        Ok(self.live.as_ref().expect("set above"))
+    }
+
+    /// The log as read at the newest version known here.
+    async fn load(&mut self) -> Result<DeltaTable, LakeError> {
+        match self.loaded.take() {
+            Some(loaded) => Ok(loaded),
+            None => open::load(&self.log, &self.spec.name, self.version).await,
+        }
+    }
+
     /// The newest epoch of an application that the table has.
     async fn transaction(&mut self, application: &str) -> Result<Option<i64>, LakeError> {
         if let Some(known) = self.transactions.get(application) {
             return Ok(*known);
         }
-        let loaded = match self.loaded.take() {
-            Some(loaded) => loaded,
-            None => open::load(&self.log, &self.spec.name, self.version).await?,
-        };
+        let loaded = self.load().await?;
         let failed = |source| LakeError::from_delta("read", &self.spec.name, source);
         let state = loaded.snapshot().map_err(failed)?;
         let found = state.transaction_version(self.log.as_ref(), application).await.map_err(failed)?;

@@ -131,6 +131,7 @@ impl Table {
             torn: head.torn.then_some(head.version),
             loaded: Some(loaded),
             transactions: BTreeMap::new(),
+            live: None,
             size,
             checkpointed: head.checkpoint.unwrap_or_default(),
             committed_last: false,

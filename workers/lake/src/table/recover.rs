@@ -5,7 +5,6 @@ use snafu::ensure;
 
 use super::Table;
 use super::head::{self, entry_path};
-use super::log_entry;
 use super::roll_forward::RolledForward;
 use crate::chain::{names, read_manifest};
 use crate::error::{InconsistentManifestSnafu, LakeError, LogEntryTornSnafu, StateLostSnafu};
@@ -142,7 +141,7 @@ impl Table {
             let torn = LogEntryTornSnafu { table: &table, path: self.store.name(&path) };
             let next = pending.last().and_then(|manifest| Some((manifest, manifest.commit_to(&table)?)));
             let Some((manifest, progress)) = next else { return torn.fail() };
-            let text = log_entry::commit(&self.spec, manifest, progress, crate::now_ms());
+            let text = self.entry(manifest, progress).await?;
             self.store.create(&agreement, text.into()).await?;
         }
         let text = self.store.read(&agreement).await?;

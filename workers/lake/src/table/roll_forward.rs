@@ -5,16 +5,18 @@
 
 use std::time::Duration;
 
-use sluice_contract::manifest::Manifest;
-use snafu::ResultExt;
+use sluice_contract::manifest::{Manifest, TableProgress};
+use snafu::{OptionExt, ResultExt};
 use uuid::Uuid;
 
 use super::Table;
 use super::head::{self, entry_path};
 use super::landed::Landed;
-use super::log_entry::{self, Defect, LogEntry};
+use super::live_files::LiveFiles;
+use super::log_entry::{self, Defect, LogEntry, Removed};
 use crate::error::{
-    ContendedSnafu, FileMissingSnafu, ForeignWriterSnafu, LakeError, LogEntryTornSnafu, UnreadableSnafu,
+    ContendedSnafu, FileMissingSnafu, FileReplacedSnafu, ForeignWriterSnafu, LakeError, LogEntryTornSnafu,
+    UnreadableSnafu,
 };
 use crate::failpoint;
 use crate::store::Created;
@@ -67,12 +69,12 @@ impl Table {
             return self.find_committed(manifest, known).await;
         }
         failpoint::hit(&self.failpoint("before"));
-        let text = log_entry::commit(&self.spec, manifest, progress, crate::now_ms());
         for attempt in 0..ATTEMPTS {
+            let text = self.entry(manifest, progress).await?;
             let version = self.version + 1;
             let path = entry_path(&self.spec.name, version);
-            if self.store.create(&path, text.clone().into()).await? == Created::Created {
-                let entry = LogEntry::parse(text.as_bytes()).expect("our own entries are whole");
+            let entry = LogEntry::parse(text.as_bytes()).expect("our own entries are whole");
+            if self.store.create(&path, text.into()).await? == Created::Created {
                 self.absorb(&entry, true);
                 failpoint::hit(&self.failpoint("after"));
                 return Ok(RolledForward::Committed { version });
@@ -84,6 +86,41 @@ impl Table {
         }
         ContendedSnafu { action: "commit to", path: self.store.name(&self.spec.name), attempts: ATTEMPTS }
             .fail()
+    }
+
+    /// The entry that commits a manifest after the newest version known here.
+    ///
+    /// Fails if a file that it removes is not live there: its rows would stay beside those in its place.
+    pub(super) async fn entry(
+        &mut self,
+        manifest: &Manifest,
+        progress: &TableProgress,
+    ) -> Result<String, LakeError> {
+        let now_ms = crate::now_ms();
+        if progress.removes.is_empty() {
+            return Ok(log_entry::commit(&self.spec, manifest, progress, &[], now_ms));
+        }
+        self.live().await?;
+        let live = self.live.as_ref().expect("just read");
+        let removed = progress.removes.iter().map(|path| self.removed(live, manifest, path));
+        let removed: Vec<Removed<'_>> = removed.collect::<Result<_, _>>()?;
+        Ok(log_entry::commit(&self.spec, manifest, progress, &removed, now_ms))
+    }
+
+    fn removed<'a>(
+        &self,
+        live: &'a LiveFiles,
+        manifest: &Manifest,
+        path: &'a str,
+    ) -> Result<Removed<'a>, LakeError> {
+        let file = live.get(path).with_context(|| FileReplacedSnafu {
+            table: &self.spec.name,
+            version: self.version,
+            path,
+            application: manifest.chain.to_string(),
+            epoch: manifest.epoch,
+        })?;
+        Ok(Removed { path, file })
     }
 
     /// Takes note of all entries that others have created, from the next version on, which is taken.

@@ -54,6 +54,7 @@ pub async fn run(arguments: MaintainArguments) -> Result<(), MaintainError> {
         now_ms: now_ms(),
         retention: arguments.retention,
         settled_after: arguments.settled_after,
+        merged: !config.gold.is_empty(),
     };
     let lake = open(&config).await.context(LakeSnafu)?;
     let mut summary = Summary::default();
@@ -69,11 +70,22 @@ pub async fn run(arguments: MaintainArguments) -> Result<(), MaintainError> {
             Err(error) => failures.push(failure(&format!("table '{table}'"), &error)),
         }
     }
+    for table in config.gold.iter().map(|table| format!("gold/{}", table.name)) {
+        match Box::pin(lake.maintain_published_table(&table, &policy)).await {
+            Ok(Some(done)) => {
+                log(&table, &done);
+                summary.add(&table, &done);
+            }
+            Ok(None) => tracing::info!(table, "there is no such table yet"),
+            Err(error) => failures.push(failure(&format!("table '{table}'"), &error)),
+        }
+    }
     match Box::pin(lake.prune(&policy)).await {
         Ok(pruned) => {
             tracing::info!(
                 manifests = pruned.manifests,
                 state_files = pruned.state_files,
+                partial_aggregates = pruned.partial_aggregates,
                 temporary_files = pruned.temporary_files,
                 "deleted what no restart needs"
             );

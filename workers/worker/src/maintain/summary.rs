@@ -42,7 +42,9 @@ impl fmt::Display for Summary {
             formatter,
             "maintained {tables} tables: {replaced} files put into {into}; deleted {data_files} data files \
              ({bytes} bytes), {log_entries} log entries, {} manifests, {} state files, {} temporary files",
-            pruned.manifests, pruned.state_files, pruned.temporary_files
+            pruned.manifests,
+            pruned.state_files + pruned.partial_aggregates,
+            pruned.temporary_files
         )?;
         if refused.is_empty() {
             return Ok(());
@@ -65,14 +67,14 @@ mod tests {
     #[test]
     fn a_run_is_told_in_one_line() {
         let mut summary = Summary {
-            pruned: Pruned { manifests: 2, state_files: 1, temporary_files: 0 },
+            pruned: Pruned { manifests: 2, state_files: 1, partial_aggregates: 3, temporary_files: 0 },
             ..Summary::default()
         };
         summary.add("bronze", &done(Vacuumed::Done { files: 3, bytes: 90 }));
         assert_eq!(
             summary.to_string(),
             "maintained 1 tables: 10 files put into 1; deleted 3 data files (90 bytes), 4 log entries, \
-             2 manifests, 1 state files, 0 temporary files"
+             2 manifests, 4 state files, 0 temporary files"
         );
         let refusal = Refusal::ChainLags { chain: "ingest/0/0".to_owned(), epoch: 9 };
         summary.add("silver", &done(Vacuumed::Refused(refusal)));

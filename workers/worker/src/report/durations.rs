@@ -57,6 +57,7 @@ pub struct Durations {
     commit_steps: HistogramVec,
     start_steps: HistogramVec,
     alerts: Histogram,
+    publication: Histogram,
 }
 
 impl Default for Durations {
@@ -68,6 +69,7 @@ impl Default for Durations {
             commit_steps: step_histograms(&worker::COMMIT_STEP_DURATION, &Step::COMMIT),
             start_steps: step_histograms(&worker::START_STEP_DURATION, &Step::START),
             alerts: histogram(&worker::ALERT_LATENCY),
+            publication: histogram(&worker::GOLD_PUBLICATION_DURATION),
         }
     }
 }
@@ -90,6 +92,11 @@ impl Durations {
         Box::new(self.alerts.clone())
     }
 
+    /// Notes how much of a core a publication of tables of windows took.
+    pub fn published(&self, took: Duration) {
+        self.publication.observe(took.as_secs_f64());
+    }
+
     /// Does a step, and notes how long it took.
     pub async fn timed<T>(&self, step: Step, work: impl Future<Output = T>) -> T {
         let started = Instant::now();
@@ -100,13 +107,14 @@ impl Durations {
     }
 
     /// All histograms that every job has.
-    pub fn collectors(&self) -> [Box<dyn Collector>; 5] {
+    pub fn collectors(&self) -> [Box<dyn Collector>; 6] {
         [
             Box::new(self.epoch.clone()),
             Box::new(self.commit.clone()),
             Box::new(self.freshness.clone()),
             Box::new(self.commit_steps.clone()),
             Box::new(self.start_steps.clone()),
+            Box::new(self.publication.clone()),
         ]
     }
 }

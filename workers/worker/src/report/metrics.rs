@@ -43,6 +43,7 @@ pub fn render(status: &Status) -> String {
         page.add_partitions(&report, now_us());
         page.add_tables(&report);
         page.add_state(status);
+        page.add_gold(&report);
     }
     page.text()
 }
@@ -197,6 +198,22 @@ impl Page {
         self.add_one(&worker::REMEMBERED_BYTES, state.memory.bytes as f64);
         self.add_one(&worker::STATE_FILES, state.files as f64);
         self.add_one(&worker::STATE_BYTES, state.bytes as f64);
+    }
+
+    fn add_gold(&mut self, report: &Report) {
+        let Some(gold) = &report.gold else { return };
+        self.add_one(&worker::GOLD_EPOCH, gold.epoch as f64);
+        self.add_one(&worker::GOLD_PUBLISHED_AT, gold.published_at_ms.map(|at| at as f64 / 1_000.0));
+        self.add_one(&worker::GOLD_OPEN_WINDOWS, gold.open_windows as f64);
+        self.add_one(&worker::GOLD_GROUPS, gold.groups as f64);
+        self.add_one(&worker::GOLD_MEMORY_BYTES, gold.memory_bytes as f64);
+        let all = || gold.tables.iter().map(|table| ([table.name.as_str()], table));
+        let intervals = all().map(|(label, table)| (label, table.interval_ms as f64 / 1_000.0));
+        self.add(&worker::GOLD_EMIT_INTERVAL, intervals);
+        let rows = all().map(|(label, table)| (label, table.published_rows as f64));
+        self.add(&worker::GOLD_PUBLISHED_ROWS, rows);
+        let corrections = all().map(|(label, table)| (label, table.corrections as f64));
+        self.add(&worker::GOLD_CORRECTIONS, corrections);
     }
 
     fn text(&self) -> String {

@@ -1,6 +1,7 @@
 //! What the worker says of itself: the state behind `/report` and `/metrics`, and the server.
 
 pub mod durations;
+pub mod gold;
 pub mod http;
 pub mod metrics;
 pub mod process;
@@ -11,6 +12,7 @@ pub mod state;
 pub mod volume;
 
 pub use durations::Step;
+pub use gold::{Publication, PublishedRows, PublishedTable};
 pub use http::serve;
 pub use scoring::RuleSetStatus;
 pub use state::{Commit, Scope, Status, Subject};

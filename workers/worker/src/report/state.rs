@@ -8,6 +8,7 @@ use sluice_contract::manifest::{Counts, PartitionProgress, TableProgress};
 use sluice_contract::report::{PartitionReport, Phase, Problem, REPORT_FORMAT_VERSION, Report, TableReport};
 
 use super::durations::{Durations, Step};
+use super::gold::{Gold, Publication};
 use super::rate::RateMeter;
 use super::scoring::{RuleSetStatus, Scoring};
 use super::volume::{StateSize, Written};
@@ -50,6 +51,8 @@ pub enum Scope {
     Rules,
     /// One partition; the others go on.
     Partition(i32),
+    /// The tables of windows; all others go on.
+    Gold,
 }
 
 /// What an epoch brought, once all tables have it.
@@ -94,6 +97,7 @@ struct Changing {
     state: Option<StateSize>,
     /// Of scoring jobs.
     scoring: Option<Scoring>,
+    gold: Option<Gold>,
 }
 
 impl Status {
@@ -118,6 +122,7 @@ impl Status {
                 written: BTreeMap::new(),
                 state: None,
                 scoring: None,
+                gold: None,
             }),
         }
     }
@@ -277,6 +282,12 @@ impl Status {
         changing.tables = commit.tables;
     }
 
+    /// Shows an epoch of the merge that all its tables have.
+    pub fn publish(&self, publication: Publication) {
+        let mut changing = self.lock();
+        changing.gold = Some(Gold::after(changing.gold.take(), publication));
+    }
+
     /// What the worker is doing, problems considered.
     pub fn phase(&self) -> Phase {
         self.lock().phase()
@@ -306,8 +317,9 @@ impl Status {
             messages_per_second: changing.messages.per_second(now_ms()),
             counts,
             partitions: changing.partitions(self.subject.max_out_of_orderness_us),
-            tables: changing.tables.clone(),
+            tables: changing.all_tables(),
             scoring: changing.scoring.as_ref().map(|scoring| scoring.report(Instant::now())),
+            gold: changing.gold.as_ref().map(|gold| gold.report.clone()),
         }
     }
 
@@ -320,9 +332,10 @@ impl Changing {
     fn phase(&self) -> Phase {
         let stopped = self.problems.keys().filter(|scope| matches!(scope, Scope::Partition(_))).count();
         let all_stopped = stopped > 0 && stopped >= self.partitions.len();
-        // Bad rules hold nothing up as long as there are others in force.
+        // Bad rules hold nothing up as long as there are others in force, and tables of windows hold nothing up at all.
         let has_rules = self.scoring.as_ref().is_none_or(|scoring| scoring.rule_set.is_some());
-        let harmless = stopped + usize::from(has_rules && self.problems.contains_key(&Scope::Rules));
+        let rules = usize::from(has_rules && self.problems.contains_key(&Scope::Rules));
+        let harmless = stopped + rules + usize::from(self.problems.contains_key(&Scope::Gold));
         let blocked = all_stopped || self.problems.len() > harmless;
         match self.phase {
             Phase::Starting | Phase::Running if blocked => Phase::Blocked,
@@ -339,6 +352,11 @@ impl Changing {
         };
         let ((before, alerts_before), (rows, alerts)) = (sums(&self.partitions), sums(partitions));
         (rows.saturating_sub(before), alerts.saturating_sub(alerts_before))
+    }
+
+    fn all_tables(&self) -> Vec<TableReport> {
+        let gold = self.gold.iter().flat_map(|gold| &gold.tables);
+        self.tables.iter().chain(gold).cloned().collect()
     }
 
     /// Known once the end of every partition is.

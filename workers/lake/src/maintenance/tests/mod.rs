@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::MaintenancePolicy;
 use crate::chain::{Appended, Chain};
-use crate::fixtures::{events, manifest, open, stored, won};
+use crate::fixtures::{events, manifest, open, stored, won, won_of};
 use crate::lake::Lake;
 use crate::store::Store;
 use crate::table::{RolledForward, Table};
@@ -85,6 +85,7 @@ fn after(time: Duration) -> MaintenancePolicy {
         now_ms: crate::now_ms() + time.as_millis() as i64,
         retention: 30 * DAY,
         settled_after: Duration::from_mins(5),
+        merged: false,
     }
 }
 

@@ -166,3 +166,30 @@ async fn where_manifests_are_lost_nothing_is_deleted() {
     let lost = Refusal::ManifestsLost { chain, found: pending.epoch as i64, newest: pending.epoch - 1 };
     assert_eq!(vacuumed(&process, &after(DAY)).await, Vacuumed::Refused(lost));
 }
+
+#[tokio::test]
+async fn a_published_table_keeps_what_was_replaced_for_six_hours_and_is_not_compacted() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut process = Process::start(&directory, 0).await;
+    process.commit(9).await;
+    let replaced = process.decide().await;
+    process.table.roll_forward(&replaced).await.unwrap();
+    let added = stored(&process.lake, 1_000, 1).await.remove("bronze").unwrap();
+    let removes = replaced.tables["bronze"].adds.iter().map(|file| file.path.clone()).collect();
+    let next = Manifest {
+        tables: process.chain.changes([("bronze".to_owned(), (added, removes))]),
+        ..manifest(&process.chain, std::collections::BTreeMap::new())
+    };
+    assert_eq!(process.chain.append(&next).await.unwrap(), Appended::Created);
+    process.table.roll_forward(&next).await.unwrap();
+    for (age, deleted) in [(5 * HOUR, 0), (7 * HOUR, 1)] {
+        let done = process.lake.maintain_published_table("bronze", &after(age)).await.unwrap().unwrap();
+        assert_eq!((done.compacted.into, files(&done.vacuumed)), (0, deleted), "{age:?}");
+    }
+    let metadata = Opened::open(process.store(), "bronze").await.unwrap().unwrap().metadata;
+    for property in ["delta.logRetentionDuration", "delta.deletedFileRetentionDuration"] {
+        assert_eq!(metadata.configuration[property].as_deref(), Some("interval 6 hours"));
+    }
+    assert_eq!(process.files().await.len(), 10);
+    assert_eq!(offsets(&process.lake).await, (0..90).chain([1_000]).collect::<Vec<_>>());
+}

@@ -23,7 +23,10 @@ fn manifest() -> Manifest {
 
 fn committed() -> String {
     let manifest = manifest();
-    commit(&events(), &manifest, &manifest.tables["bronze"], 99)
+    let partition_values = BTreeMap::from([("day".to_owned(), Some("2026-01-04".to_owned()))]);
+    let file = LiveFile { bytes: 70, rows: 4, partition_values };
+    let removed = [Removed { path: "old.parquet", file: &file }];
+    commit(&events(), &manifest, &manifest.tables["bronze"], &removed, 99)
 }
 
 #[test]
@@ -37,8 +40,6 @@ fn a_commit_has_one_action_a_line_in_the_protocols_words() {
     assert_eq!(info["operationMetrics"]["numOutputRows"], "5");
     assert_eq!(info["isBlindAppend"], false);
     assert_eq!(actions[1], json!({"txn": {"appId": "ingest/0/1", "version": 5, "lastUpdated": 99}}));
-    let remove = json!({"path": "old.parquet", "deletionTimestamp": 99, "dataChange": true});
-    assert_eq!(actions[2], json!({"remove": remove}));
     let add = json!({
         "path": "day=2026-01-05/a.parquet",
         "partitionValues": {"day": "2026-01-05"},
@@ -47,8 +48,27 @@ fn a_commit_has_one_action_a_line_in_the_protocols_words() {
         "dataChange": true,
         "stats": "{\"numRecords\":2}",
     });
-    assert_eq!(actions[3], json!({"add": add}));
-    assert_eq!(actions[4]["add"]["partitionValues"], json!({"day": null}));
+    assert_eq!(actions[2], json!({"add": add}));
+    assert_eq!(actions[3]["add"]["partitionValues"], json!({"day": null}));
+    let remove = json!({
+        "path": "old.parquet",
+        "deletionTimestamp": 99,
+        "dataChange": true,
+        "extendedFileMetadata": true,
+        "partitionValues": {"day": "2026-01-04"},
+        "size": 70,
+        "stats": "{\"numRecords\":4}",
+    });
+    assert_eq!(actions[4], json!({"remove": remove}));
+}
+
+#[test]
+fn a_commit_that_removes_nothing_is_an_append() {
+    let manifest = manifest();
+    let text = commit(&events(), &manifest, &manifest.tables["bronze"], &[], 99);
+    let info: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(info["commitInfo"]["isBlindAppend"], true);
+    assert_eq!(info["commitInfo"]["operationParameters"]["outputMode"], "Append");
 }
 
 #[test]
@@ -56,8 +76,19 @@ fn our_own_commit_reads_back() {
     let entry = LogEntry::parse(committed().as_bytes()).unwrap();
     assert_eq!(entry.manifest, Some(Uuid::from_u128(7)));
     assert_eq!(entry.transactions, BTreeMap::from([("ingest/0/1".to_owned(), 5)]));
-    assert_eq!((entry.adds, entry.metadata, entry.protocol), (2, None, None));
-    assert_eq!(entry.change, SizeChange { rows: 5, files: 1, bytes: 500 });
+    let added: Vec<&str> = entry.added.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(added, ["day=2026-01-05/a.parquet", "b.parquet"]);
+    assert_eq!(
+        entry.added[0].1,
+        LiveFile {
+            bytes: 200,
+            rows: 2,
+            partition_values: BTreeMap::from([("day".to_owned(), Some("2026-01-05".to_owned()))]),
+        }
+    );
+    assert_eq!(entry.removed, ["old.parquet"]);
+    assert_eq!((entry.metadata, entry.protocol), (None, None));
+    assert_eq!(entry.change, SizeChange { rows: 1, files: 1, bytes: 430 });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sluice_contract::report::{Problem, TableReport};
 use sluice_engine::MemorySize;
 
 use super::*;
-use crate::report::{Commit, Scope, StateSize, Step, Subject};
+use crate::report::{Commit, Publication, PublishedRows, PublishedTable, Scope, StateSize, Step, Subject};
 
 fn status() -> Status {
     Status::new(Subject {
@@ -73,6 +73,20 @@ async fn seasoned() -> Status {
         open_for: Duration::from_secs(2),
         commit_took: Duration::from_millis(20),
     });
+    status.durations().published(Duration::from_millis(300));
+    status.publish(Publication {
+        epoch: 2,
+        published_at_ms: Some(7_500),
+        open_windows: 5,
+        groups: 40,
+        memory_bytes: 4_096,
+        tables: vec![PublishedTable {
+            report: TableReport { name: "gold/hour".to_owned(), version: 2, rows: 3, files: 1, bytes: 70 },
+            rows: PublishedRows { rows: 3, corrected: 1 },
+            interval: Duration::from_secs(10),
+            is_stretched: false,
+        }],
+    });
     status
         .raise(Scope::Registry, Problem { reason: "RegistryUnreachable".to_owned(), message: String::new() });
     status
@@ -115,6 +129,16 @@ async fn counts_partitions_tables_and_state_become_metrics() {
         "sluice_epoch_duration_seconds_sum 2",
         "sluice_commit_step_duration_seconds_count{step=\"manifest\"} 1",
         "sluice_start_step_duration_seconds_count{step=\"claim\"} 1",
+        "sluice_table_rows{table=\"gold/hour\"} 3",
+        "sluice_gold_epoch 2",
+        "sluice_gold_published_timestamp_seconds 7.5",
+        "sluice_gold_open_windows 5",
+        "sluice_gold_groups 40",
+        "sluice_gold_memory_bytes 4096",
+        "sluice_gold_emit_interval_seconds{table=\"gold/hour\"} 10",
+        "sluice_gold_published_rows_total{table=\"gold/hour\"} 3",
+        "sluice_gold_corrections_total{table=\"gold/hour\"} 1",
+        "sluice_gold_publication_duration_seconds_count 1",
         "sluice_phase{phase=\"Blocked\"} 1",
         "sluice_phase{phase=\"Running\"} 0",
         "sluice_problem{reason=\"RegistryUnreachable\"} 1",

@@ -100,3 +100,14 @@ fn a_report_stays_below_its_bound_with_thousands_of_partitions_and_endless_messa
     let text = serde_json::to_vec(&status.report()).expect("a report has string keys only");
     assert!(text.len() < MAX_REPORT_BYTES, "{}", text.len());
 }
+
+#[test]
+fn trouble_with_the_tables_of_windows_blocks_nothing_else() {
+    let status = status();
+    status.enter(Phase::Running);
+    status.raise(Scope::Gold, problem("ForeignWriter"));
+    assert_eq!(status.phase(), Phase::Running);
+    assert_eq!(status.report().problems[0].reason, "ForeignWriter");
+    status.raise(Scope::Storage, problem("StorageFull"));
+    assert_eq!(status.phase(), Phase::Blocked);
+}
