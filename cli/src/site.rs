@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sluice_crds::StreamPipeline;
+use sluice_operator::sharded_job::job::CONFIG_KEY;
+use sluice_operator::sharded_job::{Children, Storage};
 use sluice_operator::site::{LocalSite, Site};
-use sluice_operator::stream_pipeline::validated::{Storage, ValidatedPipeline};
-use sluice_operator::stream_pipeline::worker_config::CONFIG_KEY;
+use sluice_operator::stream_pipeline::job::base;
 use sluice_operator::stream_pipeline::{
-    Children, Claim, Decision, Observed, ResolvedPipeline, build, decide, validate,
+    Claim, Decision, Observed, ResolvedPipeline, ValidatedPipeline, build, decide, validate,
 };
 
 use crate::manifest::{Located, Problem};
@@ -128,7 +129,7 @@ pub(crate) fn resolve(
                 .map(|fault| problem(fault.field, format!("{}; {}", fault.message, fault.fix)))
                 .collect());
         }
-        Decision::Wait(missing) => {
+        Decision::Wait(_, missing) => {
             let problems = missing.into_iter();
             return Err(problems
                 .map(|missing| problem(missing.field, format!("{}; {}", missing.message, missing.fix)))
@@ -148,7 +149,8 @@ pub(crate) fn resolve(
         build(&pipeline, &site).deployments.into_iter().filter_map(|deployment| deployment.metadata.name);
     let site = machine.site(names.map(|name| (name, vec![free_port()])).collect());
     let children = build(&pipeline, &site);
-    let config_directory = site.config_directory(&pipeline.pipeline.namespace, &pipeline.pipeline.name);
+    let base = base(&pipeline.pipeline);
+    let config_directory = site.config_directory(&base.namespace, &base.workers());
     let config_directory = PathBuf::from(config_directory);
     Ok(Resolution::Run(Box::new(Resolved { pipeline, children, config_directory })))
 }

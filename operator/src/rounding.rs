@@ -1,7 +1,11 @@
 //! Fast numbers in a status: rounded, and written only when they say something new. Pure.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
+/// Numbers that stay the same are still confirmed after this.
+const CONFIRMED_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// Numbers change at most twice a minute.
 const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(30);
 /// A change below this many percent is none.
@@ -40,6 +44,17 @@ pub fn is_significant(before: Option<i64>, after: Option<i64>) -> bool {
         }
         _ => true,
     }
+}
+
+/// Whether one of several named numbers has changed enough to be told.
+pub fn differ(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> bool {
+    let mut names = before.keys().chain(after.keys());
+    names.any(|name| is_significant(before.get(name).copied(), after.get(name).copied()))
+}
+
+/// Whether numbers have stood long enough to be confirmed.
+pub fn is_old(last: Option<Timestamp>, now: Timestamp) -> bool {
+    last.is_none_or(|last| now.duration_since(last) >= CONFIRMED_EVERY)
 }
 
 /// Whether numbers may be written again.

@@ -18,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apply::memory::AppliedMemory;
 use crate::context::{Context, Passes};
+use crate::controller;
 use crate::http::{self, Readiness, ServeError};
+use crate::labels;
 use crate::leadership::{Leadership, LeadershipError};
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
@@ -26,9 +28,8 @@ use crate::reports::{ReportError, Reporters};
 use crate::restarts::Restarts;
 use crate::settings::Settings;
 use crate::site::{KubernetesSite, Site};
-use crate::stream_pipeline::controller;
 use crate::unattended;
-use crate::watched::Watched;
+use crate::watched::{Listeners, Watched};
 
 /// Time between two looks for something that the operator waits for.
 const ASKED_EVERY: Duration = Duration::from_secs(2);
@@ -199,10 +200,13 @@ fn look_after(
     let recorder = Recorder::new(client.clone(), reporter);
     let reporters = Reporters::new().context(ReportsSnafu)?;
     let controllers = settings.scopes().into_iter().map(|namespace| {
-        let (sender, receiver) = controller::channel();
-        let others = unattended::run(client.clone(), namespace.clone(), metrics.clone(), stop.clone());
+        let scope = namespace.as_deref();
+        let (listener, touched) = controller::channel();
+        let listeners = Listeners::from([(labels::PIPELINE, listener)]);
+        let pipelines = controller::resources::<StreamPipeline>(client, scope);
         let context = Context {
-            watched: Watched::start(client, namespace.as_deref(), &sender, stop),
+            pipelines: pipelines.store.clone(),
+            watched: Watched::start(client, scope, &listeners, stop),
             client: client.clone(),
             site: site.clone(),
             applied: AppliedMemory::default(),
@@ -217,7 +221,8 @@ fn look_after(
             upkeep: Mirror::default(),
             passes: Passes::default(),
         };
-        let pipelines = controller::run(Arc::new(context), namespace, receiver, stop.clone());
+        let pipelines = controller::run(Arc::new(context), pipelines, touched, stop.clone());
+        let others = unattended::run(client.clone(), namespace, metrics.clone(), stop.clone());
         join(pipelines, others)
     });
     let controllers = join_all(controllers.collect::<Vec<_>>());

@@ -41,7 +41,7 @@ fn a_deployment_becomes_a_process_with_its_arguments_as_they_stand() {
         [
             "ingest",
             "--config",
-            "/state/shop/config/sales/config.json",
+            "/state/shop/config/sales-stpl-ingest/config.json",
             "--shard",
             "1",
             "--listen",
@@ -76,7 +76,7 @@ fn configuration_and_secret_keys_become_files_where_the_worker_looks() {
     assert_eq!(
         files,
         [
-            (Path::new("/state/shop/config/sales/config.json"), false),
+            (Path::new("/state/shop/config/sales-stpl-ingest/config.json"), false),
             (Path::new("/state/shop/secrets/kafka/password"), true),
             (Path::new("/state/shop/secrets/kafka/username"), true),
         ]
@@ -123,7 +123,8 @@ fn an_upkeep_is_the_container_of_the_cron_job_with_its_schedule() {
     assert_eq!(upkeep.process.name, "shop.sales-stpl-upkeep");
     assert_eq!(upkeep.process.role, Role::Upkeep);
     assert_eq!(upkeep.process.program, Path::new("/bin/sluice-worker"));
-    let words = ["maintain", "--config", "/state/shop/config/sales/config.json", "--retention", "30d"];
+    let words =
+        ["maintain", "--config", "/state/shop/config/sales-stpl-ingest/config.json", "--retention", "30d"];
     assert_eq!(upkeep.process.arguments, words);
     let worker = plan_workers(&resolved, &machine.secrets, false).remove(0);
     for (name, value) in &upkeep.process.environment {

@@ -2,9 +2,9 @@
 
 mod build;
 mod decide;
-mod fixture;
+pub(crate) mod fixture;
 mod names;
 mod plan;
 mod purity;
-mod restricted;
+pub(crate) mod restricted;
 mod validate;

@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::fixture::{changed, kubernetes, validated, world};
 use crate::apply::child::{Child, Owned, Policy};
-use crate::stream_pipeline::plan::{Plan, Stage, plan};
-use crate::stream_pipeline::preflight::Check;
-use crate::stream_pipeline::seen::{CheckSeen, Seen};
+use crate::sharded_job::plan::{Plan, Stage, Suspension, plan};
+use crate::sharded_job::preflight::Check;
+use crate::sharded_job::seen::{CheckSeen, Seen};
+use crate::stream_pipeline::job::intent;
 use crate::stream_pipeline::{Observed, ValidatedPipeline, decide};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
@@ -18,6 +19,7 @@ const START: Timestamp = Timestamp::UNIX_EPOCH;
 /// A cluster of two shards that does what is planned.
 struct Cluster {
     seen: Seen,
+    observed: Observed,
     pipeline: ValidatedPipeline,
     now: Timestamp,
 }
@@ -26,12 +28,12 @@ impl Cluster {
     fn new(shards: u32) -> Self {
         let pipeline = validated(&changed(&[("/spec/shards", json!(shards))]));
         let observed = Observed { deployment_revision: 100, ..world() };
-        Self { seen: Seen { observed, ..Seen::default() }, pipeline, now: START }
+        Self { seen: Seen::default(), observed, pipeline, now: START }
     }
 
     fn plan(&self) -> Plan {
-        let decision = decide(Ok(self.pipeline.clone()), &self.seen.observed, &kubernetes());
-        plan(decision, Some(&self.pipeline), &self.seen, &kubernetes(), self.now)
+        let decision = decide(Ok(self.pipeline.clone()), &self.observed, &kubernetes());
+        plan(intent(decision, None, &kubernetes()), &self.seen, &kubernetes(), self.now)
     }
 
     /// Does what is planned, restarts included. Pods of touched Deployments are ready or not.
@@ -103,7 +105,7 @@ impl Cluster {
         let shards = self.pipeline.shards;
         let changes = [("/spec/shards", json!(shards)), ("/spec/silver/require/0/expr", json!("amount > 1"))];
         self.pipeline = validated(&changed(&changes));
-        self.seen.observed.deployment_revision = 200;
+        self.observed.deployment_revision = 200;
     }
 }
 
@@ -147,7 +149,7 @@ fn at_rest_a_plan_repeats_itself_to_the_byte() {
     let digests = |plan: &Plan| plan.wanted.iter().map(|child| child.digest.clone()).collect::<Vec<_>>();
     let before = cluster.plan();
     // A later pass offers a later revision; pods that do not change keep theirs.
-    cluster.seen.observed.deployment_revision = 900;
+    cluster.observed.deployment_revision = 900;
     cluster.now = START + SignedDuration::from_hours(9);
     assert_eq!(digests(&cluster.plan()), digests(&before));
 }
@@ -237,7 +239,7 @@ fn a_deployment_that_is_deleted_comes_back_without_another_check() {
     let mut cluster = Cluster::started(1);
     cluster.seen.deployments.clear();
     cluster.seen.children.retain(|owned| owned.resource.kind != "Deployment");
-    cluster.seen.observed.deployment_revision = 500;
+    cluster.observed.deployment_revision = 500;
     let plan = cluster.plan();
     assert_eq!(plan.stage, Stage::Running { rolling: false });
     let deployment = plan.wanted.iter().find(|child| child.resource.kind == "Deployment").expect("wanted");
@@ -251,7 +253,7 @@ fn a_suspended_pipeline_loses_its_workers_and_keeps_what_its_pods_still_use() {
     let mut cluster = Cluster::started(1);
     cluster.pipeline.suspended = true;
     let plan = cluster.plan();
-    assert_eq!(plan.stage, Stage::Suspended);
+    assert_eq!(plan.stage, Stage::Suspended(Suspension::Asked));
     let mut unwanted: Vec<_> = plan.unwanted.iter().map(|owned| owned.resource.kind.as_str()).collect();
     unwanted.sort_unstable();
     assert_eq!(unwanted, ["ConfigMap", "CronJob", "Deployment"]);
@@ -261,7 +263,7 @@ fn a_suspended_pipeline_loses_its_workers_and_keeps_what_its_pods_still_use() {
 #[test]
 fn a_missing_reference_leaves_the_workers_alone_and_mends_what_is_around_them() {
     let mut cluster = Cluster::started(1);
-    cluster.seen.observed = Observed::default();
+    cluster.observed = Observed::default();
     let plan = cluster.plan();
     assert!(matches!(plan.stage, Stage::Waiting(_)));
     assert_eq!(kinds(&plan.wanted), ["ServiceAccount", "Service", "PodDisruptionBudget", "NetworkPolicy"]);
@@ -272,7 +274,7 @@ fn a_missing_reference_leaves_the_workers_alone_and_mends_what_is_around_them() 
 fn more_shards_start_at_once_and_the_others_follow_one_by_one() {
     let mut cluster = Cluster::started(2);
     cluster.pipeline.shards = 3;
-    cluster.seen.observed.deployment_revision = 900;
+    cluster.observed.deployment_revision = 900;
     let checking = cluster.plan();
     assert_eq!(checking.stage, Stage::Checking(Check::Running));
     assert_eq!((count(&checking.wanted, "Deployment"), checking.unwanted.len()), (0, 0));

@@ -10,19 +10,17 @@ mod avro;
 mod columns;
 mod cron;
 mod gold;
-mod measure;
 mod operations;
-mod pods;
 mod silver;
 mod source;
 mod storage;
-mod syntax;
 
 use kube::ResourceExt;
 use sluice_crds::StreamPipeline;
 
 use crate::problem::{Faults, Invalid};
 use crate::stream_pipeline::validated::ValidatedPipeline;
+use crate::validation::{commit, pods};
 
 /// Validates a resource that the API server, or [`sluice_crds::admit`], has admitted.
 pub fn validate(pipeline: &StreamPipeline) -> Result<ValidatedPipeline, Vec<Invalid>> {
@@ -49,7 +47,7 @@ pub fn validate(pipeline: &StreamPipeline) -> Result<ValidatedPipeline, Vec<Inva
         event_time,
         storage: storage::validate_storage(&spec.storage, &mut faults),
         shards: operations::validate_shards(spec.shards, spec.autoscaling.as_ref(), &mut faults),
-        commit: storage::validate_commit(spec.commit.as_ref(), &mut faults),
+        commit: commit::validate_commit(spec.commit.as_ref(), commit::DEFAULT, &mut faults),
         bronze: sluice_contract::config::Bronze { keep_value },
         silver,
         gold,
