@@ -52,6 +52,21 @@ pub struct Resources<K: Reconciled> {
     pub changes: BoxStream<'static, Result<Guarded<K>, watcher::Error>>,
 }
 
+impl<K: Reconciled> Resources<K> {
+    /// Tells of every resource that changes.
+    pub fn telling(self, listener: UnboundedSender<Touched>) -> Self {
+        let tell = move |change: &Result<Guarded<K>, watcher::Error>| {
+            let Ok(resource) = change else { return };
+            let metadata = Resource::meta(resource);
+            if let (Some(namespace), Some(name)) = (metadata.namespace.clone(), metadata.name.clone()) {
+                // Nobody listens any more when the operator ends.
+                let _ = listener.unbounded_send(Touched { namespace, name });
+            }
+        };
+        Self { changes: self.changes.inspect(tell).boxed(), ..self }
+    }
+}
+
 /// Watches the resources of a kind in a namespace, or in all.
 pub fn resources<K: Reconciled>(client: &Client, namespace: Option<&str>) -> Resources<K> {
     let api: Api<Guarded<K>> = match namespace {

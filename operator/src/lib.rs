@@ -41,6 +41,7 @@ pub mod conditions;
 pub mod context;
 pub mod controller;
 mod digest;
+pub mod fraud_scorer;
 pub mod http;
 pub mod labels;
 pub mod leadership;

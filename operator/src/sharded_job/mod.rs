@@ -32,3 +32,6 @@ pub mod workers;
 pub use build::{Children, build, build_idle, build_over};
 pub use job::{HotDocument, JobBase, Maintenance, Pods, ShardedJob, Storage, Volume};
 pub use kind::JobKind;
+
+#[cfg(test)]
+pub(crate) mod tests;

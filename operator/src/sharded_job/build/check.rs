@@ -37,12 +37,19 @@ pub fn build_check(job: &ShardedJob, documents: &Documents, site: &Site) -> Job 
     }
 }
 
-fn build_template(job: &ShardedJob, documents: &Documents, site: &Site) -> PodTemplateSpec {
+/// The command line by which a worker checks the documents that it finds at their places.
+pub fn check_arguments(job: &ShardedJob, site: &Site) -> Vec<String> {
     let base = &job.base;
     let mut arguments = vec![CHECK.to_owned(), base.kind.check_option.to_owned(), config_path(base, site)];
     if let Some(hot) = &job.hot {
         arguments.extend([format!("--{}", hot.name), hot_path(base, hot, site)]);
     }
+    arguments
+}
+
+fn build_template(job: &ShardedJob, documents: &Documents, site: &Site) -> PodTemplateSpec {
+    let base = &job.base;
+    let arguments = check_arguments(job, site);
     let mut spec = pod::build_ending_pod_spec(job, Command { name: CHECK, arguments }, documents, site);
     for container in &mut spec.containers {
         // Its last words are its findings, and nothing else.

@@ -26,7 +26,7 @@ pub const CHECK: &str = "check";
 /// What the pods of the CronJob do.
 pub const UPKEEP: &str = "upkeep";
 
-pub use check::build_check;
+pub use check::{build_check, check_arguments};
 pub(crate) use config_map::candidate_digest;
 pub use config_map::documents_of_check;
 pub use pod::Documents;

@@ -120,6 +120,8 @@ fn no_words(job: &Job, reason: Option<&str>) -> String {
 fn is_lasting(findings: &str) -> bool {
     findings.lines().any(|line| {
         line.split_once(": ").is_some_and(|(field, _)| {
+            // A scorer's document has that of its pipeline inside.
+            let field = field.strip_prefix("pipeline.").unwrap_or(field);
             is_field(field) && !WORLDLY.iter().any(|worldly| field.starts_with(worldly))
         })
     })

@@ -50,6 +50,13 @@ fn findings_about_the_text_stand_and_those_about_the_world_are_checked_again() {
         (format!("{text}\n1 finding\n"), text.to_owned(), true),
         (format!("{world}\n1 finding\n"), world.to_owned(), false),
         (format!("{world}\n{text}\n2 findings\n"), format!("{world}\n{text}"), true),
+        (format!("pipeline.{text}\n"), format!("pipeline.{text}"), true),
+        (format!("pipeline.{world}\n"), format!("pipeline.{world}"), false),
+        (
+            "alerts.topic: is not there; make it\n".to_owned(),
+            "alerts.topic: is not there; make it".to_owned(),
+            false,
+        ),
         ("thread 'main' panicked".to_owned(), "thread 'main' panicked".to_owned(), false),
     ] {
         let expected = Check::Failed { findings, is_lasting: lasts, ended: Some(Timestamp::UNIX_EPOCH) };

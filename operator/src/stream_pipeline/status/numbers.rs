@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sluice_contract::manifest::Counts;
 use sluice_contract::report::{Report, TableReport};
 use sluice_crds::StreamPipelineStatus;
 use sluice_crds::stream_pipeline::{QuarantineStatus, TableStatus};
 
-use crate::conditions::whole_seconds;
-use crate::rounding::{differ, is_due, is_old, is_significant, span, two_digits};
+use crate::rounding::{differ, is_due, is_old, is_significant, span, time_of, two_digits};
 use crate::sharded_job::status::Inputs;
 
 /// As many reasons as the status holds.
@@ -52,9 +49,7 @@ fn of_reports(reports: &[&Report]) -> StreamPipelineStatus {
     StreamPipelineStatus {
         lag: lags.map(|lags| two_digits(lags.iter().fold(0, |sum, lag| sum.saturating_add(*lag)))),
         freshness: freshness.map(span),
-        last_commit_time: committed
-            .and_then(|committed| Timestamp::from_millisecond(committed).ok())
-            .map(|committed| Time(whole_seconds(committed))),
+        last_commit_time: committed.and_then(time_of),
         layers: Some(layers(&tables)),
         tables: tables.into_values().map(table).collect(),
         quarantine: quarantine(&counts),

@@ -25,7 +25,8 @@ fn yaml(children: &Children) -> String {
         serde_yaml::to_string(object).expect("an object has string keys only")
     }
     let mut documents: Vec<String> = children.service_account.iter().map(document).collect();
-    documents.extend(children.config_map.iter().map(document));
+    let config_maps = [&children.config_map, &children.candidate, &children.hot];
+    documents.extend(config_maps.into_iter().flatten().map(document));
     documents.push(document(&children.service));
     documents.push(document(&children.pod_disruption_budget));
     documents.push(document(&children.network_policy));
@@ -35,8 +36,13 @@ fn yaml(children: &Children) -> String {
 }
 
 fn snapshot(name: &str, children: &Children) {
+    snapshot_in("../snapshots", name, children);
+}
+
+/// Compares with a snapshot in a folder, whose path begins at this file.
+pub(crate) fn snapshot_in(folder: &str, name: &str, children: &Children) {
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
+    settings.set_snapshot_path(folder);
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, yaml(children)));
@@ -347,7 +353,7 @@ fn the_workload_identity_is_an_annotation_of_the_service_account() {
 }
 
 /// Whether a policy lets a pod of these namespace and pod labels reach port `http`.
-fn lets_in(children: &Children, namespace: &str, pod_name_label: &str) -> bool {
+pub(crate) fn lets_in(children: &Children, namespace: &str, pod_name_label: &str) -> bool {
     let rules = children.network_policy.spec.clone().unwrap().ingress.unwrap();
     rules.iter().any(|rule| {
         let to_http =

@@ -1,6 +1,6 @@
 //! From the example manifests to their children: the steps together.
 
-mod build;
+pub(crate) mod build;
 mod decide;
 pub(crate) mod fixture;
 mod names;

@@ -8,7 +8,7 @@ use super::fixture::repository_root;
 /// The steps that are not pure.
 const IMPURE: [&str; 3] = ["observe.rs", "pass.rs", "reconcile.rs"];
 /// The folders of kinds, and of what they share.
-const FOLDERS: [&str; 3] = ["stream_pipeline", "sharded_job", "validation"];
+const FOLDERS: [&str; 4] = ["stream_pipeline", "fraud_scorer", "sharded_job", "validation"];
 /// What all kinds share and is pure.
 const SHARED: [&str; 15] = [
     "apply/child.rs",

@@ -18,6 +18,7 @@ mod storage;
 use kube::ResourceExt;
 use sluice_crds::StreamPipeline;
 
+pub(crate) use self::source::start_from;
 use crate::problem::{Faults, Invalid};
 use crate::stream_pipeline::validated::ValidatedPipeline;
 use crate::validation::{commit, pods};
@@ -40,7 +41,7 @@ pub fn validate(pipeline: &StreamPipeline) -> Result<ValidatedPipeline, Vec<Inva
         kafka: source::validate_connection(&spec.source.kafka, &mut faults),
         topic: spec.source.kafka.topic.clone(),
         key_column: spec.source.kafka.key_column.clone(),
-        start_from: source::start_from(spec.source.kafka.start_from.unwrap_or_default()),
+        start_from: start_from(spec.source.kafka.start_from.unwrap_or_default()),
         format: source::format(spec.source.format),
         schema: spec.source.schema.clone(),
         schema_registry: source::schema_registry(spec.source.schema_registry.as_ref()),

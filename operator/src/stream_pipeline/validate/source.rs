@@ -178,7 +178,7 @@ pub(super) fn schema_registry(registry: Option<&crd::SchemaRegistry>) -> Option<
     })
 }
 
-pub(super) fn start_from(start_from: crd::StartFrom) -> config::StartFrom {
+pub(crate) fn start_from(start_from: crd::StartFrom) -> config::StartFrom {
     match start_from {
         crd::StartFrom::Earliest => config::StartFrom::Earliest,
         crd::StartFrom::Latest => config::StartFrom::Latest,
