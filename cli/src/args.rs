@@ -91,9 +91,9 @@ pub(crate) struct WorkerArguments {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GetArguments {
-    /// The kind.
-    #[arg(value_enum, default_value_t = Kind::StreamPipelines)]
-    pub(crate) kind: Kind,
+    /// The kind; all of them unless told.
+    #[arg(value_enum)]
+    pub(crate) kind: Option<Kind>,
     /// Name of one resource.
     pub(crate) name: Option<String>,
     /// Output: a table, a wide table, or the resources as JSON.
@@ -105,7 +105,7 @@ pub(crate) struct GetArguments {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct StatusArguments {
-    /// Name of one pipeline.
+    /// Name of one pipeline or scorer.
     pub(crate) name: Option<String>,
     /// Output: text, or everything as JSON.
     #[arg(short, long, value_enum, default_value_t = StatusOutput::Text)]
@@ -225,6 +225,8 @@ pub(crate) struct ParentArguments {
 pub(crate) enum Kind {
     #[value(name = "streampipelines", aliases = ["streampipeline", "stpl"])]
     StreamPipelines,
+    #[value(name = "fraudscorers", aliases = ["fraudscorer", "fscr"])]
+    FraudScorers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

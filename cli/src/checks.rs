@@ -15,10 +15,10 @@ pub(crate) enum CheckError {
     #[snafu(display("failed to start {}: {source}", worker.display()))]
     Start { worker: PathBuf, source: io::Error },
     #[snafu(display(
-        "failed to check {} with {}: it does not print findings; is it of this release?\n{output}",
-        configuration.display(), worker.display()
+        "failed to run {} {}: it does not print findings; is it of this release?\n{output}",
+        worker.display(), arguments.join(" ")
     ))]
-    Output { worker: PathBuf, configuration: PathBuf, output: String },
+    Output { worker: PathBuf, arguments: Vec<String>, output: String },
 }
 
 /// Something that is wrong with a configuration.
@@ -33,8 +33,15 @@ impl Finding {
     /// The finding as a problem of the resource that the configuration was made from. Its field is one of
     /// the configuration, whose parts have the names that they have in the resource.
     pub(crate) fn into_problem(self, origin: &Origin) -> Problem {
-        let field = format!("spec.{}", self.field);
-        Problem { origin: origin.clone(), field, message: format!("{}; {}", self.message, self.fix) }
+        let Self { field, message, fix } = self;
+        // A scorer's configuration has that of its pipeline inside.
+        let (field, message) = match field.strip_prefix("pipeline.") {
+            Some(field) => {
+                ("spec.pipelineRef.name".to_owned(), format!("its spec.{field}: {message}; {fix}"))
+            }
+            None => (format!("spec.{field}"), format!("{message}; {fix}")),
+        };
+        Problem { origin: origin.clone(), field, message }
     }
 }
 
@@ -47,17 +54,18 @@ pub(crate) enum Extent {
     All,
 }
 
-/// Everything that is wrong with a configuration file. Blocks while the worker looks at it.
-pub(crate) fn check(worker: &Path, configuration: &Path, extent: Extent) -> Result<Vec<Finding>, CheckError> {
+/// Everything that is wrong with the documents that a check's command line names. Blocks while the worker looks
+/// at them.
+pub(crate) fn check(worker: &Path, arguments: &[String], extent: Extent) -> Result<Vec<Finding>, CheckError> {
     let mut command = Command::new(worker);
-    command.args(["check", "--json", "--config"]).arg(configuration).stdin(Stdio::null());
+    command.args(arguments).arg("--json").stdin(Stdio::null());
     if extent == Extent::Offline {
         command.arg("--offline");
     }
     let output = command.output().context(StartSnafu { worker })?;
     serde_json::from_slice(&output.stdout).map_err(|_| CheckError::Output {
         worker: worker.to_owned(),
-        configuration: configuration.to_owned(),
+        arguments: arguments.to_vec(),
         output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
 }
@@ -83,13 +91,17 @@ mod tests {
         path
     }
 
+    fn arguments() -> Vec<String> {
+        ["check", "--config", "c.json"].map(str::to_owned).to_vec()
+    }
+
     #[test]
     fn findings_are_read_and_the_worker_is_asked_what_was_meant() {
         let directory = tempfile::tempdir().expect("temporary directory");
         let script = r#"printf '[{"field":"f","message":"%s","fix":"x"}]' "$*"; exit 1"#;
         let worker = program(directory.path(), script);
-        let found = check(&worker, Path::new("c.json"), Extent::Offline).expect("asked");
-        let message = "check --json --config c.json --offline".to_owned();
+        let found = check(&worker, &arguments(), Extent::Offline).expect("asked");
+        let message = "check --config c.json --json --offline".to_owned();
         assert_eq!(found, [Finding { field: "f".to_owned(), message, fix: "x".to_owned() }]);
     }
 
@@ -97,7 +109,7 @@ mod tests {
     fn another_program_is_told_apart() {
         let directory = tempfile::tempdir().expect("temporary directory");
         let worker = program(directory.path(), "echo what >&2; exit 1");
-        let error = check(&worker, Path::new("c.json"), Extent::All).expect_err("no findings");
+        let error = check(&worker, &arguments(), Extent::All).expect_err("no findings");
         assert!(matches!(&error, CheckError::Output { output, .. } if output == "what"), "{error}");
     }
 }

@@ -9,9 +9,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
-use sluice_crds::StreamPipeline;
+use sluice_crds::{FraudScorer, StreamPipeline, Violation};
 use snafu::{ResultExt, Snafu, ensure};
 
 /// Where a document comes from.
@@ -68,6 +69,7 @@ pub(crate) enum ManifestError {
 #[derive(Debug, Default)]
 pub(crate) struct Manifests {
     pub(crate) pipelines: Vec<Located<StreamPipeline>>,
+    pub(crate) scorers: Vec<Located<FraudScorer>>,
     pub(crate) secrets: Vec<Secret>,
     /// One line for each document that is read but not acted on.
     pub(crate) remarks: Vec<String>,
@@ -154,7 +156,8 @@ impl Manifests {
                 Err(error) => self.refuse(origin, "", format!("is no Secret: {error}")),
             },
             ("sluice.dev", "StreamPipeline") => self.add_pipeline(origin, &document),
-            ("sluice.dev", "FraudScorer" | "ModelDeployment") => {
+            ("sluice.dev", "FraudScorer") => self.add_scorer(origin, &document),
+            ("sluice.dev", "ModelDeployment") => {
                 self.remarks.push(format!("{name} is accepted but not acted on in this version"));
             }
             ("sluice.dev", _) => {
@@ -173,32 +176,54 @@ impl Manifests {
                 self.remarks.extend(parts_not_acted_on(&resource));
                 self.pipelines.push(Located { origin, resource });
             }
-            Err(violations) => {
-                for violation in violations {
-                    self.refuse(origin.clone(), &violation.field, violation.message);
+            Err(violations) => self.refuse_violations(&origin, violations),
+        }
+    }
+
+    fn add_scorer(&mut self, origin: Origin, document: &Value) {
+        match sluice_crds::admit_as::<FraudScorer>(document) {
+            Ok(resource) => {
+                if resource.spec.model.is_some() {
+                    let name = format!("FraudScorer {}/{}", namespace(&resource), name(&resource));
+                    let part = "spec.model is accepted but not acted on in this version";
+                    self.remarks.push(format!("{name}: {part}"));
                 }
+                self.scorers.push(Located { origin, resource });
             }
+            Err(violations) => self.refuse_violations(&origin, violations),
+        }
+    }
+
+    fn refuse_violations(&mut self, origin: &Origin, violations: Vec<Violation>) {
+        for violation in violations {
+            self.refuse(origin.clone(), &violation.field, violation.message);
         }
     }
 
     fn refuse_duplicates(&mut self) {
-        let mut seen: BTreeMap<(String, String), Origin> = BTreeMap::new();
-        let mut problems = Vec::new();
-        for Located { origin, resource } in &self.pipelines {
-            let identity = (namespace(resource), name(resource));
-            if let Some(first) = seen.get(&identity) {
-                let message = format!("'{}' is there already: {first}", identity.1);
-                problems.push(Problem { origin: origin.clone(), field: "metadata.name".to_owned(), message });
-            } else {
-                seen.insert(identity, origin.clone());
-            }
-        }
-        self.problems.extend(problems);
+        let problems = [duplicates(&self.pipelines), duplicates(&self.scorers)];
+        self.problems.extend(problems.into_iter().flatten());
     }
 
     fn refuse(&mut self, origin: Origin, field: &str, message: String) {
         self.problems.push(Problem { origin, field: field.to_owned(), message });
     }
+}
+
+/// A problem for each resource of a kind whose name another has.
+fn duplicates<R: Named>(resources: &[Located<R>]) -> Vec<Problem> {
+    let mut seen: BTreeMap<(String, String), &Origin> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for Located { origin, resource } in resources {
+        let identity = (namespace(resource), name(resource));
+        if let Some(first) = seen.get(&identity) {
+            let message = format!("'{}' is there already: {first}", identity.1);
+            problems.push(Problem { origin: origin.clone(), field: "metadata.name".to_owned(), message });
+        } else {
+            seen.insert(identity, origin);
+        }
+    }
+    problems
 }
 
 /// What a pipeline asks for that this version does not do.
@@ -214,14 +239,32 @@ fn parts_not_acted_on(pipeline: &StreamPipeline) -> Vec<String> {
     asked.map(|(part, _)| format!("{name}: {part} is accepted but not acted on in this version")).collect()
 }
 
-/// The name of a pipeline that was admitted.
-pub(crate) fn name(pipeline: &StreamPipeline) -> String {
-    pipeline.metadata.name.clone().unwrap_or_default()
+/// A resource of one of the kinds that run here.
+pub(crate) trait Named {
+    /// Its metadata.
+    fn metadata(&self) -> &ObjectMeta;
 }
 
-/// The namespace of a pipeline.
-pub(crate) fn namespace(pipeline: &StreamPipeline) -> String {
-    namespace_or_default(pipeline.metadata.namespace.as_deref().unwrap_or_default()).to_owned()
+impl Named for StreamPipeline {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+}
+
+impl Named for FraudScorer {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+}
+
+/// The name of a resource that was admitted.
+pub(crate) fn name(resource: &impl Named) -> String {
+    resource.metadata().name.clone().unwrap_or_default()
+}
+
+/// The namespace of a resource.
+pub(crate) fn namespace(resource: &impl Named) -> String {
+    namespace_or_default(resource.metadata().namespace.as_deref().unwrap_or_default()).to_owned()
 }
 
 /// The namespace that a manifest means.

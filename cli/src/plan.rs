@@ -8,11 +8,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Volume};
+use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 use sluice_contract::config::Format;
+use sluice_operator::sharded_job::Children;
 
 use crate::secrets::SecretStore;
-use crate::site::Resolved;
+use crate::site::{Built, Resolved};
 use crate::supervise::{ProcessSpec, Role};
 
 /// A file that a process finds when it starts.
@@ -48,28 +49,24 @@ pub(crate) struct PlannedService {
     pub(crate) address: SocketAddr,
 }
 
-/// The processes of a pipeline, one for each of its Deployments.
+/// The processes of a job, one for each of its Deployments.
 pub(crate) fn plan_workers(
-    resolved: &Resolved,
+    built: &Built,
     secrets: &SecretStore,
     until_caught_up: bool,
 ) -> Vec<PlannedWorker> {
-    let namespace = &resolved.pipeline.pipeline.namespace;
-    let config_map = resolved.children.config_map.as_ref();
-    let deployments = resolved.children.deployments.iter();
-    deployments
-        .filter_map(|deployment| plan_worker(deployment, namespace, config_map, secrets, until_caught_up))
-        .collect()
+    let deployments = built.children.deployments.iter();
+    deployments.filter_map(|deployment| plan_worker(deployment, built, secrets, until_caught_up)).collect()
 }
 
 /// `None` for a Deployment without a container, which the operator does not build.
 fn plan_worker(
     deployment: &Deployment,
-    namespace: &str,
-    config_map: Option<&ConfigMap>,
+    built: &Built,
     secrets: &SecretStore,
     until_caught_up: bool,
 ) -> Option<PlannedWorker> {
+    let Built { namespace, children, .. } = built;
     let name = deployment.metadata.name.clone()?;
     let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
     let container = pod.containers.first()?;
@@ -82,7 +79,7 @@ fn plan_worker(
     if until_caught_up {
         arguments.push("--until-caught-up".to_owned());
     }
-    let (files, directories) = mounts(pod, container, namespace, config_map, secrets);
+    let (files, directories) = mounts(pod, container, namespace, children, secrets);
     let address = option(&arguments, "--listen")?.parse().ok()?;
     let shard = option(&arguments, "--shard")?.parse().ok()?;
     let process = ProcessSpec {
@@ -96,9 +93,9 @@ fn plan_worker(
 }
 
 /// The upkeep of a pipeline: its CronJob's container. It finds the files of the first worker.
-pub(crate) fn plan_upkeep(resolved: &Resolved, secrets: &SecretStore) -> Option<PlannedUpkeep> {
-    let namespace = &resolved.pipeline.pipeline.namespace;
-    let cron_job = resolved.children.cron_job.as_ref()?;
+pub(crate) fn plan_upkeep(built: &Built, secrets: &SecretStore) -> Option<PlannedUpkeep> {
+    let namespace = &built.namespace;
+    let cron_job = built.children.cron_job.as_ref()?;
     let name = cron_job.metadata.name.clone()?;
     let spec = cron_job.spec.as_ref()?;
     let pod = spec.job_template.spec.as_ref()?.template.spec.as_ref()?;
@@ -160,7 +157,7 @@ fn mounts(
     pod: &PodSpec,
     container: &Container,
     namespace: &str,
-    config_map: Option<&ConfigMap>,
+    children: &Children,
     secrets: &SecretStore,
 ) -> (Vec<PlannedFile>, Vec<PathBuf>) {
     let mut files = Vec::new();
@@ -174,7 +171,7 @@ fn mounts(
             continue;
         }
         let is_secret = volume.secret.is_some();
-        for (key, bytes) in contents(volume, namespace, config_map, secrets) {
+        for (key, bytes) in contents(volume, namespace, children, secrets) {
             files.push(PlannedFile { path: directory.join(key), bytes, is_secret });
         }
     }
@@ -185,11 +182,12 @@ fn mounts(
 fn contents(
     volume: &Volume,
     namespace: &str,
-    config_map: Option<&ConfigMap>,
+    children: &Children,
     secrets: &SecretStore,
 ) -> BTreeMap<String, Vec<u8>> {
     if let Some(source) = &volume.config_map {
-        let config_map = config_map.filter(|map| map.metadata.name.as_ref() == Some(&source.name));
+        let mut config_maps = [&children.config_map, &children.hot].into_iter().flatten();
+        let config_map = config_maps.find(|map| map.metadata.name.as_ref() == Some(&source.name));
         let data = config_map.and_then(|map| map.data.as_ref()).into_iter().flatten();
         return data.map(|(key, text)| (key.clone(), text.clone().into_bytes())).collect();
     }

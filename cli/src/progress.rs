@@ -1,6 +1,6 @@
 //! What `sluice up` shows: a redrawn block on a terminal, plain lines elsewhere.
 //!
-//! [`view`] adds up the reports of a pipeline's workers, [`block`] and [`line`] make text of it, both pure;
+//! [`view`] adds up the reports of a job's workers, [`block`] and [`line`] make text of it, both pure;
 //! [`printer`] writes it.
 
 pub(crate) mod block;

@@ -9,7 +9,7 @@ use reqwest::Client;
 use reqwest::redirect::Policy;
 use sluice_contract::report::{MAX_REPORT_BYTES, Report};
 
-use crate::snapshot::{PipelineSnapshot, WorkerSnapshot};
+use crate::snapshot::{Snapshot, WorkerSnapshot};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -29,9 +29,8 @@ impl Reporters {
     }
 
     /// Replaces the reports of all workers that answer.
-    pub(crate) async fn refresh(&self, pipelines: &mut [PipelineSnapshot]) {
-        let workers = pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.workers);
-        join_all(workers.map(|worker| self.refresh_worker(worker))).await;
+    pub(crate) async fn refresh(&self, snapshot: &mut Snapshot) {
+        join_all(snapshot.workers_mut().map(|worker| self.refresh_worker(worker))).await;
     }
 
     async fn refresh_worker(&self, worker: &mut WorkerSnapshot) {

@@ -1,20 +1,24 @@
 //! The local site: how a resource is resolved on this machine, by the operator's own code.
 //!
-//! [`resolve`] is what the operator does up to `build`, with this machine as the site. What cannot be
+//! [`resolve`] and [`resolve_scorer`] are what the operator does up to `build`, with this machine as the site. What cannot be
 //! resolved here is a [`Problem`] that names the flag that stands in for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use sluice_crds::StreamPipeline;
+use sluice_crds::{FraudScorer, StreamPipeline};
+use sluice_operator::fraud_scorer::{self, PipelineFound, Surroundings, judge};
+use sluice_operator::problem::{Invalid, Missing};
+use sluice_operator::sharded_job::build::{check_arguments, config_path, hot_path};
+use sluice_operator::sharded_job::plan::Suspension;
+use sluice_operator::sharded_job::{Children, ShardedJob, Storage, build};
 use sluice_operator::site::{LocalSite, Site};
-use sluice_operator::stream_pipeline::validated::{Storage, ValidatedPipeline};
-use sluice_operator::stream_pipeline::worker_config::CONFIG_KEY;
+use sluice_operator::stream_pipeline::job::job;
 use sluice_operator::stream_pipeline::{
-    Children, Claim, Decision, Observed, ResolvedPipeline, build, decide, validate,
+    Claim, Decision, Observed, ResolvedPipeline, ValidatedPipeline, decide, validate,
 };
 
-use crate::manifest::{Located, Problem};
+use crate::manifest::{self, Located, Origin, Problem};
 use crate::secrets::SecretStore;
 
 /// Variables of which any one tells an S3 client who it is.
@@ -47,32 +51,64 @@ pub(crate) struct Machine {
 
 /// What a resource comes to here.
 #[derive(Debug)]
-pub(crate) enum Resolution {
-    /// It says that nothing shall run.
-    Suspended,
+pub(crate) enum Resolution<R> {
+    /// Nothing of it shall run, for this reason.
+    Suspended(Suspension),
     /// It runs.
-    Run(Box<Resolved>),
+    Run(Box<R>),
 }
 
-/// A pipeline that runs, with the objects that a cluster would get.
+/// A pipeline that runs.
 #[derive(Debug)]
 pub(crate) struct Resolved {
     pub(crate) pipeline: ResolvedPipeline,
-    pub(crate) children: Children,
-    /// Where the worker finds its configuration.
-    config_directory: PathBuf,
+    pub(crate) built: Built,
 }
 
-impl Resolved {
-    /// The text of the workers' configuration.
-    pub(crate) fn configuration(&self) -> &str {
-        let data = self.children.config_map.as_ref().and_then(|config_map| config_map.data.as_ref());
-        data.and_then(|data| data.get(CONFIG_KEY)).map(String::as_str).unwrap_or_default()
-    }
+/// A scorer that runs.
+#[derive(Debug)]
+pub(crate) struct ResolvedScorer {
+    pub(crate) pipeline: ResolvedPipeline,
+    pub(crate) built: Built,
+}
 
-    /// Where the workers find it.
-    pub(crate) fn configuration_path(&self) -> PathBuf {
-        self.config_directory.join(CONFIG_KEY)
+/// A job with the objects that a cluster would get.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) namespace: String,
+    pub(crate) children: Children,
+    pub(crate) documents: Documents,
+}
+
+/// Where the workers of a job find their documents, and how these are checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Documents {
+    /// Path of the configuration.
+    pub(crate) configuration: PathBuf,
+    /// The worker's command line that checks them.
+    pub(crate) check: Vec<String>,
+    /// All of them: paths and texts.
+    pub(crate) texts: Vec<(PathBuf, String)>,
+}
+
+impl Built {
+    /// Builds a job, with a port for each of its workers.
+    fn of(job: &dyn Fn(&Site) -> ShardedJob, machine: &Machine, free_port: &mut dyn FnMut() -> u16) -> Self {
+        let base = job(&machine.site(BTreeMap::new())).base;
+        let names = (0..base.shards).map(|shard| base.deployment(shard));
+        let site = machine.site(names.map(|name| (name, vec![free_port()])).collect());
+        let job = job(&site);
+        let configuration = PathBuf::from(config_path(&job.base, &site));
+        let directory = configuration.parent().unwrap_or(Path::new("/"));
+        let texts = job.documents.iter().map(|(key, text)| (directory.join(key), text.clone()));
+        let hot =
+            job.hot.iter().map(|hot| (PathBuf::from(hot_path(&job.base, hot, &site)), hot.text.clone()));
+        let texts = texts.chain(hot).collect();
+        Self {
+            namespace: job.base.namespace.clone(),
+            children: build(&job, &site),
+            documents: Documents { check: check_arguments(&job, &site), texts, configuration },
+        }
     }
 }
 
@@ -113,27 +149,16 @@ pub(crate) fn resolve(
     located: &Located<StreamPipeline>,
     machine: &Machine,
     free_port: &mut dyn FnMut() -> u16,
-) -> Result<Resolution, Vec<Problem>> {
-    let problem = |field: String, message: String| Problem { origin: located.origin.clone(), field, message };
+) -> Result<Resolution<Resolved>, Vec<Problem>> {
+    let origin = &located.origin;
     let validated = validate(&located.resource);
     let observed =
         validated.as_ref().map_or_else(|_| Observed::default(), |pipeline| machine.observe(pipeline));
-    let site = machine.site(BTreeMap::new());
-    let pipeline = match decide(validated, &observed, &site) {
+    let pipeline = match decide(validated, &observed, &machine.site(BTreeMap::new())) {
         Decision::Run(pipeline) => *pipeline,
-        Decision::Suspend(_) => return Ok(Resolution::Suspended),
-        Decision::Refuse(faults) => {
-            let problems = faults.into_iter();
-            return Err(problems
-                .map(|fault| problem(fault.field, format!("{}; {}", fault.message, fault.fix)))
-                .collect());
-        }
-        Decision::Wait(missing) => {
-            let problems = missing.into_iter();
-            return Err(problems
-                .map(|missing| problem(missing.field, format!("{}; {}", missing.message, missing.fix)))
-                .collect());
-        }
+        Decision::Suspend(_) => return Ok(Resolution::Suspended(Suspension::Asked)),
+        Decision::Refuse(faults) => return Err(faulty(origin, faults)),
+        Decision::Wait(_, missing) => return Err(incomplete(origin, missing)),
     };
     if machine.has_no_identity(&pipeline.storage) {
         let message = format!(
@@ -141,23 +166,72 @@ pub(crate) fn resolve(
              or stand in for the lake with --lake local",
             pipeline.storage.uri
         );
-        return Err(vec![problem("spec.storage.uri".to_owned(), message)]);
+        return Err(vec![Problem { origin: origin.clone(), field: "spec.storage.uri".to_owned(), message }]);
     }
-    // Built once for the names of the Deployments, and once more with a port for each.
-    let names =
-        build(&pipeline, &site).deployments.into_iter().filter_map(|deployment| deployment.metadata.name);
-    let site = machine.site(names.map(|name| (name, vec![free_port()])).collect());
-    let children = build(&pipeline, &site);
-    let config_directory = site.config_directory(&pipeline.pipeline.namespace, &pipeline.pipeline.name);
-    let config_directory = PathBuf::from(config_directory);
-    Ok(Resolution::Run(Box::new(Resolved { pipeline, children, config_directory })))
+    let built = Built::of(&|site| job(&pipeline, site), machine, free_port);
+    Ok(Resolution::Run(Box::new(Resolved { pipeline, built })))
 }
 
-/// Resolves a pipeline as if everything that it refers to were there: what is wrong then is wrong anywhere.
-pub(crate) fn resolve_anywhere(located: &Located<StreamPipeline>) -> Result<Resolution, Vec<Problem>> {
-    let machine = Machine {
+/// Resolves a scorer on this machine, with its pipeline among those that were read.
+pub(crate) fn resolve_scorer(
+    located: &Located<FraudScorer>,
+    pipelines: &[Located<StreamPipeline>],
+    machine: &Machine,
+    free_port: &mut dyn FnMut() -> u16,
+) -> Result<Resolution<ResolvedScorer>, Vec<Problem>> {
+    let origin = &located.origin;
+    let pipeline = PipelineFound::of(pipeline_of(&located.resource, pipelines).map(Ok));
+    let observed = pipeline.sound().map(|pipeline| machine.observe(pipeline)).unwrap_or_default();
+    let surroundings = Surroundings { pipeline, observed, strimzi_trouble: None };
+    match judge(&located.resource, surroundings, &machine.site(BTreeMap::new())) {
+        fraud_scorer::Decision::Run(resolved) => {
+            let built = Built::of(&|site| fraud_scorer::job::job(&resolved, site), machine, free_port);
+            Ok(Resolution::Run(Box::new(ResolvedScorer { pipeline: resolved.pipeline, built })))
+        }
+        fraud_scorer::Decision::Suspend(_, suspension) => Ok(Resolution::Suspended(suspension)),
+        fraud_scorer::Decision::Refuse(faults) => Err(faulty(origin, faults)),
+        fraud_scorer::Decision::Wait(_, missing) => Err(incomplete(origin, missing)),
+    }
+}
+
+/// The pipeline that a scorer refers to, if it was read.
+pub(crate) fn pipeline_of<'a>(
+    scorer: &FraudScorer,
+    pipelines: &'a [Located<StreamPipeline>],
+) -> Option<&'a StreamPipeline> {
+    let namespace = manifest::namespace(scorer);
+    let is_meant = |pipeline: &StreamPipeline| {
+        manifest::namespace(pipeline) == namespace
+            && manifest::name(pipeline) == scorer.spec.pipeline_ref.name
+    };
+    pipelines.iter().map(|located| &located.resource).find(|pipeline| is_meant(pipeline))
+}
+
+/// Faults as problems of the document that has them.
+pub(crate) fn faulty(origin: &Origin, faults: Vec<Invalid>) -> Vec<Problem> {
+    let problem = |fault: Invalid| Problem {
+        origin: origin.clone(),
+        field: fault.field,
+        message: format!("{}; {}", fault.message, fault.fix),
+    };
+    faults.into_iter().map(problem).collect()
+}
+
+fn incomplete(origin: &Origin, missing: Vec<Missing>) -> Vec<Problem> {
+    let problem = |missing: Missing| Problem {
+        origin: origin.clone(),
+        field: missing.field,
+        message: format!("{}; {}", missing.message, missing.fix),
+    };
+    missing.into_iter().map(problem).collect()
+}
+
+/// A machine on which everything is there: what is wrong there is wrong anywhere. Documents would lie below
+/// `state`.
+pub(crate) fn anywhere(state: PathBuf) -> Machine {
+    Machine {
         worker: PathBuf::from("sluice-worker"),
-        state: PathBuf::from("/"),
+        state,
         broker: Some("localhost:9092".to_owned()),
         // It keeps the Secret of the resource's registry from being looked up.
         schema_registry: Some("http://localhost:8081".to_owned()),
@@ -165,8 +239,7 @@ pub(crate) fn resolve_anywhere(located: &Located<StreamPipeline>) -> Result<Reso
         secrets: SecretStore::default(),
         variables: BTreeSet::new(),
         revision: 0,
-    };
-    resolve(located, &machine, &mut || 0)
+    }
 }
 
 #[cfg(test)]

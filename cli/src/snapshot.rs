@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 use sluice_contract::report::Report;
-use sluice_crds::StreamPipeline;
+use sluice_crds::{FraudScorer, StreamPipeline};
 use snafu::{ResultExt, Snafu};
 
 use crate::state_directory::{StateDirectory, StateError, replace_file};
@@ -42,6 +42,8 @@ pub(crate) struct Snapshot {
     pub(crate) services: Vec<ProcessSnapshot>,
     pub(crate) generators: Vec<ProcessSnapshot>,
     pub(crate) pipelines: Vec<PipelineSnapshot>,
+    #[serde(default)]
+    pub(crate) scorers: Vec<ScorerSnapshot>,
 }
 
 /// A process without a report.
@@ -55,20 +57,25 @@ pub(crate) struct ProcessSnapshot {
 }
 
 /// One pipeline.
+pub(crate) type PipelineSnapshot = JobSnapshot<StreamPipeline>;
+/// One scorer.
+pub(crate) type ScorerSnapshot = JobSnapshot<FraudScorer>;
+
+/// A resource and its workers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PipelineSnapshot {
-    pub(crate) resource: StreamPipeline,
+pub(crate) struct JobSnapshot<R> {
+    pub(crate) resource: R,
     pub(crate) namespace: String,
     pub(crate) name: String,
     /// Root of the lake in force.
     pub(crate) lake: String,
     /// Brokers in force.
     pub(crate) bootstrap_servers: String,
-    /// Path of the workers' configuration; `None` where the pipeline is suspended.
+    /// Path of the workers' configuration; `None` while nothing runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) configuration: Option<PathBuf>,
-    /// Empty where the pipeline is suspended.
+    /// Empty while nothing runs.
     pub(crate) workers: Vec<WorkerSnapshot>,
 }
 
@@ -85,10 +92,15 @@ pub(crate) struct WorkerSnapshot {
     pub(crate) report: Option<Report>,
 }
 
-impl PipelineSnapshot {
+impl<R> JobSnapshot<R> {
     /// `namespace/name`.
     pub(crate) fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether it has this name, which may be `namespace/name`.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.full_name() == name
     }
 
     /// The newest report of each worker that has one.
@@ -98,15 +110,22 @@ impl PipelineSnapshot {
 }
 
 impl Snapshot {
+    /// All workers, of pipelines and of scorers.
+    pub(crate) fn workers_mut(&mut self) -> impl Iterator<Item = &mut WorkerSnapshot> {
+        let of_pipelines = self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.workers);
+        of_pipelines.chain(self.scorers.iter_mut().flat_map(|scorer| &mut scorer.workers))
+    }
+
     /// Nothing of it runs any more: what was not finished has stopped.
     pub(crate) fn stop_all(&mut self) {
-        let workers = self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.workers);
+        let stop = |state: &mut ChildState| {
+            if !state.is_final() {
+                *state = ChildState::Stopped;
+            }
+        };
+        self.workers_mut().for_each(|worker| stop(&mut worker.process));
         let processes = self.services.iter_mut().chain(&mut self.generators);
-        let states =
-            workers.map(|worker| &mut worker.process).chain(processes.map(|process| &mut process.process));
-        for state in states.filter(|state| !state.is_final()) {
-            *state = ChildState::Stopped;
-        }
+        processes.for_each(|process| stop(&mut process.process));
     }
 
     /// Writes it where `get` and `status` look.

@@ -22,6 +22,18 @@ spec:
   silver: {columns: [{name: at}, {name: topic}, {name: partition}, {name: offset}]}
 "#;
 
+const SCORER: &str = r#"
+apiVersion: sluice.dev/v1alpha1
+kind: FraudScorer
+metadata: {name: readings}
+spec:
+  pipelineRef: {name: readings}
+  table: {name: scores, columns: [at]}
+  rules: [{name: old, when: "at < '2000'", points: 10}]
+  levels: [{name: HIGH, minScore: 10}, {name: LOW, minScore: 0}]
+  alerts: {topic: alerts, alertAt: HIGH}
+"#;
+
 /// A directory with a manifest, and a worker that does as its script says.
 struct Scene {
     directory: tempfile::TempDir,
@@ -171,6 +183,53 @@ fn a_run_is_seen_by_get_and_status_refuses_a_second_one_and_ends_with_down() {
     assert!(scene.log().contains("stopped"), "{}", scene.log());
     let (table, _) = texts(&scene.with_state("get").output().expect("runs"));
     assert!(table.contains("Stopped"), "{table}");
+}
+
+#[test]
+fn a_scorer_runs_beside_its_pipeline_on_rules_of_its_own() {
+    let scene = Scene::new("[]", "echo \"$@\"; trap 'exit 0' TERM; while :; do sleep 0.05; done");
+    let scorer = scene.path("scorer.yaml");
+    fs::write(&scorer, SCORER).expect("writes");
+    let scorer = scorer.to_string_lossy().into_owned();
+    let flags = ["-f", &scorer, "--broker", "embedded", "--lake", "local"];
+    let _up = Guard(scene.up(&flags).stdout(Stdio::null()).spawn().expect("starts"));
+    let log = scene.path("state/logs/readings-fscr-score-0.log");
+    until("the scorer's worker runs", || fs::read_to_string(&log).unwrap_or_default().contains("--rules"));
+    let rules = fs::read_to_string(scene.path("state/default/rules/readings-fscr-score/rules.json"));
+    assert!(rules.expect("written").contains("at < '2000'"));
+    let (tables, errors) = texts(&scene.with_state("get").output().expect("runs"));
+    let (pipelines, scorers) = tables.split_once("\n\n").unwrap_or_default();
+    assert!(pipelines.contains("FRESHNESS") && scorers.contains("MODEL"), "{tables}{errors}");
+    let (table, _) = texts(&scene.with_state("get").arg("fscr").output().expect("runs"));
+    assert!(
+        table.contains("default    readings  False  Starting  0/1") && !table.contains("FRESHNESS"),
+        "{table}"
+    );
+    let (status, _) = texts(&scene.with_state("status").output().expect("runs"));
+    assert!(
+        status.contains("scorer default/readings") && status.contains("levels: HIGH 0, LOW 0"),
+        "{status}"
+    );
+    assert!(status.contains("alerts of HIGH and above to topic alerts at 127.0.0.1:"), "{status}");
+    assert!(scene.with_state("down").status().expect("runs").success());
+}
+
+#[test]
+fn a_scorer_alone_is_refused_with_what_is_missing() {
+    let scene = Scene::new("[]", "exit 0");
+    fs::write(
+        scene.path("pipeline.yaml"),
+        format!(
+            "{PIPELINE}---{}",
+            SCORER.replace("pipelineRef: {name: readings}", "pipelineRef: {name: other}")
+        ),
+    )
+    .expect("writes");
+    let output = scene.up(&["--broker", "embedded", "--lake", "local"]).output().expect("runs");
+    let (_, errors) = texts(&output);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = "document 2: spec.pipelineRef.name: StreamPipeline 'other' is not there; give -f the file";
+    assert!(errors.contains(expected), "{errors}");
 }
 
 #[test]

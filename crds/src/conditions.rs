@@ -40,6 +40,10 @@ pub mod types {
     pub const MODEL_AVAILABLE: &str = "ModelAvailable";
     /// A rule reads the column that holds the truth.
     pub const LABEL_USED_IN_SCORING: &str = "LabelUsedInScoring";
+    /// All workers score by the rule set that the spec asks for.
+    pub const RULES_IN_FORCE: &str = "RulesInForce";
+    /// Alerts reach their topic.
+    pub const ALERTS_DELIVERED: &str = "AlertsDelivered";
     /// All pods share one node, because the claim cannot be mounted by several.
     pub const SINGLE_NODE_STORAGE: &str = "SingleNodeStorage";
     /// Rows were seen whose key column is not the message's key.
@@ -62,6 +66,10 @@ pub mod reasons {
     pub const SUSPENDED: &str = "Suspended";
     /// Everything is in place but a first version of the model.
     pub const AWAITING_FIRST_MODEL: &str = "AwaitingFirstModel";
+    /// A worker cannot use the rule set; the one before it stays in force.
+    pub const RULES_REFUSED: &str = "RulesRefused";
+    /// The rule set is on its way to the workers.
+    pub const RULES_PENDING: &str = "RulesPending";
     /// A rollout waits for a person.
     pub const CANARY_PAUSED: &str = "CanaryPaused";
     /// A version did worse, and the weights went back by themselves.

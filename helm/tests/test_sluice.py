@@ -212,7 +212,8 @@ def test_restricted_egress_still_reaches_the_workers(render):
 def test_workers_are_scraped_where_they_may_be(render):
     workers = named(render(values=EVERYTHING).of_kind("PodMonitor"), "sluice-workers")["spec"]
     assert workers["namespaceSelector"] == {"any": True}
-    assert workers["podTargetLabels"] == ["sluice.dev/pipeline", "sluice.dev/role", "sluice.dev/shard"]
+    labels = ["sluice.dev/pipeline", "sluice.dev/scorer", "sluice.dev/role", "sluice.dev/shard"]
+    assert workers["podTargetLabels"] == labels
     rendered = render(values={**EVERYTHING, "scope": "Namespaced", "watchNamespaces": ["shop"]})
     workers = named(rendered.of_kind("PodMonitor"), "sluice-workers")["spec"]
     assert workers["namespaceSelector"] == {"matchNames": ["shop"]}
@@ -223,7 +224,8 @@ def test_alerts_read_metrics_that_operator_and_workers_have(render):
     alerts = [rule for group in render(values=EVERYTHING).the("PrometheusRule")["spec"]["groups"] for rule in group["rules"]]
     assert len(alerts) >= 5
     for alert in alerts:
-        read = set(re.findall(r"\bsluice_[a-z_]+", alert["expr"])) - {"sluice_dev_pipeline", "sluice_dev_shard"}
+        labels = {"sluice_dev_pipeline", "sluice_dev_scorer", "sluice_dev_shard"}
+        read = set(re.findall(r"\bsluice_[a-z_]+", alert["expr"])) - labels
         assert read and read <= known, f"{alert['alert']} reads {read - known}"
         assert alert["annotations"]["summary"] and alert["annotations"]["description"]
     (behind,) = [alert for alert in alerts if alert["alert"] == "SluicePipelineBehind"]

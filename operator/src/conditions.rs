@@ -109,6 +109,7 @@ pub fn is_good(type_: &str) -> bool {
             | types::STALLED
             | types::DEGRADED
             | types::KEY_MISMATCH
+            | types::LABEL_USED_IN_SCORING
             | types::TIMESTAMPS_UNTRUSTED
             | types::SINGLE_NODE_STORAGE
             | types::RECONCILIATION_PAUSED

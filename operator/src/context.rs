@@ -9,8 +9,11 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::runtime::events::Recorder;
+use kube::runtime::reflector::Store;
+use sluice_crds::StreamPipeline;
 
 use crate::apply::memory::AppliedMemory;
+use crate::controller::Guarded;
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::reports::Reporters;
@@ -24,6 +27,8 @@ pub struct Context {
     pub client: Client,
     /// Where things are.
     pub site: Site,
+    /// All pipelines.
+    pub pipelines: Store<Guarded<StreamPipeline>>,
     /// What has been made, by its metadata.
     pub watched: Watched,
     /// What was applied last.
@@ -51,7 +56,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Forgets a resource (`namespace/name`) that is gone.
+    /// Forgets a resource (`kind/namespace/name`) that is gone.
     pub fn forget(&self, resource: &str) {
         self.applied.forget(resource);
         self.deployments.forget(resource);

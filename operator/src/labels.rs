@@ -6,11 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::sharded_job::{JobBase, JobKind};
+
 /// Prefix of our own labels and annotations.
 pub const PREFIX: &str = "sluice.dev/";
-/// Name of the pipeline.
+/// Name of the pipeline, on what is made for it.
 pub const PIPELINE: &str = "sluice.dev/pipeline";
-/// What a worker does: `ingest`.
+/// Name of the scorer, on what is made for it.
+pub const SCORER: &str = "sluice.dev/scorer";
+/// What a worker does: `ingest` or `score`.
 pub const ROLE: &str = "sluice.dev/role";
 /// Number of the worker's shard.
 pub const SHARD: &str = "sluice.dev/shard";
@@ -27,6 +31,9 @@ pub const TEMPLATE: &str = "sluice.dev/template";
 pub const REVISION: &str = "sluice.dev/revision";
 /// Annotation of a ConfigMap: `sluice-worker check` found nothing wrong with it.
 pub const CHECKED: &str = "sluice.dev/checked";
+/// Annotation of the ConfigMap that workers read again: digest over its content and the configuration with
+/// which a check has passed it.
+pub const CANDIDATE: &str = "sluice.dev/candidate";
 /// Annotation of a resource: `"true"` makes the operator keep its hands off.
 pub const PAUSED: &str = "sluice.dev/paused";
 
@@ -39,14 +46,20 @@ pub const PART_OF: &str = "app.kubernetes.io/part-of";
 /// Kubernetes' recommended label for what an object is.
 pub const NAME: &str = "app.kubernetes.io/name";
 
-/// Labels of an object made for a pipeline.
-pub fn of_pipeline(pipeline: &str) -> BTreeMap<String, String> {
-    owned_map([(MANAGED_BY, OPERATOR), (NAME, "sluice-worker"), (PART_OF, "sluice"), (PIPELINE, pipeline)])
+/// Labels of an object made for a job.
+pub fn of_job(base: &JobBase) -> BTreeMap<String, String> {
+    let whose = (base.kind.label, base.name.as_str());
+    owned_map([(MANAGED_BY, OPERATOR), (NAME, "sluice-worker"), (PART_OF, "sluice"), whose])
 }
 
-/// Selects the pods of one role of a pipeline.
-pub fn selector(pipeline: &str, role: &str) -> BTreeMap<String, String> {
-    owned_map([(PIPELINE, pipeline), (ROLE, role)])
+/// Selects the pods of one role of a job.
+pub fn selector(base: &JobBase, role: &str) -> BTreeMap<String, String> {
+    selector_of(base.kind, &base.name, role)
+}
+
+/// Selects the pods of one role of a job, by the name of its resource.
+pub fn selector_of(kind: &JobKind, name: &str, role: &str) -> BTreeMap<String, String> {
+    owned_map([(kind.label, name), (ROLE, role)])
 }
 
 /// A map with owned keys and values.

@@ -18,6 +18,9 @@
 //!
 //! | folder or file | shared by all kinds |
 //! |---|---|
+//! | [`sharded_job`] | what every kind whose work is done by shards becomes: build, plan, status |
+//! | `validation` | what the specs of all kinds are checked by |
+//! | [`controller`] | watches, a queue, and a pass for whatever is in it |
 //! | [`apply`] | children: create, server-side apply, deletion, whose they are |
 //! | [`conditions`], [`transitions`], [`patch_status`], [`rounding`] | status and events |
 //! | [`watched`], [`mirror`], [`references`], [`strimzi`], [`reports`] | what is read |
@@ -31,12 +34,14 @@
 //! clock and no runtime: their tests are plain functions over the example manifests, whose children
 //! are kept as snapshots.
 //!
-//! Read next: [`stream_pipeline`], its `reconcile`, then its snapshots.
+//! Read next: [`stream_pipeline`], its `reconcile`, then its snapshots, then [`sharded_job`].
 
 pub mod apply;
 pub mod conditions;
 pub mod context;
+pub mod controller;
 mod digest;
+pub mod fraud_scorer;
 pub mod http;
 pub mod labels;
 pub mod leadership;
@@ -53,10 +58,12 @@ pub mod restarts;
 pub mod rounding;
 pub mod run;
 pub mod settings;
+pub mod sharded_job;
 pub mod site;
 pub mod stream_pipeline;
 pub mod strimzi;
 pub mod telemetry;
 pub mod transitions;
 pub mod unattended;
+mod validation;
 pub mod watched;

@@ -2,7 +2,8 @@
 //! [`sluice_contract::metrics::operator`].
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use sluice_contract::metrics::{DURATION_BUCKETS, Metric, operator};
 
@@ -35,7 +36,7 @@ pub struct Metrics {
     errors: IntCounterVec,
     duration: Histogram,
     api_writes: IntCounterVec,
-    resources: IntGauge,
+    resources: IntGaugeVec,
     leading: IntGauge,
 }
 
@@ -46,6 +47,7 @@ impl Metrics {
         let counters =
             |metric: &Metric| IntCounterVec::new(options(metric), &metric.label_names()).expect(VALID);
         let gauge = |metric: &Metric| IntGauge::new(metric.name, metric.help).expect(VALID);
+        let gauges = |metric: &Metric| IntGaugeVec::new(options(metric), &metric.label_names()).expect(VALID);
         let histogram = |metric: &Metric| {
             let options = HistogramOpts::from(options(metric)).buckets(DURATION_BUCKETS.to_vec());
             Histogram::with_opts(options).expect(VALID)
@@ -56,7 +58,7 @@ impl Metrics {
             errors: counters(&operator::RECONCILE_ERRORS),
             duration: histogram(&operator::RECONCILE_DURATION),
             api_writes: counters(&operator::API_WRITES),
-            resources: gauge(&operator::RESOURCES),
+            resources: gauges(&operator::RESOURCES),
             leading: gauge(&operator::LEADING),
         };
         let collectors: [Box<dyn prometheus::core::Collector>; 6] = [
@@ -92,9 +94,9 @@ impl Metrics {
         self.api_writes.with_label_values(&[verb.as_str()]).inc();
     }
 
-    /// Says how many resources there are.
-    pub fn resources(&self, number: usize) {
-        self.resources.set(i64::try_from(number).unwrap_or(i64::MAX));
+    /// Says how many resources of a kind there are.
+    pub fn resources(&self, kind: &'static str, number: usize) {
+        self.resources.with_label_values(&[kind]).set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
     /// Says whether this process acts.
@@ -133,6 +135,7 @@ mod tests {
     fn every_metric_that_is_defined_is_exposed_and_no_other() {
         let metrics = Metrics::new();
         metrics.failed("apply");
+        metrics.resources("StreamPipeline", 1);
         let text = metrics.text();
         let exposed: BTreeSet<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

@@ -31,9 +31,11 @@ pub struct Flow {
 }
 
 /// Every flow into a pod of ours.
-pub const FLOWS: [Flow; 2] = [
+pub const FLOWS: [Flow; 4] = [
     Flow { from: Peer::Operator, to: "ingest", purpose: "reads GET /report for the status" },
     Flow { from: Peer::Monitoring, to: "ingest", purpose: "scrapes GET /metrics" },
+    Flow { from: Peer::Operator, to: "score", purpose: "reads GET /report for the status" },
+    Flow { from: Peer::Monitoring, to: "score", purpose: "scrapes GET /metrics" },
 ];
 
 /// The rules that let in what the table says, and nothing else, to the pods of one role.

@@ -1,7 +1,14 @@
 //! Fast numbers in a status: rounded, and written only when they say something new. Pure.
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::conditions::whole_seconds;
+
+/// Numbers that stay the same are still confirmed after this.
+const CONFIRMED_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// Numbers change at most twice a minute.
 const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(30);
 /// A change below this many percent is none.
@@ -30,6 +37,21 @@ pub fn span(milliseconds: u64) -> String {
     }
 }
 
+/// A moment, to two digits: `8ms`, `120ms`; from a second on as a span.
+pub fn moment(milliseconds: u64) -> String {
+    if milliseconds < 1_000 { format!("{}ms", two_digits(milliseconds)) } else { span(milliseconds) }
+}
+
+/// A share as a percentage: `1.2%`.
+pub fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+/// A time of the clock, in whole seconds as the API server keeps them.
+pub fn time_of(milliseconds: i64) -> Option<Time> {
+    Timestamp::from_millisecond(milliseconds).ok().map(|time| Time(whole_seconds(time)))
+}
+
 /// Whether a number has changed enough to be told.
 pub fn is_significant(before: Option<i64>, after: Option<i64>) -> bool {
     match (before, after) {
@@ -42,6 +64,17 @@ pub fn is_significant(before: Option<i64>, after: Option<i64>) -> bool {
     }
 }
 
+/// Whether one of several named numbers has changed enough to be told.
+pub fn differ(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> bool {
+    let mut names = before.keys().chain(after.keys());
+    names.any(|name| is_significant(before.get(name).copied(), after.get(name).copied()))
+}
+
+/// Whether numbers have stood long enough to be confirmed.
+pub fn is_old(last: Option<Timestamp>, now: Timestamp) -> bool {
+    last.is_none_or(|last| now.duration_since(last) >= CONFIRMED_EVERY)
+}
+
 /// Whether numbers may be written again.
 pub fn is_due(last: Option<Timestamp>, now: Timestamp) -> bool {
     last.is_none_or(|last| now.duration_since(last) >= AT_MOST_EVERY)
@@ -50,8 +83,11 @@ pub fn is_due(last: Option<Timestamp>, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use jiff::{SignedDuration, Timestamp};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-    use super::{is_due, is_significant, span, two_digits};
+    use crate::conditions::whole_seconds;
+
+    use super::{is_due, is_significant, moment, percent, span, two_digits};
 
     #[test]
     fn numbers_keep_two_digits() {
@@ -76,6 +112,16 @@ mod tests {
             (172_800_000, "2d"),
         ] {
             assert_eq!(span(milliseconds), text);
+        }
+    }
+
+    #[test]
+    fn moments_and_shares_are_written_for_the_eye() {
+        for (milliseconds, text) in [(0, "0ms"), (8, "8ms"), (123, "120ms"), (999, "990ms"), (1_999, "1s")] {
+            assert_eq!(moment(milliseconds), text);
+        }
+        for (share, text) in [(0.0, "0.0%"), (0.012_34, "1.2%"), (1.0, "100.0%")] {
+            assert_eq!(percent(share), text);
         }
     }
 

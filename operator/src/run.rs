@@ -5,20 +5,24 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use axum::http::header::USER_AGENT;
-use futures::future::{join, join_all};
+use futures::future::{join_all, join3};
+use futures::stream;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::Client;
 use kube::api::{Api, ListParams};
 use kube::core::{ApiResource, DynamicObject};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::{Client, Resource};
-use sluice_crds::StreamPipeline;
+use sluice_crds::{FraudScorer, StreamPipeline};
 use snafu::{ResultExt, Snafu};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::memory::AppliedMemory;
 use crate::context::{Context, Passes};
+use crate::controller;
+use crate::fraud_scorer::followers;
 use crate::http::{self, Readiness, ServeError};
+use crate::labels;
 use crate::leadership::{Leadership, LeadershipError};
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
@@ -26,9 +30,8 @@ use crate::reports::{ReportError, Reporters};
 use crate::restarts::Restarts;
 use crate::settings::Settings;
 use crate::site::{KubernetesSite, Site};
-use crate::stream_pipeline::controller;
 use crate::unattended;
-use crate::watched::Watched;
+use crate::watched::{Listeners, Watched};
 
 /// Time between two looks for something that the operator waits for.
 const ASKED_EVERY: Duration = Duration::from_secs(2);
@@ -162,22 +165,33 @@ async fn find_cluster(client: &Client, settings: &Settings) -> Result<String, St
         .get_metadata("kube-system")
         .await
         .map_err(|error| format!("the namespace 'kube-system', whose uid names the cluster: {error}"))?;
-    let resource = ApiResource::erase::<StreamPipeline>(&());
-    for scope in settings.scopes() {
-        let api: Api<DynamicObject> = match &scope {
-            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-            None => Api::all_with(client.clone(), &resource),
-        };
-        api.list_metadata(&ListParams::default().limit(1)).await.map_err(|error| match error {
-            kube::Error::Api(status) if status.code == 404 => format!(
-                "the CRD '{}.{}': install it with kubectl apply -f crds/ or the chart sluice-crds",
-                StreamPipeline::plural(&()),
-                sluice_crds::GROUP
-            ),
-            error => format!("the right to list {}: {error}", StreamPipeline::plural(&())),
-        })?;
+    for resource in [ApiResource::erase::<StreamPipeline>(&()), ApiResource::erase::<FraudScorer>(&())] {
+        for scope in settings.scopes() {
+            find_definition(client, scope.as_deref(), &resource).await?;
+        }
     }
     Ok(system.metadata.uid.unwrap_or_default())
+}
+
+/// Whether a kind can be listed; or what is missing for it.
+async fn find_definition(
+    client: &Client,
+    namespace: Option<&str>,
+    resource: &ApiResource,
+) -> Result<(), String> {
+    let api: Api<DynamicObject> = match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+        None => Api::all_with(client.clone(), resource),
+    };
+    let plural = &resource.plural;
+    let listed = api.list_metadata(&ListParams::default().limit(1)).await;
+    listed.map(|_| ()).map_err(|error| match error {
+        kube::Error::Api(status) if status.code == 404 => format!(
+            "the CRD '{plural}.{}': install it with kubectl apply -f crds/ or the chart sluice-crds",
+            sluice_crds::GROUP
+        ),
+        error => format!("the right to list {plural}: {error}"),
+    })
 }
 
 /// Looks after all namespaces that the operator shall look after.
@@ -199,10 +213,17 @@ fn look_after(
     let recorder = Recorder::new(client.clone(), reporter);
     let reporters = Reporters::new().context(ReportsSnafu)?;
     let controllers = settings.scopes().into_iter().map(|namespace| {
-        let (sender, receiver) = controller::channel();
-        let others = unattended::run(client.clone(), namespace.clone(), metrics.clone(), stop.clone());
+        let scope = namespace.as_deref();
+        let (of_pipelines, touched_pipelines) = controller::channel();
+        let (of_scorers, touched_scorers) = controller::channel();
+        let listeners = Listeners::from([(labels::PIPELINE, of_pipelines), (labels::SCORER, of_scorers)]);
+        let (changed, changed_pipelines) = controller::channel();
+        let pipelines = controller::resources::<StreamPipeline>(client, scope).telling(changed);
+        let scorers = controller::resources::<FraudScorer>(client, scope);
+        let followers = followers(scorers.store.clone(), changed_pipelines);
         let context = Context {
-            watched: Watched::start(client, namespace.as_deref(), &sender, stop),
+            pipelines: pipelines.store.clone(),
+            watched: Watched::start(client, scope, &listeners, stop),
             client: client.clone(),
             site: site.clone(),
             applied: AppliedMemory::default(),
@@ -217,8 +238,12 @@ fn look_after(
             upkeep: Mirror::default(),
             passes: Passes::default(),
         };
-        let pipelines = controller::run(Arc::new(context), namespace, receiver, stop.clone());
-        join(pipelines, others)
+        let context = Arc::new(context);
+        let pipelines = controller::run(Arc::clone(&context), pipelines, touched_pipelines, stop.clone());
+        let touched_scorers = stream::select(touched_scorers, followers);
+        let scorers = controller::run(context, scorers, touched_scorers, stop.clone());
+        let others = unattended::run(client.clone(), namespace, metrics.clone(), stop.clone());
+        join3(pipelines, scorers, others)
     });
     let controllers = join_all(controllers.collect::<Vec<_>>());
     Ok(async move {

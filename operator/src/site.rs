@@ -6,7 +6,8 @@
 //! | | in Kubernetes | in local mode |
 //! |---|---|---|
 //! | worker | an image | a program |
-//! | configuration | `/etc/sluice/config` | `<state>/<namespace>/config/<pipeline>` |
+//! | configuration | `/etc/sluice/config` | `<state>/<namespace>/config/<workers>` |
+//! | what is read again | `/etc/sluice/<document>` | `<state>/<namespace>/<document>/<workers>` |
 //! | Secrets | `/etc/sluice/secrets/<Secret>` | `<state>/<namespace>/secrets/<Secret>` |
 //! | temporary files | `/tmp` | `<state>/<namespace>/tmp/<Deployment>` |
 //! | address of a worker | port 8080 of its pod | a port of 127.0.0.1 |
@@ -95,11 +96,20 @@ impl Site {
         }
     }
 
-    /// Directory in which a worker finds the data of its pipeline's ConfigMap, one file for each key.
-    pub fn config_directory(&self, namespace: &str, pipeline: &str) -> String {
+    /// Directory in which a worker finds the data of its job's ConfigMap, one file for each key; `workers` is
+    /// the name of what all workers of the job share.
+    pub fn config_directory(&self, namespace: &str, workers: &str) -> String {
         match self {
             Self::Kubernetes(_) => "/etc/sluice/config".to_owned(),
-            Self::Local(site) => format!("{}/{namespace}/config/{pipeline}", site.state_directory),
+            Self::Local(site) => format!("{}/{namespace}/config/{workers}", site.state_directory),
+        }
+    }
+
+    /// Directory in which a worker finds a document that it reads again while it works.
+    pub fn hot_directory(&self, namespace: &str, workers: &str, document: &str) -> String {
+        match self {
+            Self::Kubernetes(_) => format!("/etc/sluice/{document}"),
+            Self::Local(site) => format!("{}/{namespace}/{document}/{workers}", site.state_directory),
         }
     }
 
@@ -193,6 +203,14 @@ impl Site {
                 "stand in for it with --broker embedded or --broker HOST:PORT, or give bootstrapServers"
                     .to_owned()
             }
+        }
+    }
+
+    /// What a user does about a pipeline that is not there.
+    pub fn pipeline_fix(&self, namespace: &str, pipeline: &str) -> String {
+        match self {
+            Self::Kubernetes(_) => format!("create the StreamPipeline '{pipeline}' in '{namespace}'"),
+            Self::Local(_) => format!("give -f the file of the StreamPipeline '{pipeline}', too"),
         }
     }
 

@@ -11,7 +11,8 @@ use sluice_crds::conditions::{reasons, types};
 use crate::conditions::{find, is_good};
 
 /// Reasons of being not ready that are part of any life.
-const ORDINARY: [&str; 3] = [reasons::STARTING, reasons::CHECKING, reasons::ROLLING_OUT];
+const ORDINARY: [&str; 4] =
+    [reasons::STARTING, reasons::CHECKING, reasons::ROLLING_OUT, reasons::AWAITING_FIRST_MODEL];
 
 /// Something that people should hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]

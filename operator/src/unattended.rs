@@ -10,8 +10,8 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, watcher};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
+use sluice_crds::ModelDeployment;
 use sluice_crds::conditions::{reasons, types};
-use sluice_crds::{FraudScorer, ModelDeployment};
 use tokio_util::sync::CancellationToken;
 
 use crate::conditions::{Statement, Truth, merge};
@@ -23,17 +23,11 @@ struct Kind {
     field_manager: &'static str,
 }
 
-fn kinds() -> [Kind; 2] {
-    [
-        Kind {
-            resource: ApiResource::erase::<FraudScorer>(&()),
-            field_manager: "sluice-operator/fraudscorer",
-        },
-        Kind {
-            resource: ApiResource::erase::<ModelDeployment>(&()),
-            field_manager: "sluice-operator/modeldeployment",
-        },
-    ]
+fn kinds() -> [Kind; 1] {
+    [Kind {
+        resource: ApiResource::erase::<ModelDeployment>(&()),
+        field_manager: "sluice-operator/modeldeployment",
+    }]
 }
 
 /// Tells the truth about resources of a namespace, or of all, until it is stopped.
@@ -109,7 +103,7 @@ mod tests {
 
     fn object(generation: i64, status: Value) -> DynamicObject {
         let document = json!({
-            "apiVersion": "sluice.dev/v1alpha1", "kind": "FraudScorer",
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "ModelDeployment",
             "metadata": { "name": "shop", "generation": generation }, "status": status,
         });
         serde_json::from_value(document).expect("an object")
@@ -118,12 +112,12 @@ mod tests {
     #[test]
     fn a_resource_is_told_once_for_each_generation_that_nobody_acts_on_it() {
         let now = Timestamp::UNIX_EPOCH;
-        let said = status(&object(1, Value::Null), "FraudScorer", now).expect("it is new");
+        let said = status(&object(1, Value::Null), "ModelDeployment", now).expect("it is new");
         assert_eq!(said["observedGeneration"], 1);
         let conditions: Vec<_> = said["conditions"].as_array().expect("a list").iter().collect();
         assert_eq!((&conditions[0]["type"], &conditions[0]["status"]), (&json!("Ready"), &json!("False")));
         assert_eq!((&conditions[1]["type"], &conditions[1]["status"]), (&json!("Stalled"), &json!("True")));
-        assert_eq!(status(&object(1, said.clone()), "FraudScorer", now), None);
-        assert!(status(&object(2, said), "FraudScorer", now).is_some());
+        assert_eq!(status(&object(1, said.clone()), "ModelDeployment", now), None);
+        assert!(status(&object(2, said), "ModelDeployment", now).is_some());
     }
 }

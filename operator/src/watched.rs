@@ -1,6 +1,6 @@
 //! [`Watched`]: the metadata of everything that the operator has made, kept up to date by watches.
 //!
-//! Only metadata is watched, and only of objects with our label: what a pipeline's neighbours do costs
+//! Only metadata is watched, and only of objects with our label: what a resource's neighbours do costs
 //! nothing. A change of an object that a resource owns wakes that resource.
 
 use std::collections::BTreeMap;
@@ -41,14 +41,17 @@ fn kinds() -> [ApiResource; 9] {
     ]
 }
 
-/// An object that changed, and may concern a resource.
+/// A resource that should be looked at, because something has changed that concerns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Touched {
     /// Its namespace.
     pub namespace: String,
-    /// Name of the pipeline that it was made for.
-    pub pipeline: String,
+    /// Its name.
+    pub name: String,
 }
+
+/// Who is told of changes: for each kind of job, by the label that names its resource.
+pub type Listeners = BTreeMap<&'static str, UnboundedSender<Touched>>;
 
 /// The metadata of everything that the operator has made.
 #[derive(Clone)]
@@ -57,11 +60,11 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts a watch for each kind. Whatever changes is told to `touched`.
+    /// Starts a watch for each kind. Whatever changes is told to the listener of the kind that it was made for.
     pub fn start(
         client: &Client,
         namespace: Option<&str>,
-        touched: &UnboundedSender<Touched>,
+        listeners: &Listeners,
         stop: &CancellationToken,
     ) -> Self {
         let mut stores = BTreeMap::new();
@@ -72,7 +75,7 @@ impl Watched {
             };
             let writer = Writer::new(resource.clone());
             stores.insert(resource.kind.clone(), (resource.clone(), writer.as_reader()));
-            let watch = watch(api, writer, resource.kind.clone(), touched.clone());
+            let watch = watch(api, writer, resource.kind.clone(), listeners.clone());
             let stop = stop.clone();
             tokio::spawn(async move { stop.run_until_cancelled_owned(watch).await });
         }
@@ -94,14 +97,14 @@ impl Watched {
         })
     }
 
-    /// The pods of a role of a pipeline.
-    pub fn pods(&self, namespace: &str, pipeline: &str, role: &str) -> Vec<Owned> {
+    /// The pods of a role of the job whose resource the label names.
+    pub fn pods(&self, namespace: &str, label: &str, name: &str, role: &str) -> Vec<Owned> {
         let has = |metadata: &ObjectMeta, name: &str, value: &str| {
             metadata.labels.as_ref().and_then(|labels| labels.get(name)).is_some_and(|found| found == value)
         };
         self.find_kind(&Pod::kind(&()), |metadata| {
             metadata.namespace.as_deref() == Some(namespace)
-                && has(metadata, labels::PIPELINE, pipeline)
+                && has(metadata, label, name)
                 && has(metadata, labels::ROLE, role)
         })
     }
@@ -120,12 +123,7 @@ impl Watched {
     }
 }
 
-async fn watch(
-    api: Api<Metadata>,
-    writer: Writer<Metadata>,
-    kind: String,
-    touched: UnboundedSender<Touched>,
-) {
+async fn watch(api: Api<Metadata>, writer: Writer<Metadata>, kind: String, listeners: Listeners) {
     let ours = format!("{}={}", labels::MANAGED_BY, labels::OPERATOR);
     let events = watcher(api, watcher::Config::default().labels(&ours)).modify(|object| {
         object.metadata.managed_fields = None;
@@ -134,15 +132,18 @@ async fn watch(
         std::pin::pin!(reflector::reflector(writer, events.default_backoff()).touched_objects());
     while let Some(change) = changes.next().await {
         match change {
-            Ok(object) => {
-                let pipeline =
-                    object.metadata.labels.as_ref().and_then(|labels| labels.get(labels::PIPELINE));
-                if let (Some(namespace), Some(pipeline)) = (object.metadata.namespace, pipeline) {
-                    // Nobody listens any more when the operator ends.
-                    let _ = touched.unbounded_send(Touched { namespace, pipeline: pipeline.clone() });
-                }
-            }
+            Ok(object) => tell(&object.metadata, &listeners),
             Err(error) => tracing::warn!(kind, %error, "a watch failed, trying again"),
+        }
+    }
+}
+
+fn tell(metadata: &ObjectMeta, listeners: &Listeners) {
+    let (Some(namespace), Some(labels)) = (&metadata.namespace, &metadata.labels) else { return };
+    for (label, listener) in listeners {
+        if let Some(name) = labels.get(*label) {
+            // Nobody listens any more when the operator ends.
+            let _ = listener.unbounded_send(Touched { namespace: namespace.clone(), name: name.clone() });
         }
     }
 }

@@ -51,8 +51,14 @@ mod tests {
         let [one, mut other] = [fixtures::pipeline(), fixtures::pipeline()];
         other.name = "other".to_owned();
         let pipelines = vec![one, other];
-        let snapshot =
-            Snapshot { started_at_ms: 0, taken_at_ms: 0, services: vec![], generators: vec![], pipelines };
+        let snapshot = Snapshot {
+            started_at_ms: 0,
+            taken_at_ms: 0,
+            services: vec![],
+            generators: vec![],
+            pipelines,
+            scorers: vec![],
+        };
         assert_eq!(choose_one(&snapshot, Some("other")).expect("there is one").name, "other");
         let error = choose_one(&snapshot, None).expect_err("there are two");
         assert!(matches!(&error, CommandError::SeveralPipelines { names } if names.len() == 2), "{error}");

@@ -11,17 +11,15 @@ use crate::args::{StateArguments, StatusArguments, StatusOutput};
 use crate::commands::{CommandError, NoSuchPipelineSnafu};
 use crate::progress::block;
 use crate::progress::format::{count, duration, table};
-use crate::progress::view::PipelineView;
+use crate::progress::view::JobView;
 use crate::reports::Reporters;
-use crate::snapshot::{PipelineSnapshot, Snapshot};
+use crate::snapshot::{PipelineSnapshot, ScorerSnapshot, Snapshot, WorkerSnapshot};
 use crate::state_directory::StateDirectory;
 use crate::supervise::ChildState;
 
 pub(super) async fn run(arguments: StatusArguments) -> Result<ExitCode, CommandError> {
     let mut snapshot = current(&arguments.state).await?;
-    let chosen: Vec<String> =
-        choose(&snapshot, arguments.name.as_deref())?.iter().map(|pipeline| pipeline.full_name()).collect();
-    snapshot.pipelines.retain(|pipeline| chosen.contains(&pipeline.full_name()));
+    retain(&mut snapshot, arguments.name.as_deref())?;
     match arguments.output {
         StatusOutput::Json => {
             let json = serde_json::to_string_pretty(&snapshot).expect("a snapshot has string keys only");
@@ -37,7 +35,7 @@ pub(super) async fn current(arguments: &StateArguments) -> Result<Snapshot, Comm
     let state = StateDirectory::new(&arguments.state)?;
     let mut snapshot = Snapshot::read(&state)?;
     if state.owner()?.is_some() {
-        Reporters::new().refresh(&mut snapshot.pipelines).await;
+        Reporters::new().refresh(&mut snapshot).await;
         snapshot.taken_at_ms = Timestamp::now().as_millisecond();
     } else {
         snapshot.stop_all();
@@ -50,9 +48,7 @@ pub(super) fn choose<'a>(
     snapshot: &'a Snapshot,
     name: Option<&str>,
 ) -> Result<Vec<&'a PipelineSnapshot>, CommandError> {
-    let is_chosen = |pipeline: &&PipelineSnapshot| {
-        name.is_none_or(|name| pipeline.name == name || pipeline.full_name() == name)
-    };
+    let is_chosen = |pipeline: &&PipelineSnapshot| name.is_none_or(|name| pipeline.is_called(name));
     let chosen: Vec<_> = snapshot.pipelines.iter().filter(is_chosen).collect();
     let names = || snapshot.pipelines.iter().map(PipelineSnapshot::full_name).collect::<Vec<_>>();
     ensure!(
@@ -60,6 +56,27 @@ pub(super) fn choose<'a>(
         NoSuchPipelineSnafu { name: name.unwrap_or_default(), names: names() }
     );
     Ok(chosen)
+}
+
+/// Keeps what has a name, which may be `namespace/name`.
+fn retain(snapshot: &mut Snapshot, name: Option<&str>) -> Result<(), CommandError> {
+    let Some(name) = name else { return Ok(()) };
+    let names = names(snapshot);
+    snapshot.pipelines.retain(|pipeline| pipeline.is_called(name));
+    snapshot.scorers.retain(|scorer| scorer.is_called(name));
+    let is_there = !snapshot.pipelines.is_empty() || !snapshot.scorers.is_empty();
+    ensure!(is_there, NoSuchPipelineSnafu { name, names });
+    Ok(())
+}
+
+/// The names of all pipelines and scorers.
+pub(super) fn names(snapshot: &Snapshot) -> Vec<String> {
+    let pipelines = snapshot.pipelines.iter().map(PipelineSnapshot::full_name);
+    let mut names: Vec<String> =
+        pipelines.chain(snapshot.scorers.iter().map(ScorerSnapshot::full_name)).collect();
+    // A scorer may be called as its pipeline.
+    names.dedup();
+    names
 }
 
 fn render(snapshot: &Snapshot) -> Vec<String> {
@@ -70,22 +87,38 @@ fn render(snapshot: &Snapshot) -> Vec<String> {
     }
     for pipeline in &snapshot.pipelines {
         lines.push(String::new());
-        let view = PipelineView::of(pipeline);
+        let view = JobView::of(pipeline);
         lines.extend(block::render(&view, usize::MAX).into_iter().map(|line| line.text));
         lines.push(format!("  lake {}", pipeline.lake));
         lines.push(format!(
             "  topic {} at {}",
             pipeline.resource.spec.source.kafka.topic, pipeline.bootstrap_servers
         ));
-        for worker in &pipeline.workers {
+        lines.extend(workers(&pipeline.workers, snapshot.taken_at_ms));
+    }
+    for scorer in &snapshot.scorers {
+        lines.push(String::new());
+        let view = JobView::of_scorer(scorer);
+        lines.extend(block::render(&view, usize::MAX).into_iter().map(|line| line.text));
+        let spec = &scorer.resource.spec;
+        lines.push(format!("  table {}/fraud/{}", scorer.lake, spec.table.name));
+        if let Some(alerts) = &spec.alerts {
             lines.push(format!(
-                "  {} at http://{}: {}",
-                worker.name,
-                worker.address,
-                describe(&worker.process)
+                "  alerts of {} and above to topic {} at {}",
+                alerts.alert_at, alerts.topic, scorer.bootstrap_servers
             ));
-            lines.extend(worker.report.iter().flat_map(|report| partitions(report, snapshot.taken_at_ms)));
         }
+        lines.extend(workers(&scorer.workers, snapshot.taken_at_ms));
+    }
+    lines
+}
+
+fn workers(workers: &[WorkerSnapshot], now_ms: i64) -> Vec<String> {
+    let mut lines = Vec::new();
+    for worker in workers {
+        let state = describe(&worker.process);
+        lines.push(format!("  {} at http://{}: {state}", worker.name, worker.address));
+        lines.extend(worker.report.iter().flat_map(|report| partitions(report, now_ms)));
     }
     lines
 }
@@ -135,6 +168,7 @@ mod tests {
             services: Vec::new(),
             generators: Vec::new(),
             pipelines: vec![pipeline()],
+            scorers: Vec::new(),
         }
     }
 

@@ -36,7 +36,7 @@ fn documents_of_several_kinds_are_sorted_by_what_is_done_with_them() {
     let manifests = read_text(&format!(
         "{PIPELINE}---\napiVersion: v1\nkind: Secret\nmetadata: {{name: kafka}}\nstringData: {{password: x}}\n---\n---\n\
          apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n---\n\
-         apiVersion: sluice.dev/v1alpha1\nkind: FraudScorer\nmetadata: {{name: fraud}}\n"
+         apiVersion: sluice.dev/v1alpha1\nkind: ModelDeployment\nmetadata: {{name: fraud}}\n"
     ));
     assert_eq!(manifests.problems, []);
     assert_eq!(manifests.pipelines.len(), 1);
@@ -45,7 +45,7 @@ fn documents_of_several_kinds_are_sorted_by_what_is_done_with_them() {
         manifests.remarks,
         [
             "Namespace default/shop is ignored: local mode has no use for it",
-            "FraudScorer default/fraud is accepted but not acted on in this version",
+            "ModelDeployment default/fraud is accepted but not acted on in this version",
         ]
     );
 }
@@ -60,6 +60,30 @@ fn parts_of_a_pipeline_that_are_not_acted_on_are_named() {
         manifests.remarks,
         ["StreamPipeline default/readings: spec.autoscaling is accepted but not acted on in this version"]
     );
+}
+
+const SCORER: &str = r#"
+apiVersion: sluice.dev/v1alpha1
+kind: FraudScorer
+metadata: {name: readings}
+spec:
+  pipelineRef: {name: readings}
+  table: {name: scores, columns: [at]}
+  rules: [{name: old, when: "at < '2000'", points: 10}]
+  levels: [{name: LOW, minScore: 0}]
+"#;
+
+#[test]
+fn a_scorer_may_be_called_as_its_pipeline_and_its_model_is_named_as_not_acted_on() {
+    let model = "  model: {modelDeploymentRef: {name: m}}\n";
+    let manifests = read_text(&format!("{PIPELINE}---{SCORER}{model}"));
+    assert_eq!((manifests.problems.len(), manifests.scorers.len()), (0, 1));
+    let remark = "FraudScorer default/readings: spec.model is accepted but not acted on in this version";
+    assert_eq!(manifests.remarks, [remark]);
+    let found = problems(&format!("{SCORER}---{SCORER}"));
+    assert!(found.contains("document 2: metadata.name: 'readings' is there already"), "{found}");
+    let found = problems(&SCORER.replace("minScore: 0", "minScore: 1"));
+    assert!(found.contains("spec.levels: one level must have minScore 0"), "{found}");
 }
 
 #[test]

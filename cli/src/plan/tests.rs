@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::{
     PlannedWorker, plan_broker, plan_generator, plan_upkeep, plan_workers, takes_generated_messages,
 };
-use crate::fixtures::{WITH_SECRETS, read};
-use crate::site::{Resolution, Resolved, resolve};
+use crate::fixtures::{SCORER, WITH_SECRETS, read, read_scorer};
+use crate::site::{Resolution, Resolved, resolve, resolve_scorer};
 use crate::supervise::Role;
 
 fn resolved(documents: &str) -> (Resolved, crate::site::Machine) {
@@ -24,7 +24,7 @@ fn resolved(documents: &str) -> (Resolved, crate::site::Machine) {
 
 fn workers(until_caught_up: bool) -> Vec<PlannedWorker> {
     let (resolved, machine) = resolved(WITH_SECRETS);
-    plan_workers(&resolved, &machine.secrets, until_caught_up)
+    plan_workers(&resolved.built, &machine.secrets, until_caught_up)
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_deployment_becomes_a_process_with_its_arguments_as_they_stand() {
         [
             "ingest",
             "--config",
-            "/state/shop/config/sales/config.json",
+            "/state/shop/config/sales-stpl-ingest/config.json",
             "--shard",
             "1",
             "--listen",
@@ -76,7 +76,7 @@ fn configuration_and_secret_keys_become_files_where_the_worker_looks() {
     assert_eq!(
         files,
         [
-            (Path::new("/state/shop/config/sales/config.json"), false),
+            (Path::new("/state/shop/config/sales-stpl-ingest/config.json"), false),
             (Path::new("/state/shop/secrets/kafka/password"), true),
             (Path::new("/state/shop/secrets/kafka/username"), true),
         ]
@@ -118,15 +118,37 @@ fn the_embedded_broker_makes_the_topics() {
 #[test]
 fn an_upkeep_is_the_container_of_the_cron_job_with_its_schedule() {
     let (resolved, machine) = resolved(WITH_SECRETS);
-    let upkeep = plan_upkeep(&resolved, &machine.secrets).expect("a running pipeline is maintained");
+    let upkeep = plan_upkeep(&resolved.built, &machine.secrets).expect("a running pipeline is maintained");
     assert_eq!((upkeep.schedule.as_str(), upkeep.time_zone.as_str()), ("17 * * * *", "Etc/UTC"));
     assert_eq!(upkeep.process.name, "shop.sales-stpl-upkeep");
     assert_eq!(upkeep.process.role, Role::Upkeep);
     assert_eq!(upkeep.process.program, Path::new("/bin/sluice-worker"));
-    let words = ["maintain", "--config", "/state/shop/config/sales/config.json", "--retention", "30d"];
+    let words =
+        ["maintain", "--config", "/state/shop/config/sales-stpl-ingest/config.json", "--retention", "30d"];
     assert_eq!(upkeep.process.arguments, words);
-    let worker = plan_workers(&resolved, &machine.secrets, false).remove(0);
+    let worker = plan_workers(&resolved.built, &machine.secrets, false).remove(0);
     for (name, value) in &upkeep.process.environment {
         assert_eq!(worker.process.environment.get(name), Some(value), "what the workers have: {name}");
     }
+}
+
+#[test]
+fn a_scorer_becomes_processes_that_find_their_rules_beside_their_configuration() {
+    let (scorer, pipeline, machine) = read_scorer(SCORER);
+    let resolved = match resolve_scorer(&scorer, &[pipeline], &machine, &mut || 30_001) {
+        Ok(Resolution::Run(resolved)) => resolved,
+        other => panic!("{other:?}"),
+    };
+    let workers = plan_workers(&resolved.built, &machine.secrets, false);
+    assert_eq!(workers.len(), 1);
+    assert_eq!(workers[0].process.name, "shop.fraud-fscr-score-0");
+    let words = &workers[0].process.arguments;
+    assert_eq!(words[0], "score");
+    let rules = "/state/shop/rules/fraud-fscr-score/rules.json";
+    assert!(words.windows(2).any(|pair| pair == ["--rules", rules]), "{words:?}");
+    let files: Vec<&Path> = workers[0].files.iter().map(|file| file.path.as_path()).collect();
+    assert!(files.contains(&Path::new(rules)), "{files:?}");
+    assert!(files.contains(&Path::new("/state/shop/config/fraud-fscr-score/config.json")), "{files:?}");
+    assert!(files.contains(&Path::new("/state/shop/secrets/kafka/password")), "as its pipeline");
+    assert!(plan_upkeep(&resolved.built, &machine.secrets).is_none());
 }

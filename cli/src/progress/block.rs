@@ -1,9 +1,9 @@
-//! Some lines for a pipeline, for a person at a terminal. Pure.
+//! Some lines for a pipeline or a scorer, for a person at a terminal. Pure.
 
 use std::time::Duration;
 
 use crate::progress::format::{bytes, count, duration, table};
-use crate::progress::view::PipelineView;
+use crate::progress::view::{JobView, ScoringView};
 
 /// What a line is about, by which it is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
-/// The lines of a pipeline, cut to a width.
-pub(crate) fn render(view: &PipelineView, width: usize) -> Vec<Line> {
+/// The lines of a pipeline or a scorer, cut to a width.
+pub(crate) fn render(view: &JobView, width: usize) -> Vec<Line> {
     let mut lines = vec![Line { tone: Tone::Heading, text: headline(view) }];
     let mut plain = |text: String| lines.push(Line { tone: Tone::Plain, text: format!("  {text}") });
     if !view.tables.is_empty() {
@@ -38,6 +38,9 @@ pub(crate) fn render(view: &PipelineView, width: usize) -> Vec<Line> {
             reasons.iter().map(|(reason, number)| format!("{reason} {}", count(*number))).collect();
         plain(format!("refused at {stage}: {}", reasons.join(", ")));
     }
+    if let Some(scoring) = &view.scoring {
+        scores(view, scoring).into_iter().for_each(&mut plain);
+    }
     for problem in &view.problems {
         let text = format!("  ! {}: {}", problem.reason, problem.message);
         lines.push(Line { tone: Tone::Problem, text });
@@ -48,12 +51,13 @@ pub(crate) fn render(view: &PipelineView, width: usize) -> Vec<Line> {
     lines
 }
 
-fn headline(view: &PipelineView) -> String {
+fn headline(view: &JobView) -> String {
     let epochs: Vec<String> =
         view.epochs.iter().map(|epoch| epoch.map_or_else(|| "-".to_owned(), count)).collect();
     let freshness = view.freshness_ms.map(Duration::from_millis);
+    let noun = if view.scoring.is_some() { "scorer " } else { "" };
     format!(
-        "{}  {}   {} messages/s   lag {}   freshness {}   epoch {}",
+        "{noun}{}  {}   {} messages/s   lag {}   freshness {}   epoch {}",
         view.name,
         view.state,
         count(view.messages_per_second.round() as u64),
@@ -63,7 +67,29 @@ fn headline(view: &PipelineView) -> String {
     )
 }
 
-fn tables(view: &PipelineView) -> Vec<String> {
+fn scores(view: &JobView, scoring: &ScoringView) -> Vec<String> {
+    let listed = |pairs: Vec<(&String, u64)>| {
+        let pairs = pairs.into_iter().map(|(name, rows)| format!("{name} {}", count(rows)));
+        pairs.collect::<Vec<_>>().join(", ")
+    };
+    let latency = scoring.alert_latency_ms.map(Duration::from_millis);
+    let mut lines = vec![
+        format!("levels: {}", listed(scoring.levels.iter().map(|(name, rows)| (name, *rows)).collect())),
+        format!(
+            "alerts {}   p99 {}   rule set {}",
+            count(view.counts.scoring.alerts),
+            latency.map_or_else(|| "-".to_owned(), duration),
+            if scoring.rule_sets.is_empty() { "-".to_owned() } else { scoring.rule_sets.join(" ") },
+        ),
+    ];
+    if !view.counts.scoring.rules.is_empty() {
+        let fired = view.counts.scoring.rules.iter().map(|(name, rows)| (name, *rows)).collect();
+        lines.push(format!("rules fired: {}", listed(fired)));
+    }
+    lines
+}
+
+fn tables(view: &JobView) -> Vec<String> {
     let mut rows = vec![["table", "rows", "files", "size", "version"].map(str::to_owned).to_vec()];
     for table in &view.tables {
         rows.push(vec![
@@ -92,12 +118,12 @@ mod tests {
     use sluice_contract::report::Problem;
 
     use super::{Tone, render};
-    use crate::progress::fixtures::pipeline;
-    use crate::progress::view::PipelineView;
+    use crate::progress::fixtures::{pipeline, scorer};
+    use crate::progress::view::JobView;
 
     #[test]
     fn a_block_shows_flow_tables_quarantine_and_problems() {
-        let mut view = PipelineView::of(&pipeline());
+        let mut view = JobView::of(&pipeline());
         view.problems = vec![Problem { reason: "TopicMissing".to_owned(), message: "create it".to_owned() }];
         let lines = render(&view, 120);
         let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
@@ -119,9 +145,29 @@ mod tests {
     }
 
     #[test]
+    fn the_block_of_a_scorer_shows_levels_alerts_and_rules() {
+        let lines = render(&JobView::of_scorer(&scorer()), 120);
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "scorer default/shop  Running   5,006 messages/s   lag 600   freshness 2.1s   epoch 40",
+                "  table          rows  files      size  version",
+                "  fraud/scores  1,900      6  152.0 kB        5",
+                "  messages 1,000   duplicates 20   key mismatches 0",
+                "  refused at decode: MalformedJson 10",
+                "  refused at silver: NonPositiveAmount 20",
+                "  levels: HIGH 7, LOW 1,893",
+                "  alerts 7   p99 8ms   rule set 5afe",
+                "  rules fired: old 7",
+            ]
+        );
+    }
+
+    #[test]
     fn no_line_is_wider_than_the_terminal() {
         for width in [10, 20, 40] {
-            let lines = render(&PipelineView::of(&pipeline()), width);
+            let lines = render(&JobView::of(&pipeline()), width);
             assert!(lines.iter().all(|line| line.text.chars().count() <= width), "{lines:?}");
         }
     }

@@ -1,11 +1,11 @@
-//! A pipeline of two workers, as tests see it.
+//! A pipeline of two workers and its scorer of one, as tests see them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::json;
-use sluice_contract::report::{Report, TableReport};
+use sluice_contract::report::{Report, ScoringReport, TableReport};
 
-use crate::snapshot::{PipelineSnapshot, WorkerSnapshot};
+use crate::snapshot::{PipelineSnapshot, ScorerSnapshot, WorkerSnapshot};
 use crate::supervise::ChildState;
 
 pub(crate) fn table(name: &str, version: u64, rows: u64) -> TableReport {
@@ -67,5 +67,42 @@ pub(crate) fn pipeline() -> PipelineSnapshot {
         bootstrap_servers: "127.0.0.1:9092".to_owned(),
         configuration: None,
         workers: vec![worker(0), worker(1)],
+    }
+}
+
+pub(crate) fn scorer() -> ScorerSnapshot {
+    let resource = json!({
+        "apiVersion": "sluice.dev/v1alpha1", "kind": "FraudScorer", "metadata": {"name": "shop"},
+        "spec": {
+            "pipelineRef": {"name": "shop"}, "table": {"name": "scores", "columns": ["at"]},
+            "rules": [{"name": "old", "when": "at < '2000'", "points": 10}],
+            "levels": [{"name": "LOW", "minScore": 0}, {"name": "HIGH", "minScore": 10}],
+            "alerts": {"topic": "alerts", "alertAt": "HIGH"}, "model": {"modelDeploymentRef": {"name": "m"}}
+        }
+    });
+    let mut report = report(0);
+    report.job = "score-shop".to_owned();
+    report.tables = vec![table("fraud/scores", 5, 1_900)];
+    report.counts.scoring.alerts = 7;
+    report.counts.scoring.levels = [("HIGH".to_owned(), 7), ("LOW".to_owned(), 1_893)].into();
+    report.counts.scoring.rules = [("old".to_owned(), 7)].into();
+    report.scoring = Some(ScoringReport {
+        rule_set: Some("5afe".to_owned()),
+        reading_label: vec!["old".to_owned()],
+        alert_latency_ms: Some(8),
+        alert_share: Some(0.004),
+    });
+    ScorerSnapshot {
+        resource: serde_json::from_value(resource).expect("a FraudScorer"),
+        namespace: "default".to_owned(),
+        name: "shop".to_owned(),
+        lake: "file:///state/lake/default/shop".to_owned(),
+        bootstrap_servers: "127.0.0.1:9092".to_owned(),
+        configuration: None,
+        workers: vec![WorkerSnapshot {
+            name: "shop-fscr-score-0".to_owned(),
+            report: Some(report),
+            ..worker(0)
+        }],
     }
 }

@@ -1,16 +1,17 @@
-//! One line for a pipeline, as `key=value` pairs that scripts can read. Pure.
+//! One line for a pipeline or a scorer, as `key=value` pairs that scripts can read. Pure.
 
 use std::fmt::Write;
 
-use crate::progress::view::PipelineView;
+use crate::progress::view::JobView;
 
-/// The line of a pipeline.
-pub(crate) fn render(view: &PipelineView) -> String {
+/// The line of a pipeline or a scorer.
+pub(crate) fn render(view: &JobView) -> String {
     let unknown = || "unknown".to_owned();
     let number = |value: Option<u64>| value.map_or_else(unknown, |value| value.to_string());
     let epochs: Vec<String> = view.epochs.iter().map(|epoch| number(*epoch)).collect();
     let mut line = format!(
-        "pipeline={} state={} messages_per_second={:.0} lag={} freshness_ms={} epochs={}",
+        "{}={} state={} messages_per_second={:.0} lag={} freshness_ms={} epochs={}",
+        view.noun,
         view.name,
         view.state,
         view.messages_per_second,
@@ -35,6 +36,17 @@ pub(crate) fn render(view: &PipelineView) -> String {
             add(&format!("refused.{stage}.{reason}"), count);
         }
     }
+    if let Some(scoring) = &view.scoring {
+        add("rule_sets", &scoring.rule_sets.join(","));
+        add("alerts", &view.counts.scoring.alerts);
+        add("alert_latency_ms", &number(scoring.alert_latency_ms));
+        for (level, rows) in &scoring.levels {
+            add(&format!("level.{level}"), rows);
+        }
+        for (rule, rows) in &view.counts.scoring.rules {
+            add(&format!("rule.{rule}"), rows);
+        }
+    }
     for problem in &view.problems {
         add("problem", &format_args!("{}: {:?}", problem.reason, problem.message));
     }
@@ -46,12 +58,12 @@ mod tests {
     use sluice_contract::report::Problem;
 
     use super::render;
-    use crate::progress::fixtures::pipeline;
-    use crate::progress::view::PipelineView;
+    use crate::progress::fixtures::{pipeline, scorer};
+    use crate::progress::view::JobView;
 
     #[test]
     fn every_figure_has_its_key() {
-        let mut view = PipelineView::of(&pipeline());
+        let mut view = JobView::of(&pipeline());
         view.problems = vec![Problem { reason: "TopicMissing".to_owned(), message: "create it".to_owned() }];
         assert_eq!(
             render(&view),
@@ -65,10 +77,18 @@ mod tests {
     }
 
     #[test]
+    fn the_line_of_a_scorer_has_its_scores() {
+        let line = render(&JobView::of_scorer(&scorer()));
+        assert!(line.starts_with("scorer=default/shop state=Running "), "{line}");
+        let scores = " rule_sets=5afe alerts=7 alert_latency_ms=8 level.HIGH=7 level.LOW=1893 rule.old=7";
+        assert!(line.ends_with(scores), "{line}");
+    }
+
+    #[test]
     fn what_is_not_known_says_so() {
         let mut pipeline = pipeline();
         pipeline.workers.iter_mut().for_each(|worker| worker.report = None);
-        let line = render(&PipelineView::of(&pipeline));
+        let line = render(&JobView::of(&pipeline));
         assert!(line.contains("lag=unknown freshness_ms=unknown epochs=unknown,unknown"), "{line}");
     }
 }

@@ -7,7 +7,7 @@ use console::{Style, Term};
 
 use crate::progress::block::{self, Tone};
 use crate::progress::line;
-use crate::progress::view::PipelineView;
+use crate::progress::view::JobView;
 
 /// How often plain lines come.
 const LINES_EVERY: Duration = Duration::from_secs(2);
@@ -29,8 +29,8 @@ impl Printer {
         Self { terminal, is_terminal, drawn: 0, last_lines: None }
     }
 
-    /// Shows how the pipelines stand.
-    pub(crate) fn progress(&mut self, views: &[PipelineView]) -> io::Result<()> {
+    /// Shows how pipelines and scorers stand.
+    pub(crate) fn progress(&mut self, views: &[JobView]) -> io::Result<()> {
         if self.is_terminal {
             return self.draw(views);
         }
@@ -41,8 +41,8 @@ impl Printer {
         Ok(())
     }
 
-    /// Shows how the pipelines stood at last, to stay.
-    pub(crate) fn summary(&mut self, views: &[PipelineView]) -> io::Result<()> {
+    /// Shows how they stood at last, to stay.
+    pub(crate) fn summary(&mut self, views: &[JobView]) -> io::Result<()> {
         if self.is_terminal {
             self.draw(views)?;
             self.drawn = 0;
@@ -57,11 +57,11 @@ impl Printer {
         self.terminal.write_line(text)
     }
 
-    fn lines(&mut self, views: &[PipelineView]) -> io::Result<()> {
+    fn lines(&mut self, views: &[JobView]) -> io::Result<()> {
         views.iter().try_for_each(|view| self.terminal.write_line(&line::render(view)))
     }
 
-    fn draw(&mut self, views: &[PipelineView]) -> io::Result<()> {
+    fn draw(&mut self, views: &[JobView]) -> io::Result<()> {
         let (height, width) = self.terminal.size();
         let mut lines = Vec::new();
         for view in views {

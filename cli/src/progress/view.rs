@@ -1,16 +1,18 @@
-//! [`PipelineView`]: what all workers of a pipeline say, added up. Pure.
+//! [`JobView`]: what all workers of a pipeline or a scorer say, added up. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_contract::manifest::Counts;
 use sluice_contract::report::{Phase, Problem, TableReport};
 
-use crate::snapshot::{PipelineSnapshot, WorkerSnapshot};
+use crate::snapshot::{JobSnapshot, PipelineSnapshot, ScorerSnapshot, WorkerSnapshot};
 use crate::supervise::ChildState;
 
-/// What all workers of a pipeline say, added up.
+/// What all workers of a pipeline or a scorer say, added up.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct PipelineView {
+pub(crate) struct JobView {
+    /// `pipeline` or `scorer`.
+    pub(crate) noun: &'static str,
     /// `namespace/name`.
     pub(crate) name: String,
     /// In one word: the state of the worker that is furthest from running.
@@ -27,18 +29,41 @@ pub(crate) struct PipelineView {
     pub(crate) counts: Counts,
     /// Each table as the worker sees it that knows the newest version.
     pub(crate) tables: Vec<TableReport>,
+    /// How scoring goes; `None` for a pipeline.
+    pub(crate) scoring: Option<ScoringView>,
     /// What is wrong, without repetitions.
     pub(crate) problems: Vec<Problem>,
 }
 
-impl PipelineView {
+/// How scoring goes, over all workers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ScoringView {
+    /// The rule sets in force: one, but while a new one is on its way.
+    pub(crate) rule_sets: Vec<String>,
+    /// Levels with their rows, the highest first.
+    pub(crate) levels: Vec<(String, u64)>,
+    /// Of the worker that is slowest.
+    pub(crate) alert_latency_ms: Option<u64>,
+}
+
+impl JobView {
     /// Adds up what the workers of a pipeline say.
     pub(crate) fn of(pipeline: &PipelineSnapshot) -> Self {
-        let mut view =
-            Self { name: pipeline.full_name(), state: state(&pipeline.workers), ..Self::default() };
+        Self::add_up("pipeline", pipeline)
+    }
+
+    /// Adds up what the workers of a scorer say.
+    pub(crate) fn of_scorer(scorer: &ScorerSnapshot) -> Self {
+        let mut view = Self::add_up("scorer", scorer);
+        view.scoring = Some(scoring(scorer, &view.counts));
+        view
+    }
+
+    fn add_up<R>(noun: &'static str, job: &JobSnapshot<R>) -> Self {
+        let mut view = Self { noun, name: job.full_name(), state: state(&job.workers), ..Self::default() };
         let mut tables: BTreeMap<&str, &TableReport> = BTreeMap::new();
         let mut lags = Vec::new();
-        for worker in &pipeline.workers {
+        for worker in &job.workers {
             if let ChildState::Waiting { reason } | ChildState::Failed { reason } = &worker.process {
                 let message = format!("{} {reason}; its log says why", worker.name);
                 view.problems.push(Problem { reason: "WorkerCrashed".to_owned(), message });
@@ -67,6 +92,19 @@ impl PipelineView {
         view.tables = tables.into_values().cloned().collect();
         view.tables.sort_by_key(|table| (position(&table.name), table.name.clone()));
         view
+    }
+}
+
+fn scoring(scorer: &ScorerSnapshot, counts: &Counts) -> ScoringView {
+    let mut levels = scorer.resource.spec.levels.clone();
+    levels.sort_by_key(|level| std::cmp::Reverse(level.min_score));
+    let rows = |name: &String| counts.scoring.levels.get(name).copied().unwrap_or_default();
+    let reports = || scorer.reports().filter_map(|report| report.scoring.as_ref());
+    let rule_sets: BTreeSet<&String> = reports().filter_map(|scoring| scoring.rule_set.as_ref()).collect();
+    ScoringView {
+        rule_sets: rule_sets.into_iter().cloned().collect(),
+        levels: levels.iter().map(|level| (level.name.clone(), rows(&level.name))).collect(),
+        alert_latency_ms: reports().filter_map(|scoring| scoring.alert_latency_ms).max(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is honoured, what is stood in for, and what is refused with the flag that helps.
 
-use super::{Resolution, Resolved, resolve, resolve_anywhere};
-use crate::fixtures::{WITH_SECRETS, read};
+use std::path::PathBuf;
+
+use super::{Resolution, Resolved, anywhere, resolve, resolve_scorer};
+use crate::fixtures::{SCORER, WITH_SECRETS, read, read_scorer};
 use crate::manifest::Problem;
 use crate::site::Machine;
 
@@ -15,7 +17,7 @@ fn resolve_with(documents: &str, change: impl FnOnce(&mut Machine)) -> Result<Re
     };
     match resolve(&located, &machine, &mut free_port)? {
         Resolution::Run(resolved) => Ok(*resolved),
-        Resolution::Suspended => panic!("it is not suspended"),
+        Resolution::Suspended(_) => panic!("it is not suspended"),
     }
 }
 
@@ -43,7 +45,8 @@ fn stand_ins_take_the_place_of_broker_and_lake_and_need_no_secrets() {
     let resolved = resolved.expect("resolved");
     assert_eq!(resolved.pipeline.bootstrap_servers, "127.0.0.1:9092");
     assert_eq!(resolved.pipeline.storage.uri, "file:///lakes/shop/sales");
-    assert!(resolved.configuration().contains("file:///lakes/shop/sales"));
+    let (_, configuration) = &resolved.built.documents.texts[0];
+    assert!(configuration.contains("file:///lakes/shop/sales"));
 }
 
 #[test]
@@ -103,16 +106,51 @@ fn a_missing_secret_is_refused_with_both_ways_to_give_it() {
 #[test]
 fn every_deployment_has_a_port_of_its_own() {
     let resolved = resolve_with(WITH_SECRETS, |_| {}).expect("resolved");
-    let text = serde_json::to_string(&resolved.children.deployments[0]).expect("string keys");
-    let other = serde_json::to_string(&resolved.children.deployments[1]).expect("string keys");
+    let text = serde_json::to_string(&resolved.built.children.deployments[0]).expect("string keys");
+    let other = serde_json::to_string(&resolved.built.children.deployments[1]).expect("string keys");
     assert!(text.contains("127.0.0.1:30001") && other.contains("127.0.0.1:30002"), "{text} {other}");
 }
 
 #[test]
 fn what_is_wrong_anywhere_is_found_without_a_machine() {
     let (located, _) = read(WITH_SECRETS.split("---").next().expect("the pipeline"));
-    assert!(resolve_anywhere(&located).is_ok());
+    let machine = anywhere(PathBuf::from("/"));
+    assert!(resolve(&located, &machine, &mut || 0).is_ok());
     let (wrong, _) = read(&WITH_SECRETS.replace("eventTime: {column: at}", "eventTime: {column: when}"));
-    let problems = resolve_anywhere(&wrong).expect_err("no such column");
+    let problems = resolve(&wrong, &machine, &mut || 0).expect_err("no such column");
     assert!(problems[0].field.contains("eventTime"), "{problems:?}");
+}
+
+#[test]
+fn a_scorer_runs_with_the_connection_and_the_lake_of_its_pipeline() {
+    let (scorer, pipeline, machine) = read_scorer(SCORER);
+    let pipelines = [pipeline];
+    let resolved = match resolve_scorer(&scorer, &pipelines, &machine, &mut || 30_009) {
+        Ok(Resolution::Run(resolved)) => resolved,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(resolved.pipeline.bootstrap_servers, "kafka:9093");
+    assert_eq!(
+        resolved.built.documents.check,
+        [
+            "check",
+            "--scorer",
+            "/state/shop/config/fraud-fscr-score/config.json",
+            "--rules",
+            "/state/shop/rules/fraud-fscr-score/rules.json"
+        ]
+    );
+    let paths: Vec<_> = resolved.built.documents.texts.iter().map(|(path, _)| path.clone()).collect();
+    assert_eq!(
+        paths,
+        resolved.built.documents.check[2..].iter().step_by(2).map(PathBuf::from).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_scorer_without_its_pipeline_is_refused_with_what_to_do() {
+    let (scorer, _, machine) = read_scorer(SCORER);
+    let problems = resolve_scorer(&scorer, &[], &machine, &mut || 0).expect_err("refused");
+    let text = problems[0].to_string();
+    assert!(text.contains("spec.pipelineRef.name: StreamPipeline 'sales' is not there; give -f"), "{text}");
 }

@@ -13,7 +13,7 @@ pub struct FraudScorerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// The conditions: `Ready`, `Reconciling`, `Stalled`, `Degraded`, `KafkaReachable`, `StorageReachable`,
-    /// `ModelAvailable`, `LabelUsedInScoring` and others, each with the fix in its message.
+    /// `RulesInForce`, `AlertsDelivered`, `ModelAvailable`, `LabelUsedInScoring` and others, each with the fix in its message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 32),

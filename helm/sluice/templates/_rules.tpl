@@ -11,7 +11,7 @@
   verbs: [patch]
 {{- if .Values.rbac.ownerReferencesPermissionEnforcement }}
 - apiGroups: [sluice.dev]
-  resources: [streampipelines/finalizers]
+  resources: [streampipelines/finalizers, fraudscorers/finalizers]
   verbs: [update]
 {{- end }}
 # What comes and goes while a resource lives.

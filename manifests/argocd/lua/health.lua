@@ -33,7 +33,9 @@ if annotations["sluice.dev/paused"] == "true" then
   return answer("Suspended", "reconciliation is paused by the annotation sluice.dev/paused")
 end
 local ready = conditions.Ready or {}
-if obj.spec.suspend == true and not is_true("Reconciling") then
+-- What depends on something that is suspended rests with it.
+local is_suspended = obj.spec.suspend == true or ready.reason == "Suspended"
+if is_suspended and not is_true("Reconciling") then
   return answer("Suspended", ready.message)
 end
 if is_true("Reconciling") then

@@ -20,7 +20,7 @@ struct Applied {
 /// The children of one owner, by kind and name.
 type Children = HashMap<(String, String), Applied>;
 
-/// What was applied last: by owner (`namespace/name`), then by the child's kind and name.
+/// What was applied last: by owner (`kind/namespace/name`), then by the child's kind and name.
 #[derive(Debug, Default)]
 pub struct AppliedMemory {
     owners: Mutex<HashMap<String, Children>>,

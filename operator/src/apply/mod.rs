@@ -44,6 +44,8 @@ pub enum ApplyError {
 /// Whose children they are.
 #[derive(Clone, Debug)]
 pub struct Owner {
+    /// Kind of the resource.
+    pub kind: &'static str,
     /// The namespace of the resource and of its children.
     pub namespace: String,
     /// Name of the resource.
@@ -53,10 +55,15 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// `namespace/name`.
+    /// `kind/namespace/name`.
     pub fn key(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
+        key(self.kind, &self.namespace, &self.name)
     }
+}
+
+/// What tells a resource from all others: `kind/namespace/name`.
+pub fn key(kind: &str, namespace: &str, name: &str) -> String {
+    format!("{kind}/{namespace}/{name}")
 }
 
 /// A child whose name belongs to somebody else.

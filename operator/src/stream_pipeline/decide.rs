@@ -13,11 +13,12 @@ use sha2::{Digest, Sha256};
 
 use super::observed::{Observed, StrimziAuthentication, StrimziListener};
 use super::validated::{
-    KafkaConnection, KafkaSecurity, SaslMaterial, SchemaRegistry, SecretKey, Storage, TlsMaterial, UserName,
+    KafkaConnection, KafkaSecurity, SaslMaterial, SchemaRegistry, SecretKey, TlsMaterial, UserName,
     ValidatedPipeline,
 };
 use crate::digest;
 use crate::problem::{Invalid, Missing};
+use crate::sharded_job::Storage;
 use crate::site::Site;
 
 /// What shall exist.
@@ -28,7 +29,7 @@ pub enum Decision {
     /// Nothing runs; the lake stays.
     Suspend(Box<ValidatedPipeline>),
     /// Nothing changes until what is missing appears.
-    Wait(Vec<Missing>),
+    Wait(Box<ValidatedPipeline>, Vec<Missing>),
     /// Nothing changes until the resource does.
     Refuse(Vec<Invalid>),
 }
@@ -60,21 +61,32 @@ pub fn decide(
     observed: &Observed,
     site: &Site,
 ) -> Decision {
-    let pipeline = match validated {
-        Err(faults) => return Decision::Refuse(faults),
-        Ok(pipeline) if pipeline.suspended => return Decision::Suspend(Box::new(pipeline)),
-        Ok(pipeline) => pipeline,
-    };
+    match validated {
+        Err(faults) => Decision::Refuse(faults),
+        Ok(pipeline) if pipeline.suspended => Decision::Suspend(Box::new(pipeline)),
+        Ok(pipeline) => match resolve(pipeline, observed, site) {
+            Ok(resolved) => Decision::Run(Box::new(resolved)),
+            Err((pipeline, missing)) => Decision::Wait(pipeline, missing),
+        },
+    }
+}
+
+/// Resolves everything that a pipeline refers to, or says all of what is missing.
+pub fn resolve(
+    pipeline: ValidatedPipeline,
+    observed: &Observed,
+    site: &Site,
+) -> Result<ResolvedPipeline, (Box<ValidatedPipeline>, Vec<Missing>)> {
     let mut search = Search { namespace: pipeline.namespace.clone(), observed, site, missing: Vec::new() };
     let kafka = search.kafka(&pipeline.kafka);
     let schema_registry = search.schema_registry(pipeline.schema_registry.as_ref());
     let (storage, single_node) = search.storage(&pipeline);
     let Some((bootstrap_servers, security)) = kafka.filter(|_| search.missing.is_empty()) else {
-        return Decision::Wait(search.missing);
+        return Err((Box::new(pipeline), search.missing));
     };
     let secrets_digest =
         secrets_digest(observed, &used_secrets(&security, schema_registry.as_ref(), &storage));
-    Decision::Run(Box::new(ResolvedPipeline {
+    Ok(ResolvedPipeline {
         bootstrap_servers,
         security,
         schema_registry,
@@ -83,7 +95,7 @@ pub fn decide(
         secrets_digest,
         deployment_revision: observed.deployment_revision,
         pipeline,
-    }))
+    })
 }
 
 /// Looks references up and keeps what is missing.

@@ -1,84 +1,41 @@
-//! Observe: reads everything that a pass of a pipeline depends on. It judges nothing, and writes nothing.
+//! Observe: reads what a pipeline refers to. It judges nothing, and writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use futures::future::join_all;
-use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::api::{Api, ListParams};
-use sluice_contract::report::Report;
-use snafu::{ResultExt, Snafu};
-
-use super::build::{CHECK, INGEST};
-use super::seen::{CheckSeen, Seen};
+use super::Observed;
 use super::validated::{KafkaConnection, ValidatedPipeline};
-use super::workers::shard_of;
-use super::{Observed, names};
-use crate::apply::Owner;
-use crate::apply::child::{Owned, Ownership, ownership};
 use crate::context::Context;
-use crate::labels;
+use crate::problem::Missing;
 use crate::references::{ReferenceError, References};
-use crate::site::WORKER_PORT;
 
-/// Why something could not be read.
-#[derive(Debug, Snafu)]
-pub enum ObserveError {
-    /// Something that the pipeline refers to.
-    #[snafu(display("{source}"))]
-    Reference {
-        /// What, and why.
-        source: ReferenceError,
-    },
-    /// Something that was made for it.
-    #[snafu(display("failed to read {what}: {source}"))]
-    Children {
-        /// What.
-        what: &'static str,
-        /// What the API server says.
-        #[snafu(source(from(kube::Error, Box::new)))]
-        source: Box<kube::Error>,
-    },
+/// What was seen of what a pipeline refers to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SeenReferences {
+    /// What decides.
+    pub(crate) observed: Observed,
+    /// Why a Strimzi listener or its user cannot be used.
+    pub(crate) strimzi_trouble: Option<Missing>,
 }
 
-/// Reads everything that a pass depends on. Without a valid spec, only what was made earlier.
-pub(super) async fn observe(
+/// Reads what a pipeline in a namespace refers to; nothing where it is suspended.
+pub(crate) async fn observe_references(
     context: &Context,
-    owner: &Owner,
-    pipeline: Option<&ValidatedPipeline>,
-    now: Timestamp,
-) -> Result<Seen, ObserveError> {
-    let mut seen =
-        Seen { children: context.watched.owned_by(&owner.namespace, &owner.uid), ..Seen::default() };
-    if let Some(pipeline) = pipeline.filter(|pipeline| !pipeline.suspended) {
-        observe_references(context, owner, pipeline, &mut seen).await.context(ReferenceSnafu)?;
-    }
-    seen.observed.deployment_revision = u64::try_from(now.as_second()).unwrap_or_default();
-    observe_workers(context, owner, &mut seen).await?;
-    observe_checks(context, owner, &mut seen).await?;
-    observe_upkeep(context, owner, &mut seen).await?;
-    seen.reports = ask_workers(context, &seen.pods).await;
-    Ok(seen)
-}
-
-async fn observe_references(
-    context: &Context,
-    owner: &Owner,
+    namespace: &str,
     pipeline: &ValidatedPipeline,
-    seen: &mut Seen,
-) -> Result<(), ReferenceError> {
-    let references = References { client: &context.client, namespace: &owner.namespace };
+    deployment_revision: u64,
+) -> Result<SeenReferences, ReferenceError> {
+    let mut seen = SeenReferences::default();
+    seen.observed.deployment_revision = deployment_revision;
+    if pipeline.suspended {
+        return Ok(seen);
+    }
+    let references = References { client: &context.client, namespace };
     let mut secrets: BTreeSet<String> = pipeline.storage.environment_secret.iter().cloned().collect();
     if let Some((username, password)) =
         pipeline.schema_registry.as_ref().and_then(|registry| registry.credentials.as_ref())
     {
         secrets.extend([username.secret.clone(), password.secret.clone()]);
     }
-    let mut observed = Observed::default();
     match &pipeline.kafka {
         KafkaConnection::Direct { security, .. } => {
             secrets.extend(security.secret_keys().into_iter().map(|key| key.secret.clone()));
@@ -86,7 +43,7 @@ async fn observe_references(
         KafkaConnection::Strimzi { cluster, listener, user } => {
             secrets.insert(format!("{cluster}-cluster-ca-cert"));
             match references.listener(cluster, listener).await? {
-                Ok(listener) => observed.listener = Some(listener),
+                Ok(listener) => seen.observed.listener = Some(listener),
                 Err(missing) => seen.strimzi_trouble = Some(missing),
             }
             if let (Some(user), None) = (user, &seen.strimzi_trouble) {
@@ -95,112 +52,8 @@ async fn observe_references(
             }
         }
     }
-    observed.secrets = references.secrets(&secrets).await?;
+    seen.observed.secrets = references.secrets(&secrets).await?;
     let claims = pipeline.storage.volume.iter().map(|volume| volume.claim.clone()).collect();
-    observed.claims = references.claims(&claims).await?;
-    seen.observed = observed;
-    Ok(())
-}
-
-async fn observe_workers(context: &Context, owner: &Owner, seen: &mut Seen) -> Result<(), ObserveError> {
-    let client = &context.client;
-    let known: Vec<Owned> =
-        seen.children.iter().filter(|owned| owned.is_a::<Deployment>()).cloned().collect();
-    let api: Api<Deployment> = Api::namespaced(client.clone(), &owner.namespace);
-    let deployments = context
-        .deployments
-        .read(&owner.key(), &api, &known)
-        .await
-        .context(ChildrenSnafu { what: "the Deployments of the workers" })?;
-    for deployment in deployments {
-        let labels = deployment.metadata.labels.as_ref();
-        let shard = labels.and_then(|labels| labels.get(labels::SHARD)?.parse().ok());
-        if let Some(shard) = shard {
-            seen.deployments.insert(shard, deployment);
-        }
-    }
-    let known = context.watched.pods(&owner.namespace, &owner.name, INGEST);
-    let api: Api<Pod> = Api::namespaced(client.clone(), &owner.namespace);
-    let pods = context
-        .pods
-        .read(&owner.key(), &api, &known)
-        .await
-        .context(ChildrenSnafu { what: "the pods of the workers" })?;
-    seen.pods = pods.into_iter().filter(|pod| is_workers(pod, &owner.name)).collect();
-    Ok(())
-}
-
-/// A pod that a ReplicaSet of a worker's Deployment made. Labels alone anybody can write.
-fn is_workers(pod: &Pod, pipeline: &str) -> bool {
-    let Some(shard) = shard_of(pod) else { return false };
-    let prefix = format!("{}-", names::ingest_deployment(pipeline, shard));
-    let owners = pod.metadata.owner_references.iter().flatten();
-    owners.into_iter().any(|owner| {
-        owner.controller == Some(true) && owner.kind == "ReplicaSet" && owner.name.starts_with(&prefix)
-    })
-}
-
-async fn observe_checks(context: &Context, owner: &Owner, seen: &mut Seen) -> Result<(), ObserveError> {
-    let known: Vec<Owned> = seen.children.iter().filter(|owned| owned.is_a::<Job>()).cloned().collect();
-    let api: Api<Job> = Api::namespaced(context.client.clone(), &owner.namespace);
-    let jobs = context
-        .checks
-        .read(&owner.key(), &api, &known)
-        .await
-        .context(ChildrenSnafu { what: "the checks" })?;
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    let known = context.watched.pods(&owner.namespace, &owner.name, CHECK);
-    let api: Api<Pod> = Api::namespaced(context.client.clone(), &owner.namespace);
-    let pods = context
-        .check_pods
-        .read(&owner.key(), &api, &known)
-        .await
-        .context(ChildrenSnafu { what: "the pods of the checks" })?;
-    for job in jobs {
-        let uid = job.metadata.uid.clone().unwrap_or_default();
-        let mut pods = pods.clone();
-        pods.retain(|pod| ownership(&pod.metadata, &uid) == Ownership::Ours);
-        let refusal = if pods.is_empty() { refusal_of(context, owner, &uid).await? } else { None };
-        let name = job.metadata.name.clone().unwrap_or_default();
-        seen.checks.insert(name, CheckSeen { job, pods, refusal });
-    }
-    Ok(())
-}
-
-async fn observe_upkeep(context: &Context, owner: &Owner, seen: &mut Seen) -> Result<(), ObserveError> {
-    let known: Vec<Owned> = seen.children.iter().filter(|owned| owned.is_a::<CronJob>()).cloned().collect();
-    let api: Api<CronJob> = Api::namespaced(context.client.clone(), &owner.namespace);
-    let found = context.upkeep.read(&owner.key(), &api, &known).await;
-    seen.upkeep = found.context(ChildrenSnafu { what: "the upkeep" })?.into_iter().next();
-    Ok(())
-}
-
-/// A Job does not say why it has no pod; only an event of it does.
-async fn refusal_of(context: &Context, owner: &Owner, job: &str) -> Result<Option<String>, ObserveError> {
-    let api: Api<Event> = Api::namespaced(context.client.clone(), &owner.namespace);
-    let about =
-        ListParams::default().fields(&format!("involvedObject.uid={job},reason=FailedCreate")).limit(5);
-    let events = api.list(&about).await.context(ChildrenSnafu { what: "the events of the check" })?;
-    Ok(events.items.into_iter().rev().find_map(|event| event.message))
-}
-
-/// Asks every worker that has an address, all at once.
-async fn ask_workers(context: &Context, pods: &[Arc<Pod>]) -> BTreeMap<String, Result<Report, String>> {
-    let asked = pods.iter().filter_map(|pod| Some((pod.metadata.name.clone()?, address_of(pod)?)));
-    let answers = join_all(asked.map(|(name, address)| async move {
-        (name, context.reporters.ask(address).await.map_err(|error| error.to_string()))
-    }));
-    answers.await.into_iter().collect()
-}
-
-/// Where a worker serves its report, if its container runs.
-fn address_of(pod: &Pod) -> Option<SocketAddr> {
-    let status = pod.status.as_ref()?;
-    if status.phase.as_deref() != Some("Running") || pod.metadata.deletion_timestamp.is_some() {
-        return None;
-    }
-    let address: IpAddr = status.pod_ip.as_ref()?.parse().ok()?;
-    Some(SocketAddr::new(address, WORKER_PORT))
+    seen.observed.claims = references.claims(&claims).await?;
+    Ok(seen)
 }

@@ -1,9 +1,10 @@
 //! [`ValidatedPipeline`]: a StreamPipeline without faults, in base units, with every default filled in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Affinity, LocalObjectReference, ResourceRequirements, Toleration};
 use sluice_contract::config;
+
+use crate::sharded_job::{Maintenance, Pods, Storage};
 
 /// A StreamPipeline without faults, in base units, with every default filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,15 +49,6 @@ pub struct ValidatedPipeline {
     pub pods: Pods,
     /// Whether nothing shall run.
     pub suspended: bool,
-}
-
-/// Upkeep of the tables.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Maintenance {
-    /// When it runs: five cron fields, in UTC.
-    pub schedule: String,
-    /// How long old versions of the tables can be read.
-    pub retention_ms: u64,
 }
 
 /// How Kafka is reached.
@@ -136,53 +128,6 @@ pub struct SchemaRegistry {
     pub subject: Option<String>,
     /// User name and password.
     pub credentials: Option<(SecretKey, SecretKey)>,
-}
-
-/// The lake.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Storage {
-    /// Root of the lake.
-    pub uri: String,
-    /// Secret whose keys become environment variables.
-    pub environment_secret: Option<String>,
-    /// The volume of a `file:///` lake.
-    pub volume: Option<Volume>,
-    /// Id of another pipeline's lake that this one takes over.
-    pub adopt: Option<String>,
-}
-
-/// A claim and where it is mounted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Volume {
-    /// Name of the PersistentVolumeClaim.
-    pub claim: String,
-    /// Absolute path.
-    pub mount_path: String,
-}
-
-/// What the user says about the pods, as Kubernetes types.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pods {
-    /// Labels to add.
-    pub labels: BTreeMap<String, String>,
-    /// Annotations to add.
-    pub annotations: BTreeMap<String, String>,
-    /// CPU and memory; the default where the user says nothing.
-    pub resources: ResourceRequirements,
-    /// Labels that a node must have.
-    pub node_selector: BTreeMap<String, String>,
-    /// Taints to accept.
-    pub tolerations: Vec<Toleration>,
-    /// The user's affinity.
-    pub affinity: Option<Affinity>,
-    /// Secrets of the image registry.
-    pub image_pull_secrets: Vec<LocalObjectReference>,
-    /// A ServiceAccount that exists.
-    pub service_account: Option<String>,
-    /// Annotations of the ServiceAccount that is made.
-    pub service_account_annotations: BTreeMap<String, String>,
-    /// Name of the PriorityClass.
-    pub priority_class: Option<String>,
 }
 
 impl KafkaSecurity {

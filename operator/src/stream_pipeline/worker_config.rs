@@ -8,13 +8,12 @@ use super::validated::{SecretKey, UserName, ValidatedPipeline};
 use crate::digest;
 use crate::site::Site;
 
-/// Key of the ConfigMap that holds the document.
-pub const CONFIG_KEY: &str = "config.json";
 /// Key of the ConfigMap that holds the name of the Kafka user, where no Secret has it.
 pub const USERNAME_KEY: &str = "kafka-username";
 
-/// The document that all shards of a pipeline read.
-pub fn worker_config(resolved: &ResolvedPipeline, site: &Site) -> WorkerConfig {
+/// The document that all shards of a pipeline read, for workers that find their own ConfigMap's files in
+/// `config_directory`.
+pub fn worker_config(resolved: &ResolvedPipeline, config_directory: &str, site: &Site) -> WorkerConfig {
     let pipeline = &resolved.pipeline;
     WorkerConfig {
         format_version: CONFIG_FORMAT_VERSION,
@@ -31,7 +30,7 @@ pub fn worker_config(resolved: &ResolvedPipeline, site: &Site) -> WorkerConfig {
                 topic: pipeline.topic.clone(),
                 key_column: pipeline.key_column.clone(),
                 start_from: pipeline.start_from,
-                security: security(resolved, site),
+                security: security(resolved, config_directory, site),
             },
             format: pipeline.format,
             schema: pipeline.schema.clone(),
@@ -49,24 +48,33 @@ pub fn worker_config(resolved: &ResolvedPipeline, site: &Site) -> WorkerConfig {
 /// A hash over everything that decides which rows come out, and over nothing else: neither addresses nor the
 /// layout of the schema's text start a new generation.
 pub fn revision(pipeline: &ValidatedPipeline) -> String {
+    let mut deciding = deciding_silver(pipeline);
+    deciding["bronze"] = json!(pipeline.bronze);
+    deciding["gold"] = json!(pipeline.gold);
+    digest::of_text(&deciding.to_string(), 16)
+}
+
+/// A hash over everything that decides which silver rows come out.
+pub fn silver_revision(pipeline: &ValidatedPipeline) -> String {
+    digest::of_text(&deciding_silver(pipeline).to_string(), 16)
+}
+
+fn deciding_silver(pipeline: &ValidatedPipeline) -> Value {
     let schema = pipeline
         .schema
         .as_ref()
         .map(|text| serde_json::from_str::<Value>(text).unwrap_or_else(|_| Value::String(text.clone())));
     let subject = pipeline.schema_registry.as_ref().and_then(|registry| registry.subject.as_ref());
-    let deciding = json!({
+    json!({
         "format": pipeline.format,
         "schema": schema,
         "subject": if schema.is_none() { subject } else { None },
         "eventTime": pipeline.event_time,
-        "bronze": pipeline.bronze,
         "silver": pipeline.silver,
-        "gold": pipeline.gold,
-    });
-    digest::of_text(&deciding.to_string(), 16)
+    })
 }
 
-fn security(resolved: &ResolvedPipeline, site: &Site) -> config::Security {
+fn security(resolved: &ResolvedPipeline, config_directory: &str, site: &Site) -> config::Security {
     let pipeline = &resolved.pipeline;
     let path = |key: &SecretKey| secret_path(key, pipeline, site);
     config::Security {
@@ -79,10 +87,7 @@ fn security(resolved: &ResolvedPipeline, site: &Site) -> config::Security {
             mechanism: sasl.mechanism.to_owned(),
             username_path: match &sasl.username {
                 UserName::Secret(key) => path(key),
-                UserName::Known(_) => {
-                    let directory = site.config_directory(&pipeline.namespace, &pipeline.name);
-                    format!("{directory}/{USERNAME_KEY}")
-                }
+                UserName::Known(_) => format!("{config_directory}/{USERNAME_KEY}"),
             },
             password_path: path(&sasl.password),
         }),

@@ -111,15 +111,17 @@ class Namespace:
         found = self.get(kind, selector="app.kubernetes.io/managed-by=sluice-operator")
         return {item["metadata"]["name"] for item in found["items"]}
 
-    def condition(self, pipeline: str, type_: str) -> dict:
-        found = conditions_of(self.get("streampipeline", pipeline))
+    def condition(self, name: str, type_: str, kind: str = "streampipeline") -> dict:
+        found = conditions_of(self.get(kind, name))
         return next((one for one in found if one["type"] == type_), {})
 
-    def until_ready(self, pipeline: str, status: str, reason: str, patience: float = PATIENCE) -> dict:
+    def until_ready(
+        self, name: str, status: str, reason: str, patience: float = PATIENCE, kind: str = "streampipeline"
+    ) -> dict:
         """Waits until `Ready` says this of the spec as it is; gives the condition. Other tools must judge it right."""
 
         def says():
-            resource = self.get("streampipeline", pipeline)
+            resource = self.get(kind, name)
             ready = next((one for one in conditions_of(resource) if one["type"] == "Ready"), {})
             is_of_this_spec = resource.get("status", {}).get("observedGeneration") == resource["metadata"]["generation"]
             return is_of_this_spec and (ready.get("status"), ready.get("reason")) == (status, reason) and resource
@@ -134,8 +136,8 @@ class Namespace:
     def describe(self) -> str:
         """What a person would look at."""
         conditions = [
-            f"{item['metadata']['name']}: {json.dumps(item.get('status', {}).get('conditions'), indent=1)}"
-            for item in self.get("streampipelines")["items"]
+            f"{item['kind']} {item['metadata']['name']}: {json.dumps(conditions_of(item), indent=1)}"
+            for item in self.get("streampipelines,fraudscorers")["items"]
         ]
         return "\n".join([*conditions, self.kubectl("get", "deployments,cronjobs,jobs,pods,events", "--output=wide")])
 
@@ -143,7 +145,7 @@ class Namespace:
         return [event for event in self.get("events.events.k8s.io")["items"] if event.get("reason") == reason]
 
     def delete(self):
-        self.kubectl("delete", "streampipelines", "--all", "--wait=false")
+        self.kubectl("delete", "streampipelines,fraudscorers", "--all", "--wait=false")
         self.plane.kubectl("delete", "namespace", self.name, "--wait=false")
 
 

@@ -1,4 +1,4 @@
-"""The smallest useful pipeline, and what belongs to it."""
+"""The smallest useful pipeline, its scorer, and what belongs to them."""
 
 import copy
 
@@ -46,6 +46,29 @@ LAKE_SECRET = {
 def payments(name="payments", **spec) -> dict:
     """The pipeline, with parts of its spec replaced."""
     document = copy.deepcopy(PAYMENTS)
+    document["metadata"]["name"] = name
+    document["spec"] |= spec
+    return document
+
+
+SCORER = {
+    "apiVersion": "sluice.dev/v1alpha1",
+    "kind": "FraudScorer",
+    "metadata": {"name": "payments"},
+    "spec": {
+        "pipelineRef": {"name": "payments"},
+        "table": {"name": "scores", "columns": ["id", "amount"]},
+        "rules": [{"name": "high", "when": "amount > 5000", "points": 30}],
+        "levels": [{"name": "HIGH", "minScore": 30}, {"name": "LOW", "minScore": 0}],
+        "alerts": {"topic": "alerts", "alertAt": "HIGH"},
+        "shards": 2,
+    },
+}
+
+
+def scorer(name="payments", **spec) -> dict:
+    """The scorer, with parts of its spec replaced."""
+    document = copy.deepcopy(SCORER)
     document["metadata"]["name"] = name
     document["spec"] |= spec
     return document

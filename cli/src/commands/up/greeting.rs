@@ -28,6 +28,17 @@ fn lines(session: &Session) -> Vec<String> {
         ));
         lines.push(format!("  read them: {}", reading(lake)));
     }
+    for scorer in session.prepared.scorers.iter().filter(|scorer| scorer.documents.is_some()) {
+        let name = format!("{}/{}", manifest::namespace(&scorer.resource), manifest::name(&scorer.resource));
+        let spec = &scorer.resource.spec;
+        let alerts = spec
+            .alerts
+            .as_ref()
+            .map(|alerts| format!(", alerts to topic {}", alerts.topic))
+            .unwrap_or_default();
+        let table = format!("{}/fraud/{}", shown(&scorer.lake), spec.table.name);
+        lines.push(format!("scorer {name}: scores in {table}{alerts}"));
+    }
     lines.push(format!("  logs: {}", session.state.root().join("logs").display()));
     if session.until_caught_up {
         lines.push(

@@ -32,8 +32,8 @@ pub(super) async fn launch(session: &mut Session) -> Result<(), CommandError> {
     check_configurations(session, Extent::All, patience).await?;
     greeting::print(session)?;
     let policy = if session.until_caught_up { RestartPolicy::UntilSuccess } else { RestartPolicy::Always };
-    let workers = session.prepared.pipelines.iter().flat_map(|pipeline| &pipeline.workers);
-    let workers: Vec<_> = workers.map(|worker| (worker.process.clone(), worker.address)).collect();
+    let workers: Vec<_> =
+        session.prepared.workers().map(|worker| (worker.process.clone(), worker.address)).collect();
     for (process, address) in workers {
         session.prepared.ports.give_away(address.port());
         session.start(process, policy);
@@ -43,7 +43,7 @@ pub(super) async fn launch(session: &mut Session) -> Result<(), CommandError> {
 }
 
 fn write_files(session: &Session) -> Result<(), CommandError> {
-    for worker in session.prepared.pipelines.iter().flat_map(|pipeline| &pipeline.workers) {
+    for worker in session.prepared.workers() {
         for directory in &worker.directories {
             create_directory(directory)?;
         }
@@ -64,12 +64,12 @@ async fn check_configurations(
     let began = Instant::now();
     loop {
         let mut lines = Vec::new();
-        for pipeline in &session.prepared.pipelines {
-            let Some(configuration) = pipeline.configuration.clone() else { continue };
+        for (origin, documents) in session.prepared.documents() {
+            let arguments = documents.check.clone();
             let worker = session.prepared.worker.clone();
-            let checked = tokio::task::spawn_blocking(move || check(&worker, &configuration, extent)).await;
+            let checked = tokio::task::spawn_blocking(move || check(&worker, &arguments, extent)).await;
             let findings = checked.expect("the check does not panic")?;
-            let problems = findings.into_iter().map(|finding| finding.into_problem(&pipeline.origin));
+            let problems = findings.into_iter().map(|finding| finding.into_problem(origin));
             lines.extend(problems.map(|problem| problem.to_string()));
         }
         if lines.is_empty() || began.elapsed() >= patience {

@@ -5,17 +5,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::jiff::Timestamp;
-use sluice_crds::StreamPipeline;
+use sluice_crds::{FraudScorer, StreamPipeline};
+use sluice_operator::sharded_job::plan::Suspension;
+use sluice_operator::stream_pipeline::ResolvedPipeline;
 use snafu::{ResultExt, ensure};
 use url::Url;
 
 use crate::args::{Broker, Lake, SchemaRegistry, UpArguments};
 use crate::commands::{CommandError, NothingToGenerateSnafu, NothingToRunSnafu, ProblemsSnafu, RuntimeSnafu};
-use crate::manifest::{self, Located, Origin, Problem};
+use crate::manifest::{self, Located, Manifests, Origin, Problem};
 use crate::plan::{self, PlannedService, PlannedWorker};
 use crate::ports::Ports;
 use crate::secrets::SecretStore;
-use crate::site::{Machine, Resolution, Resolved, resolve};
+use crate::site::{Built, Documents, Machine, Resolution, Resolved, ResolvedScorer, resolve, resolve_scorer};
 use crate::state_directory::StateDirectory;
 use crate::supervise::ProcessSpec;
 use crate::upkeep::Upkeep;
@@ -32,27 +34,43 @@ pub(super) struct Prepared {
     pub(super) worker: PathBuf,
     pub(super) services: Vec<PlannedService>,
     pub(super) generators: Vec<ProcessSpec>,
-    pub(super) pipelines: Vec<PlannedPipeline>,
+    pub(super) pipelines: Vec<PlannedJob<StreamPipeline>>,
+    pub(super) scorers: Vec<PlannedJob<FraudScorer>>,
     /// Holds the ports of the processes until they start.
     pub(super) ports: Ports,
 }
 
-/// One pipeline that will run.
-pub(super) struct PlannedPipeline {
+/// One resource that will run.
+pub(super) struct PlannedJob<R> {
     pub(super) origin: Origin,
-    pub(super) resource: StreamPipeline,
+    pub(super) resource: R,
     pub(super) lake: String,
     pub(super) bootstrap_servers: String,
-    /// Path of the workers' configuration; `None` where the pipeline is suspended.
-    pub(super) configuration: Option<PathBuf>,
+    /// What the workers read; `None` where nothing of it runs.
+    pub(super) documents: Option<Documents>,
     pub(super) workers: Vec<PlannedWorker>,
-    /// `None` where the pipeline is suspended, or ends when it has caught up.
+    /// `None` where nothing of it runs, where it ends when it has caught up, and where there is none.
     pub(super) upkeep: Option<Upkeep>,
+}
+
+impl Prepared {
+    /// All workers, of pipelines and of scorers.
+    pub(super) fn workers(&self) -> impl Iterator<Item = &PlannedWorker> {
+        let of_pipelines = self.pipelines.iter().flat_map(|pipeline| &pipeline.workers);
+        of_pipelines.chain(self.scorers.iter().flat_map(|scorer| &scorer.workers))
+    }
+
+    /// What all workers read, by resource.
+    pub(super) fn documents(&self) -> impl Iterator<Item = (&Origin, &Documents)> {
+        let of_pipelines = self.pipelines.iter().map(|job| (&job.origin, job.documents.as_ref()));
+        let of_scorers = self.scorers.iter().map(|job| (&job.origin, job.documents.as_ref()));
+        of_pipelines.chain(of_scorers).filter_map(|(origin, documents)| Some((origin, documents?)))
+    }
 }
 
 /// Makes the plan, or says everything that is in its way.
 pub(super) fn prepare(arguments: &UpArguments, state: &StateDirectory) -> Result<Prepared, CommandError> {
-    let manifests = manifest::read(&arguments.files.filenames)?;
+    let mut manifests = manifest::read(&arguments.files.filenames)?;
     refuse(&manifests.problems)?;
     ensure!(!manifests.pipelines.is_empty(), NothingToRunSnafu);
     let secrets = SecretStore::read(&manifests.secrets, arguments.secrets.as_deref())?;
@@ -78,21 +96,26 @@ pub(super) fn prepare(arguments: &UpArguments, state: &StateDirectory) -> Result
         revision: u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0),
     };
     let mut prepared = Prepared {
-        remarks: manifests.remarks,
+        remarks: std::mem::take(&mut manifests.remarks),
         worker,
         services: Vec::new(),
         generators: Vec::new(),
         pipelines: Vec::new(),
+        scorers: Vec::new(),
         ports,
     };
-    let resolved = resolve_all(&manifests.pipelines, &machine, &mut prepared.ports, &mut prepared.remarks)?;
+    let (resolved, scorers) = resolve_all(&manifests, &machine, &mut prepared.ports, &mut prepared.remarks)?;
     if let Some(rate) = arguments.generate {
         prepared.generators = generators(&resolved, &prepared.worker, rate)?;
     }
-    prepared.services = services(broker, registry, &resolved, state)?;
+    prepared.services = services(broker, registry, &manifests, state)?;
     for (located, resolved) in resolved {
         let pipeline = plan_pipeline(located, resolved.as_deref(), &machine, arguments.until_caught_up)?;
         prepared.pipelines.push(pipeline);
+    }
+    for (located, resolved) in scorers {
+        let scorer = plan_scorer(located, resolved.as_deref(), &machine, arguments.until_caught_up);
+        prepared.scorers.push(scorer);
     }
     Ok(prepared)
 }
@@ -122,36 +145,54 @@ fn lake_root(lake: Option<&Lake>, state: &StateDirectory) -> Result<Option<Strin
     Ok(Some(String::from(uri)))
 }
 
-/// A pipeline with what it comes to; `None` where it is suspended.
-type Outcome<'a> = (&'a Located<StreamPipeline>, Option<Box<Resolved>>);
+/// A resource with what it comes to; `None` where nothing of it runs.
+type Outcome<'a, K, R> = (&'a Located<K>, Option<Box<R>>);
+type Outcomes<'a> =
+    (Vec<Outcome<'a, StreamPipeline, Resolved>>, Vec<Outcome<'a, FraudScorer, ResolvedScorer>>);
 
 fn resolve_all<'a>(
-    pipelines: &'a [Located<StreamPipeline>],
+    manifests: &'a Manifests,
     machine: &Machine,
     ports: &mut Ports,
     remarks: &mut Vec<String>,
-) -> Result<Vec<Outcome<'a>>, CommandError> {
+) -> Result<Outcomes<'a>, CommandError> {
     let mut problems = Vec::new();
-    let mut outcomes = Vec::new();
-    for located in pipelines {
-        match resolve(located, machine, &mut || ports.take_any()) {
-            Ok(Resolution::Run(resolved)) => outcomes.push((located, Some(resolved))),
-            Ok(Resolution::Suspended) => {
-                remarks.push(format!(
-                    "StreamPipeline {}: suspended, so nothing of it runs",
-                    manifest::name(&located.resource)
-                ));
-                outcomes.push((located, None));
+    let mut free_port = || ports.take_any();
+    let mut suspended = |kind: &str, name: String, suspension: &Suspension| {
+        remarks.push(format!("{kind} {name}: nothing of it runs: {suspension}"));
+    };
+    let mut pipelines = Vec::new();
+    for located in &manifests.pipelines {
+        match resolve(located, machine, &mut free_port) {
+            Ok(Resolution::Run(resolved)) => pipelines.push((located, Some(resolved))),
+            Ok(Resolution::Suspended(suspension)) => {
+                suspended("StreamPipeline", manifest::name(&located.resource), &suspension);
+                pipelines.push((located, None));
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    let mut scorers = Vec::new();
+    for located in &manifests.scorers {
+        match resolve_scorer(located, &manifests.pipelines, machine, &mut free_port) {
+            Ok(Resolution::Run(resolved)) => scorers.push((located, Some(resolved))),
+            Ok(Resolution::Suspended(suspension)) => {
+                suspended("FraudScorer", manifest::name(&located.resource), &suspension);
+                scorers.push((located, None));
             }
             Err(found) => problems.extend(found),
         }
     }
     refuse(&problems)?;
-    Ok(outcomes)
+    Ok((pipelines, scorers))
 }
 
 /// One generator for each topic whose pipelines read e-commerce transactions.
-fn generators(resolved: &[Outcome<'_>], worker: &Path, rate: f64) -> Result<Vec<ProcessSpec>, CommandError> {
+fn generators(
+    resolved: &[Outcome<'_, StreamPipeline, Resolved>],
+    worker: &Path,
+    rate: f64,
+) -> Result<Vec<ProcessSpec>, CommandError> {
     let mut topics = BTreeSet::new();
     let running = resolved.iter().filter_map(|(_, resolved)| resolved.as_deref());
     let generators: Vec<ProcessSpec> = running
@@ -166,13 +207,14 @@ fn generators(resolved: &[Outcome<'_>], worker: &Path, rate: f64) -> Result<Vec<
 fn services(
     broker: Option<SocketAddr>,
     registry: Option<SocketAddr>,
-    resolved: &[Outcome<'_>],
+    manifests: &Manifests,
     state: &StateDirectory,
 ) -> Result<Vec<PlannedService>, CommandError> {
     let program = std::env::current_exe().context(RuntimeSnafu)?;
-    let topics: BTreeSet<String> =
-        resolved.iter().map(|(located, _)| located.resource.spec.source.kafka.topic.clone()).collect();
-    let topics: Vec<String> = topics.into_iter().collect();
+    let read = manifests.pipelines.iter().map(|located| &located.resource.spec.source.kafka.topic);
+    let alerts = manifests.scorers.iter().filter_map(|located| located.resource.spec.alerts.as_ref());
+    let topics: BTreeSet<&String> = read.chain(alerts.map(|alerts| &alerts.topic)).collect();
+    let topics: Vec<String> = topics.into_iter().cloned().collect();
     let mut services = Vec::new();
     if let Some(address) = broker {
         services.push(plan::plan_broker(program.clone(), &state.service("broker"), address, &topics));
@@ -188,23 +230,46 @@ fn plan_pipeline(
     resolved: Option<&Resolved>,
     machine: &Machine,
     until_caught_up: bool,
-) -> Result<PlannedPipeline, CommandError> {
-    let spec = &located.resource.spec;
+) -> Result<PlannedJob<StreamPipeline>, CommandError> {
     let tended = resolved.filter(|_| !until_caught_up);
-    let upkeep = tended.and_then(|resolved| plan::plan_upkeep(resolved, &machine.secrets));
-    let workers = resolved.map(|resolved| plan::plan_workers(resolved, &machine.secrets, until_caught_up));
-    Ok(PlannedPipeline {
+    let upkeep = tended.and_then(|resolved| plan::plan_upkeep(&resolved.built, &machine.secrets));
+    let running = resolved.map(|resolved| (&resolved.pipeline, &resolved.built));
+    let mut planned = plan_job(located, running, machine, until_caught_up);
+    if resolved.is_none() {
+        planned.lake.clone_from(&located.resource.spec.storage.uri);
+    }
+    planned.upkeep = upkeep.map(|upkeep| Upkeep::new(upkeep, Timestamp::now())).transpose()?;
+    Ok(planned)
+}
+
+fn plan_scorer(
+    located: &Located<FraudScorer>,
+    resolved: Option<&ResolvedScorer>,
+    machine: &Machine,
+    until_caught_up: bool,
+) -> PlannedJob<FraudScorer> {
+    let running = resolved.map(|resolved| (&resolved.pipeline, &resolved.built));
+    plan_job(located, running, machine, until_caught_up)
+}
+
+fn plan_job<R: Clone>(
+    located: &Located<R>,
+    running: Option<(&ResolvedPipeline, &Built)>,
+    machine: &Machine,
+    until_caught_up: bool,
+) -> PlannedJob<R> {
+    let workers = running.map(|(_, built)| plan::plan_workers(built, &machine.secrets, until_caught_up));
+    PlannedJob {
         origin: located.origin.clone(),
         resource: located.resource.clone(),
-        lake: resolved
-            .map_or_else(|| spec.storage.uri.clone(), |resolved| resolved.pipeline.storage.uri.clone()),
-        bootstrap_servers: resolved
-            .map(|resolved| resolved.pipeline.bootstrap_servers.clone())
+        lake: running.map(|(pipeline, _)| pipeline.storage.uri.clone()).unwrap_or_default(),
+        bootstrap_servers: running
+            .map(|(pipeline, _)| pipeline.bootstrap_servers.clone())
             .unwrap_or_default(),
-        configuration: resolved.map(Resolved::configuration_path),
+        documents: running.map(|(_, built)| built.documents.clone()),
         workers: workers.unwrap_or_default(),
-        upkeep: upkeep.map(|upkeep| Upkeep::new(upkeep, Timestamp::now())).transpose()?,
-    })
+        upkeep: None,
+    }
 }
 
 #[cfg(test)]

@@ -6,15 +6,15 @@ use std::net::SocketAddr;
 use k8s_openapi::jiff::Timestamp;
 use snafu::ResultExt;
 
-use crate::commands::up::prepare::{PlannedPipeline, Prepared};
+use crate::commands::up::prepare::{PlannedJob, Prepared};
 use crate::commands::{CommandError, PrintSnafu};
 use crate::manifest;
 use crate::plan::PlannedService;
 use crate::progress::format;
 use crate::progress::printer::Printer;
-use crate::progress::view::PipelineView;
+use crate::progress::view::JobView;
 use crate::reports::{self, Reporters};
-use crate::snapshot::{PipelineSnapshot, ProcessSnapshot, Snapshot, WorkerSnapshot};
+use crate::snapshot::{JobSnapshot, ProcessSnapshot, Snapshot, WorkerSnapshot};
 use crate::state_directory::StateDirectory;
 use crate::supervise::{ChildState, Event, EventKind, ProcessSpec, RestartPolicy, Role, Supervisor};
 
@@ -39,7 +39,8 @@ impl Session {
             taken_at_ms: now,
             services: prepared.services.iter().map(service).collect(),
             generators: prepared.generators.iter().map(|process| waiting(process, None)).collect(),
-            pipelines: prepared.pipelines.iter().map(pipeline).collect(),
+            pipelines: prepared.pipelines.iter().map(job).collect(),
+            scorers: prepared.scorers.iter().map(job).collect(),
         };
         Self {
             prepared,
@@ -79,13 +80,14 @@ impl Session {
     /// Looks at all processes and asks the workers for their reports.
     pub(super) async fn look(&mut self) {
         self.note_states();
-        self.reporters.refresh(&mut self.snapshot.pipelines).await;
+        self.reporters.refresh(&mut self.snapshot).await;
         self.snapshot.taken_at_ms = Timestamp::now().as_millisecond();
     }
 
-    /// What all workers say, by pipeline.
-    pub(super) fn views(&self) -> Vec<PipelineView> {
-        self.snapshot.pipelines.iter().map(PipelineView::of).collect()
+    /// What all workers say, by pipeline and scorer.
+    pub(super) fn views(&self) -> Vec<JobView> {
+        let pipelines = self.snapshot.pipelines.iter().map(JobView::of);
+        pipelines.chain(self.snapshot.scorers.iter().map(JobView::of_scorer)).collect()
     }
 
     /// Says what happened, remembers failures, and lets `get` and `status` see the new state.
@@ -127,9 +129,9 @@ impl Session {
 
     /// A worker that has finished answers no more; its log ends with its last report.
     fn take_last_report(&mut self, process: &str) {
-        let workers = self.snapshot.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.workers);
-        for worker in workers.filter(|worker| worker.name == process) {
-            if let Some(report) = reports::last_in_log(&self.state.log(process)) {
+        let report = reports::last_in_log(&self.state.log(process));
+        for worker in self.snapshot.workers_mut().filter(|worker| worker.name == process) {
+            if let Some(report) = report.clone() {
                 worker.report = Some(report);
             }
         }
@@ -158,8 +160,7 @@ impl Session {
     }
 
     fn note_states(&mut self) {
-        let workers = self.snapshot.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.workers);
-        for worker in workers {
+        for worker in self.snapshot.workers_mut() {
             if let Some(state) = self.supervisor.state(&worker.name) {
                 worker.process = state;
             }
@@ -180,21 +181,21 @@ fn waiting(process: &ProcessSpec, address: Option<SocketAddr>) -> ProcessSnapsho
     ProcessSnapshot { name: process.name.clone(), address, process: ChildState::Starting }
 }
 
-fn pipeline(pipeline: &PlannedPipeline) -> PipelineSnapshot {
-    let workers = pipeline.workers.iter().map(|worker| WorkerSnapshot {
+fn job<R: Clone + manifest::Named>(job: &PlannedJob<R>) -> JobSnapshot<R> {
+    let workers = job.workers.iter().map(|worker| WorkerSnapshot {
         name: worker.process.name.clone(),
         shard: worker.shard,
         address: worker.address,
         process: ChildState::Starting,
         report: None,
     });
-    PipelineSnapshot {
-        resource: pipeline.resource.clone(),
-        namespace: manifest::namespace(&pipeline.resource),
-        name: manifest::name(&pipeline.resource),
-        lake: pipeline.lake.clone(),
-        bootstrap_servers: pipeline.bootstrap_servers.clone(),
-        configuration: pipeline.configuration.clone(),
+    JobSnapshot {
+        resource: job.resource.clone(),
+        namespace: manifest::namespace(&job.resource),
+        name: manifest::name(&job.resource),
+        lake: job.lake.clone(),
+        bootstrap_servers: job.bootstrap_servers.clone(),
+        configuration: job.documents.as_ref().map(|documents| documents.configuration.clone()),
         workers: workers.collect(),
     }
 }

@@ -2,13 +2,13 @@
 
 use sluice_contract::report::{Phase, Problem};
 
-use super::PipelineView;
+use super::JobView;
 use crate::progress::fixtures::pipeline;
 use crate::supervise::ChildState;
 
 #[test]
 fn reports_are_added_up() {
-    let view = PipelineView::of(&pipeline());
+    let view = JobView::of(&pipeline());
     assert_eq!(view.state, "Running");
     assert_eq!(view.lag, Some(1_201));
     assert_eq!(view.freshness_ms, Some(2_100));
@@ -20,7 +20,7 @@ fn reports_are_added_up() {
 
 #[test]
 fn tables_are_those_of_the_newest_version_in_the_order_of_the_flow() {
-    let view = PipelineView::of(&pipeline());
+    let view = JobView::of(&pipeline());
     let tables: Vec<_> = view.tables.iter().map(|table| (table.name.as_str(), table.version)).collect();
     assert_eq!(tables, [("bronze", 81), ("silver", 81), ("quarantine", 7)]);
 }
@@ -29,7 +29,7 @@ fn tables_are_those_of_the_newest_version_in_the_order_of_the_flow() {
 fn the_lag_is_unknown_while_a_worker_has_not_reported() {
     let mut pipeline = pipeline();
     pipeline.workers[1].report = None;
-    let view = PipelineView::of(&pipeline);
+    let view = JobView::of(&pipeline);
     assert_eq!((view.state, view.lag), ("Starting", None));
 }
 
@@ -37,7 +37,7 @@ fn the_lag_is_unknown_while_a_worker_has_not_reported() {
 fn a_crashed_worker_is_a_problem_and_its_rate_does_not_count() {
     let mut pipeline = pipeline();
     pipeline.workers[0].process = ChildState::Waiting { reason: "was killed by signal 9".to_owned() };
-    let view = PipelineView::of(&pipeline);
+    let view = JobView::of(&pipeline);
     assert_eq!(view.state, "Crashed");
     assert!((view.messages_per_second - 5_006.0).abs() < 0.001);
     assert!(view.problems[0].message.contains("was killed by signal 9"), "{:?}", view.problems);
@@ -52,6 +52,6 @@ fn a_problem_that_all_workers_have_is_shown_once() {
         report.problems =
             vec![Problem { reason: "KafkaUnreachable".to_owned(), message: "start the broker".to_owned() }];
     }
-    let view = PipelineView::of(&pipeline);
+    let view = JobView::of(&pipeline);
     assert_eq!((view.state, view.problems.len()), ("Blocked", 1));
 }

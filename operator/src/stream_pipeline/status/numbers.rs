@@ -2,31 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sluice_contract::manifest::Counts;
 use sluice_contract::report::{Report, TableReport};
 use sluice_crds::StreamPipelineStatus;
 use sluice_crds::stream_pipeline::{QuarantineStatus, TableStatus};
 
-use super::Inputs;
-use crate::conditions::whole_seconds;
-use crate::rounding::{is_due, is_significant, span, two_digits};
+use crate::rounding::{differ, is_due, is_old, is_significant, span, time_of, two_digits};
+use crate::sharded_job::status::Inputs;
 
-/// Numbers that stay the same are still confirmed after this.
-const CONFIRMED_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// As many reasons as the status holds.
 const MOST_REASONS: usize = 128;
 
 /// A status with the numbers only, and whether they are new.
-pub(super) fn numbers(inputs: &Inputs<'_>) -> (StreamPipelineStatus, bool) {
+pub(super) fn numbers(inputs: &Inputs<'_>, previous: &StreamPipelineStatus) -> (StreamPipelineStatus, bool) {
     let before = StreamPipelineStatus {
-        lag: inputs.previous.lag,
-        freshness: inputs.previous.freshness.clone(),
-        last_commit_time: inputs.previous.last_commit_time.clone(),
-        layers: inputs.previous.layers.clone(),
-        tables: inputs.previous.tables.clone(),
-        quarantine: inputs.previous.quarantine.clone(),
+        lag: previous.lag,
+        freshness: previous.freshness.clone(),
+        last_commit_time: previous.last_commit_time.clone(),
+        layers: previous.layers.clone(),
+        tables: previous.tables.clone(),
+        quarantine: previous.quarantine.clone(),
         ..StreamPipelineStatus::default()
     };
     let reports: Vec<&Report> = inputs.workers.reports().collect();
@@ -54,9 +49,7 @@ fn of_reports(reports: &[&Report]) -> StreamPipelineStatus {
     StreamPipelineStatus {
         lag: lags.map(|lags| two_digits(lags.iter().fold(0, |sum, lag| sum.saturating_add(*lag)))),
         freshness: freshness.map(span),
-        last_commit_time: committed
-            .and_then(|committed| Timestamp::from_millisecond(committed).ok())
-            .map(|committed| Time(whole_seconds(committed))),
+        last_commit_time: committed.and_then(time_of),
         layers: Some(layers(&tables)),
         tables: tables.into_values().map(table).collect(),
         quarantine: quarantine(&counts),
@@ -124,16 +117,9 @@ fn is_worth_telling(
         let entries = status.quarantine.iter();
         entries.map(|entry| (format!("{}/{}", entry.stage, entry.reason), entry.messages)).collect()
     };
-    let is_old =
-        inputs.numbers_written.is_none_or(|written| inputs.now.duration_since(written) >= CONFIRMED_EVERY);
-    is_old
+    is_old(inputs.numbers_written, inputs.now)
         || is_significant(before.lag, after.lag)
         || before.freshness != after.freshness
         || differ(&rows(before), &rows(after))
         || differ(&refused(before), &refused(after))
-}
-
-fn differ(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> bool {
-    let names = before.keys().chain(after.keys());
-    names.into_iter().any(|name| is_significant(before.get(name).copied(), after.get(name).copied()))
 }

@@ -6,14 +6,16 @@ use sluice_contract::report::{Phase, Problem, Report};
 use sluice_crds::StreamPipelineStatus;
 use sluice_crds::conditions::types;
 
-use super::{Inputs, Outcome, paused, status, unreadable};
+use super::{Outcome, status};
 use crate::apply::{Applied, NameTaken, Refused};
 use crate::conditions::find;
 use crate::pod_trouble::Trouble;
 use crate::problem::{Invalid, Missing};
-use crate::stream_pipeline::plan::{Plan, Stage};
-use crate::stream_pipeline::preflight::Check;
-use crate::stream_pipeline::workers::{Shard, Workers};
+use crate::sharded_job::kind::INGEST;
+use crate::sharded_job::plan::{Plan, Stage, Suspension};
+use crate::sharded_job::preflight::Check;
+use crate::sharded_job::status::{Inputs, paused, unreadable};
+use crate::sharded_job::workers::{Shard, Workers};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -60,17 +62,18 @@ fn running() -> Stage {
 }
 
 fn say_after(previous: &StreamPipelineStatus, stage: Stage, workers: &Workers, seconds: i64) -> Outcome {
-    status(&Inputs {
+    let inputs = Inputs {
+        kind: &INGEST,
         name: "shop",
         generation: Some(4),
-        previous,
+        previous: &previous.conditions,
         plan: &plan(stage),
         applied: &Applied::default(),
         workers,
-        upkeep: None,
         numbers_written: (seconds > 0).then_some(START),
         now: START + SignedDuration::from_secs(seconds),
-    })
+    };
+    status(&inputs, previous, None)
 }
 
 fn say(stage: Stage, workers: &Workers) -> StreamPipelineStatus {
@@ -115,8 +118,8 @@ fn every_state_of_a_pipeline_has_its_verdict() {
             &all,
             "Ready=True/Running Reconciling=True/ReferenceMissing Degraded=True/ReferenceMissing",
         ),
-        (Stage::Suspended, &none, "Ready=True/Suspended"),
-        (Stage::Suspended, &all, "Ready=True/Suspended Reconciling=True/Stopping"),
+        (Stage::Suspended(Suspension::Asked), &none, "Ready=True/Suspended"),
+        (Stage::Suspended(Suspension::Asked), &all, "Ready=True/Suspended Reconciling=True/Stopping"),
         (checking(), &none, "Ready=False/Checking Reconciling=True/Checking"),
         (checking(), &all, "Ready=True/Running Reconciling=True/Checking"),
         (hindered(), &none, "Ready=False/ImagePullFailed Reconciling=True/ImagePullFailed"),
@@ -173,18 +176,18 @@ fn applied_with(taken: Option<NameTaken>, refused: Option<Refused>) -> Applied {
 
 fn say_applied(applied: &Applied) -> StreamPipelineStatus {
     let previous = StreamPipelineStatus::default();
-    let outcome = status(&Inputs {
+    let inputs = Inputs {
+        kind: &INGEST,
         name: "shop",
         generation: Some(1),
-        previous: &previous,
+        previous: &previous.conditions,
         plan: &plan(running()),
         applied,
         workers: &Workers::default(),
-        upkeep: None,
         numbers_written: None,
         now: START,
-    });
-    outcome.status
+    };
+    status(&inputs, &previous, None).status
 }
 
 #[test]
@@ -321,6 +324,11 @@ fn a_paused_pipeline_keeps_its_status_and_names_the_generation_applied() {
     let before = StreamPipelineStatus {
         observed_generation: Some(4),
         ..say(running(), &workers(&[shard(true), shard(true)]))
+    };
+    let paused = |before: &StreamPipelineStatus, generation, now| StreamPipelineStatus {
+        conditions: paused(&before.conditions, before.observed_generation, generation, now),
+        observed_generation: generation,
+        ..before.clone()
     };
     let first = paused(&before, Some(5), START);
     assert_eq!(first.observed_generation, Some(5));

@@ -12,10 +12,12 @@ use super::fixture::{
     changed, children, example, example_names, kubernetes, laptop, resolved, validated, world,
 };
 use crate::network::{FLOWS, Peer};
+use crate::sharded_job::build::{build_check, documents_of_check};
+use crate::sharded_job::{Children, build_idle};
 use crate::site::Site;
-use crate::stream_pipeline::build::{INGEST, build_check};
+use crate::stream_pipeline::job::{base, job};
 use crate::stream_pipeline::worker_config::{revision, worker_config};
-use crate::stream_pipeline::{Children, StrimziAuthentication, build, build_suspended};
+use crate::stream_pipeline::{StrimziAuthentication, build};
 
 /// All objects in the order in which they are applied, as `kubectl get -o yaml` would show them.
 fn yaml(children: &Children) -> String {
@@ -23,7 +25,8 @@ fn yaml(children: &Children) -> String {
         serde_yaml::to_string(object).expect("an object has string keys only")
     }
     let mut documents: Vec<String> = children.service_account.iter().map(document).collect();
-    documents.extend(children.config_map.iter().map(document));
+    let config_maps = [&children.config_map, &children.candidate, &children.hot];
+    documents.extend(config_maps.into_iter().flatten().map(document));
     documents.push(document(&children.service));
     documents.push(document(&children.pod_disruption_budget));
     documents.push(document(&children.network_policy));
@@ -33,8 +36,13 @@ fn yaml(children: &Children) -> String {
 }
 
 fn snapshot(name: &str, children: &Children) {
+    snapshot_in("../snapshots", name, children);
+}
+
+/// Compares with a snapshot in a folder, whose path begins at this file.
+pub(crate) fn snapshot_in(folder: &str, name: &str, children: &Children) {
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
+    settings.set_snapshot_path(folder);
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, yaml(children)));
@@ -59,12 +67,12 @@ fn every_example_builds_what_its_snapshot_shows() {
 #[test]
 fn a_check_is_the_pod_of_a_worker_that_ends_by_itself() {
     let site = kubernetes();
-    let config_map = children("ecommerce").config_map.and_then(|map| map.metadata.name).unwrap();
+    let documents = documents_of_check(&job(&resolved(&example("ecommerce"), &world(), &site), &site));
     let check_of = |changes: &[(&str, serde_json::Value)]| {
-        build_check(&resolved(&changed(changes), &world(), &site), &config_map, &site)
+        build_check(&job(&resolved(&changed(changes), &world(), &site), &site), &documents, &site)
     };
-    let job = check_of(&[]);
-    let pod = job.spec.clone().and_then(|spec| spec.template.spec).expect("a Job has a pod");
+    let check = check_of(&[]);
+    let pod = check.spec.clone().and_then(|spec| spec.template.spec).expect("a Job has a pod");
     assert_eq!(pod.restart_policy.as_deref(), Some("Never"));
     assert_eq!(pod.volumes, self::pod(&children("ecommerce").deployments[0]).volumes);
     let container = &pod.containers[0];
@@ -72,14 +80,14 @@ fn a_check_is_the_pod_of_a_worker_that_ends_by_itself() {
     assert!(container.liveness_probe.is_none() && container.ports.is_none());
     assert_eq!(container.termination_message_policy.as_deref(), Some("FallbackToLogsOnError"));
 
-    let labels = job.spec.as_ref().and_then(|spec| spec.template.metadata.clone()?.labels).unwrap();
+    let labels = check.spec.as_ref().and_then(|spec| spec.template.metadata.clone()?.labels).unwrap();
     let selected = children("ecommerce").service.spec.unwrap().selector.unwrap();
     assert!(selected.iter().any(|(key, value)| labels.get(key) != Some(value)), "it is no worker");
 
     let name = |job: &k8s_openapi::api::batch::v1::Job| job.metadata.name.clone().unwrap();
-    assert_eq!(name(&check_of(&[])), name(&job));
+    assert_eq!(name(&check_of(&[])), name(&check));
     let more = json!({"resources": {"limits": {"memory": "3Gi"}}});
-    assert_ne!(name(&check_of(&[("/spec/podTemplate", more)])), name(&job), "another pod is another check");
+    assert_ne!(name(&check_of(&[("/spec/podTemplate", more)])), name(&check), "another pod is another check");
 }
 
 #[test]
@@ -112,7 +120,7 @@ fn the_upkeep_is_the_pod_of_a_worker_that_ends_by_itself_and_runs_when_the_spec_
 #[test]
 fn a_suspended_pipeline_keeps_everything_but_its_workers() {
     let pipeline = validated(&changed(&[("/spec/suspend", json!(true))]));
-    let children = build_suspended(&pipeline, &kubernetes());
+    let children = build_idle(&base(&pipeline), &kubernetes());
     assert!(children.deployments.is_empty() && children.config_map.is_none() && children.cron_job.is_none());
     snapshot("ecommerce-suspended", &children);
 }
@@ -130,7 +138,7 @@ fn the_worker_reads_the_configuration_that_the_operator_wrote() {
         let resolved = resolved(&example(&name), &world(), &site);
         let data = build(&resolved, &site).config_map.and_then(|map| map.data).expect("there is data");
         let read = WorkerConfig::from_json(&data["config.json"]).expect("the worker can read it");
-        assert_eq!(read, worker_config(&resolved, &site), "{name}");
+        assert_eq!(read, worker_config(&resolved, "/etc/sluice/config", &site), "{name}");
         assert_eq!(read.shards as usize, children(&name).deployments.len());
     }
 }
@@ -263,7 +271,9 @@ fn every_path_in_the_configuration_is_a_file_that_is_mounted() {
         observed.secrets.get_mut("sluice").unwrap().insert("password".to_owned(), "digest".to_owned());
         for site in [kubernetes(), Site::Local(laptop())] {
             let resolved = resolved(&example("ecommerce"), &observed, &site);
-            let security = worker_config(&resolved, &site).source.kafka.security;
+            let base = base(&resolved.pipeline);
+            let directory = site.config_directory(&base.namespace, &base.workers());
+            let security = worker_config(&resolved, &directory, &site).source.kafka.security;
             let tls = security.tls.unwrap();
             let mut paths: Vec<String> =
                 [tls.ca_path, tls.certificate_path, tls.key_path].into_iter().flatten().collect();
@@ -337,13 +347,13 @@ fn a_service_account_of_the_user_is_used_and_not_made() {
 fn the_workload_identity_is_an_annotation_of_the_service_account() {
     let annotations = json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/lake"});
     let pipeline = changed(&[("/spec/podTemplate", json!({"serviceAccountAnnotations": annotations}))]);
-    let account = build_suspended(&validated(&pipeline), &kubernetes()).service_account.unwrap();
+    let account = build_idle(&base(&validated(&pipeline)), &kubernetes()).service_account.unwrap();
     assert_eq!(serde_json::to_value(account.metadata.annotations).unwrap(), annotations);
     assert_eq!(account.automount_service_account_token, Some(false));
 }
 
 /// Whether a policy lets a pod of these namespace and pod labels reach port `http`.
-fn lets_in(children: &Children, namespace: &str, pod_name_label: &str) -> bool {
+pub(crate) fn lets_in(children: &Children, namespace: &str, pod_name_label: &str) -> bool {
     let rules = children.network_policy.spec.clone().unwrap().ingress.unwrap();
     rules.iter().any(|rule| {
         let to_http =
@@ -364,7 +374,7 @@ fn lets_in(children: &Children, namespace: &str, pod_name_label: &str) -> bool {
 #[test]
 fn the_network_policy_lets_in_what_the_table_of_flows_says_and_nothing_else() {
     let children = children("ecommerce");
-    for flow in FLOWS.iter().filter(|flow| flow.to == INGEST) {
+    for flow in FLOWS.iter().filter(|flow| flow.to == "ingest") {
         let (namespace, pod) = match flow.from {
             Peer::Operator => ("sluice-system", "sluice-operator"),
             Peer::Monitoring => ("monitoring", "prometheus"),

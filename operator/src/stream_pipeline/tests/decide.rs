@@ -12,7 +12,7 @@ use crate::stream_pipeline::{Decision, Observed, StrimziAuthentication, StrimziL
 
 fn missing(example_name: &str, observed: &Observed, site: &Site) -> Vec<Missing> {
     match decide(validate(&example(example_name)), observed, site) {
-        Decision::Wait(missing) => missing,
+        Decision::Wait(_, missing) => missing,
         other => panic!("it does not wait: {other:?}"),
     }
 }
@@ -100,7 +100,7 @@ fn a_strimzi_listener_gives_the_security_that_it_asks_for() {
 #[test]
 fn a_listener_that_asks_for_authentication_needs_a_user() {
     let pipeline = changed(&[("/spec/source/kafka/strimziRef/user", Value::Null)]);
-    let Decision::Wait(missing) = decide(validate(&pipeline), &world(), &kubernetes()) else {
+    let Decision::Wait(_, missing) = decide(validate(&pipeline), &world(), &kubernetes()) else {
         panic!("it must wait");
     };
     assert_eq!(fields(&missing), ["spec.source.kafka.strimziRef.user"]);

@@ -8,18 +8,19 @@ use serde::Deserialize;
 use serde_json::Value;
 use sluice_crds::StreamPipeline;
 
+use crate::sharded_job::Children;
 use crate::site::{KubernetesSite, LocalSite, Site};
 use crate::stream_pipeline::{
-    Children, Claim, Decision, Observed, ResolvedPipeline, StrimziAuthentication, StrimziListener,
-    ValidatedPipeline, build, decide, validate,
+    Claim, Decision, Observed, ResolvedPipeline, StrimziAuthentication, StrimziListener, ValidatedPipeline,
+    build, decide, validate,
 };
 
-pub(super) fn repository_root() -> PathBuf {
+pub(crate) fn repository_root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Names of all examples.
-pub(super) fn example_names() -> Vec<String> {
+pub(crate) fn example_names() -> Vec<String> {
     let entries = fs::read_dir(repository_root().join("manifests/examples")).expect("the examples are there");
     let mut names: Vec<String> = entries
         .map(|entry| entry.expect("the folder can be read").file_name().to_string_lossy().into_owned())
@@ -29,7 +30,7 @@ pub(super) fn example_names() -> Vec<String> {
 }
 
 /// The StreamPipeline of an example, as a document.
-pub(super) fn document(name: &str) -> Value {
+pub(crate) fn document(name: &str) -> Value {
     let path = repository_root().join("manifests/examples").join(name).join("pipeline.yaml");
     let text = fs::read_to_string(path).expect("an example has a pipeline.yaml");
     let first = serde_yaml::Deserializer::from_str(&text).next().expect("the file has a document");
@@ -37,19 +38,19 @@ pub(super) fn document(name: &str) -> Value {
 }
 
 /// The StreamPipeline of an example as an API server would store it.
-pub(super) fn example(name: &str) -> StreamPipeline {
+pub(crate) fn example(name: &str) -> StreamPipeline {
     stored(document(name))
 }
 
 /// A document as an API server would store it.
-pub(super) fn stored(mut document: Value) -> StreamPipeline {
+pub(crate) fn stored(mut document: Value) -> StreamPipeline {
     document["metadata"]["namespace"] = "shop".into();
     document["metadata"]["uid"] = "5d1f1c1e-4f6e-4a53-9d4e-3c2f1b0a9e8d".into();
     sluice_crds::admit(&document).expect("the API server admits the document")
 }
 
 /// The ecommerce example with some parts replaced, each by its JSON pointer; `Null` removes a part.
-pub(super) fn changed(changes: &[(&str, Value)]) -> StreamPipeline {
+pub(crate) fn changed(changes: &[(&str, Value)]) -> StreamPipeline {
     let mut document = document("ecommerce");
     for (pointer, value) in changes {
         let (parent, name) = pointer.rsplit_once('/').expect("a pointer starts with a slash");
@@ -69,12 +70,12 @@ pub(super) fn changed(changes: &[(&str, Value)]) -> StreamPipeline {
 }
 
 /// A resource without faults.
-pub(super) fn validated(pipeline: &StreamPipeline) -> ValidatedPipeline {
+pub(crate) fn validated(pipeline: &StreamPipeline) -> ValidatedPipeline {
     validate(pipeline).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
 /// A cluster.
-pub(super) fn kubernetes() -> Site {
+pub(crate) fn kubernetes() -> Site {
     Site::Kubernetes(KubernetesSite {
         cluster: "0f8c2c9e-6f0a-4b52-8d4c-2b1f6d7e8a90".to_owned(),
         worker_image: "ghcr.io/sluice/worker:0.1.0".to_owned(),
@@ -84,7 +85,7 @@ pub(super) fn kubernetes() -> Site {
 }
 
 /// A laptop on which nothing stands in for anything.
-pub(super) fn laptop() -> LocalSite {
+pub(crate) fn laptop() -> LocalSite {
     LocalSite {
         worker_program: "/opt/sluice/sluice-worker".to_owned(),
         state_directory: "/home/me/.sluice".to_owned(),
@@ -94,7 +95,7 @@ pub(super) fn laptop() -> LocalSite {
 }
 
 /// A world in which everything is there that the examples refer to.
-pub(super) fn world() -> Observed {
+pub(crate) fn world() -> Observed {
     let secret = |name: &str, keys: &[&str]| {
         let digests = keys.iter().map(|key| ((*key).to_owned(), format!("digest of {name}/{key}")));
         (name.to_owned(), digests.collect())
@@ -117,7 +118,7 @@ pub(super) fn world() -> Observed {
 }
 
 /// A resource in a world in which it can run.
-pub(super) fn resolved(pipeline: &StreamPipeline, observed: &Observed, site: &Site) -> ResolvedPipeline {
+pub(crate) fn resolved(pipeline: &StreamPipeline, observed: &Observed, site: &Site) -> ResolvedPipeline {
     match decide(validate(pipeline), observed, site) {
         Decision::Run(pipeline) => *pipeline,
         other => panic!("it does not run: {other:?}"),
@@ -125,7 +126,7 @@ pub(super) fn resolved(pipeline: &StreamPipeline, observed: &Observed, site: &Si
 }
 
 /// All children of an example in a cluster.
-pub(super) fn children(name: &str) -> Children {
+pub(crate) fn children(name: &str) -> Children {
     let site = kubernetes();
     build(&resolved(&example(name), &world(), &site), &site)
 }

@@ -1,10 +1,10 @@
 //! From the example manifests to their children: the steps together.
 
-mod build;
+pub(crate) mod build;
 mod decide;
-mod fixture;
+pub(crate) mod fixture;
 mod names;
 mod plan;
 mod purity;
-mod restricted;
+pub(crate) mod restricted;
 mod validate;

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::fixture::{changed, kubernetes, resolved, world};
-use crate::stream_pipeline::{Children, build};
+use crate::sharded_job::Children;
+use crate::stream_pipeline::build;
 
 fn names(children: &Children) -> Vec<String> {
     let metadata = [

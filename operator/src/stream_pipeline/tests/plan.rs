@@ -1,89 +1,43 @@
 //! From a decision and what stands, what is written now.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::json;
 
 use super::fixture::{changed, kubernetes, validated, world};
-use crate::apply::child::{Child, Owned, Policy};
-use crate::stream_pipeline::plan::{Plan, Stage, plan};
-use crate::stream_pipeline::preflight::Check;
-use crate::stream_pipeline::seen::{CheckSeen, Seen};
+use crate::apply::child::{Child, Policy};
+use crate::sharded_job::plan::{Plan, Stage, Suspension};
+use crate::sharded_job::preflight::Check;
+use crate::sharded_job::tests::cluster;
+use crate::stream_pipeline::job::intent;
 use crate::stream_pipeline::{Observed, ValidatedPipeline, decide};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// A cluster of two shards that does what is planned.
+/// A pipeline in a cluster.
 struct Cluster {
-    seen: Seen,
+    cluster: cluster::Cluster,
+    observed: Observed,
     pipeline: ValidatedPipeline,
-    now: Timestamp,
 }
 
 impl Cluster {
     fn new(shards: u32) -> Self {
         let pipeline = validated(&changed(&[("/spec/shards", json!(shards))]));
         let observed = Observed { deployment_revision: 100, ..world() };
-        Self { seen: Seen { observed, ..Seen::default() }, pipeline, now: START }
+        Self { cluster: cluster::Cluster::default(), observed, pipeline }
     }
 
     fn plan(&self) -> Plan {
-        let decision = decide(Ok(self.pipeline.clone()), &self.seen.observed, &kubernetes());
-        plan(decision, Some(&self.pipeline), &self.seen, &kubernetes(), self.now)
+        let decision = decide(Ok(self.pipeline.clone()), &self.observed, &kubernetes());
+        self.cluster.plan(intent(decision, None, &kubernetes()), &kubernetes())
     }
 
-    /// Does what is planned, restarts included. Pods of touched Deployments are ready or not.
     fn apply(&mut self, plan: &Plan, ready: bool) {
-        for owned in &plan.unwanted {
-            self.seen.children.retain(|child| key(child) != key(owned));
-            self.seen.checks.remove(owned.name());
-        }
-        for child in plan.wanted.iter().chain(&plan.restart) {
-            self.apply_one(child, ready);
-        }
+        self.cluster.apply(plan, ready);
     }
 
-    fn apply_one(&mut self, child: &Child, ready: bool) {
-        let owned = Owned { resource: child.resource.clone(), metadata: child.document.metadata.clone() };
-        self.seen.children.retain(|other| key(other) != key(&owned));
-        if child.resource.kind == "Job" {
-            let job =
-                serde_json::from_value(serde_json::to_value(&child.document).expect("JSON")).expect("a Job");
-            self.seen
-                .checks
-                .insert(child.name.clone(), CheckSeen { job: Arc::new(job), ..CheckSeen::default() });
-        }
-        if child.resource.kind == "CronJob" {
-            self.seen.upkeep = serde_json::from_value(serde_json::to_value(&child.document).expect("JSON"))
-                .ok()
-                .map(Arc::new);
-        }
-        if child.resource.kind == "Deployment" {
-            let mut deployment: Deployment =
-                serde_json::from_value(serde_json::to_value(&child.document).expect("JSON"))
-                    .expect("a Deployment");
-            let ready = i32::from(ready);
-            deployment.status =
-                serde_json::from_value(json!({"replicas": 1, "updatedReplicas": 1, "readyReplicas": ready}))
-                    .ok();
-            let shard =
-                owned.label("sluice.dev/shard").and_then(|shard| shard.parse().ok()).expect("a shard");
-            self.seen.deployments.insert(shard, Arc::new(deployment));
-        }
-        self.seen.children.push(owned);
-    }
-
-    /// Every check that was started ends.
     fn end_checks(&mut self, type_: &str) {
-        for check in self.seen.checks.values_mut() {
-            let job = Arc::make_mut(&mut check.job);
-            job.status = serde_json::from_value(json!({"conditions": [
-                {"type": type_, "status": "True", "lastTransitionTime": "1970-01-01T00:00:00Z"}
-            ]}))
-            .ok();
-        }
+        self.cluster.end_checks(type_);
     }
 
     /// From nothing to workers that are ready.
@@ -103,12 +57,8 @@ impl Cluster {
         let shards = self.pipeline.shards;
         let changes = [("/spec/shards", json!(shards)), ("/spec/silver/require/0/expr", json!("amount > 1"))];
         self.pipeline = validated(&changed(&changes));
-        self.seen.observed.deployment_revision = 200;
+        self.observed.deployment_revision = 200;
     }
-}
-
-fn key(owned: &Owned) -> (String, String) {
-    (owned.resource.kind.clone(), owned.name().to_owned())
 }
 
 fn kinds(children: &[Child]) -> Vec<&str> {
@@ -147,8 +97,8 @@ fn at_rest_a_plan_repeats_itself_to_the_byte() {
     let digests = |plan: &Plan| plan.wanted.iter().map(|child| child.digest.clone()).collect::<Vec<_>>();
     let before = cluster.plan();
     // A later pass offers a later revision; pods that do not change keep theirs.
-    cluster.seen.observed.deployment_revision = 900;
-    cluster.now = START + SignedDuration::from_hours(9);
+    cluster.observed.deployment_revision = 900;
+    cluster.cluster.now = START + SignedDuration::from_hours(9);
     assert_eq!(digests(&cluster.plan()), digests(&before));
 }
 
@@ -179,7 +129,7 @@ fn a_new_configuration_is_checked_and_then_rolls_one_shard_at_a_time() {
     let done = cluster.plan();
     assert_eq!(done.stage, Stage::Running { rolling: false });
     assert_eq!(done.unwanted.len(), 1, "the old configuration is not used any more");
-    assert!(cluster.seen.deployments.values().all(|deployment| {
+    assert!(cluster.cluster.seen.deployments.values().all(|deployment| {
         deployment.metadata.annotations.as_ref().is_some_and(|notes| notes["sluice.dev/revision"] == "200")
     }));
 }
@@ -222,7 +172,7 @@ fn a_check_that_fails_leaves_the_workers_alone_and_is_repeated_in_time() {
     );
     assert_eq!((count(&failed.wanted, "Job"), failed.unwanted.len()), (1, 0));
 
-    cluster.now = START + SignedDuration::from_secs(61);
+    cluster.cluster.now = START + SignedDuration::from_secs(61);
     let again = cluster.plan();
     assert_eq!(count(&again.wanted, "Job"), 0);
     assert_eq!(again.unwanted.len(), 1, "the old check goes, and the next pass starts another");
@@ -235,9 +185,9 @@ fn a_check_that_fails_leaves_the_workers_alone_and_is_repeated_in_time() {
 #[test]
 fn a_deployment_that_is_deleted_comes_back_without_another_check() {
     let mut cluster = Cluster::started(1);
-    cluster.seen.deployments.clear();
-    cluster.seen.children.retain(|owned| owned.resource.kind != "Deployment");
-    cluster.seen.observed.deployment_revision = 500;
+    cluster.cluster.seen.deployments.clear();
+    cluster.cluster.seen.children.retain(|owned| owned.resource.kind != "Deployment");
+    cluster.observed.deployment_revision = 500;
     let plan = cluster.plan();
     assert_eq!(plan.stage, Stage::Running { rolling: false });
     let deployment = plan.wanted.iter().find(|child| child.resource.kind == "Deployment").expect("wanted");
@@ -251,7 +201,7 @@ fn a_suspended_pipeline_loses_its_workers_and_keeps_what_its_pods_still_use() {
     let mut cluster = Cluster::started(1);
     cluster.pipeline.suspended = true;
     let plan = cluster.plan();
-    assert_eq!(plan.stage, Stage::Suspended);
+    assert_eq!(plan.stage, Stage::Suspended(Suspension::Asked));
     let mut unwanted: Vec<_> = plan.unwanted.iter().map(|owned| owned.resource.kind.as_str()).collect();
     unwanted.sort_unstable();
     assert_eq!(unwanted, ["ConfigMap", "CronJob", "Deployment"]);
@@ -261,7 +211,7 @@ fn a_suspended_pipeline_loses_its_workers_and_keeps_what_its_pods_still_use() {
 #[test]
 fn a_missing_reference_leaves_the_workers_alone_and_mends_what_is_around_them() {
     let mut cluster = Cluster::started(1);
-    cluster.seen.observed = Observed::default();
+    cluster.observed = Observed::default();
     let plan = cluster.plan();
     assert!(matches!(plan.stage, Stage::Waiting(_)));
     assert_eq!(kinds(&plan.wanted), ["ServiceAccount", "Service", "PodDisruptionBudget", "NetworkPolicy"]);
@@ -272,7 +222,7 @@ fn a_missing_reference_leaves_the_workers_alone_and_mends_what_is_around_them() 
 fn more_shards_start_at_once_and_the_others_follow_one_by_one() {
     let mut cluster = Cluster::started(2);
     cluster.pipeline.shards = 3;
-    cluster.seen.observed.deployment_revision = 900;
+    cluster.observed.deployment_revision = 900;
     let checking = cluster.plan();
     assert_eq!(checking.stage, Stage::Checking(Check::Running));
     assert_eq!((count(&checking.wanted, "Deployment"), checking.unwanted.len()), (0, 0));

@@ -4,11 +4,12 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::json;
 
 use super::fixture::{changed, children, example, example_names, kubernetes, resolved, world};
+use crate::sharded_job::build::{build_check, documents_of_check};
 use crate::stream_pipeline::build;
-use crate::stream_pipeline::build::build_check;
+use crate::stream_pipeline::job::job;
 
 /// What of the standard a pod does not meet.
-fn violations(pod: &PodSpec) -> Vec<String> {
+pub(crate) fn violations(pod: &PodSpec) -> Vec<String> {
     let mut found = Vec::new();
     let mut expect = |holds: bool, rule: &str| {
         if !holds {
@@ -92,8 +93,9 @@ fn the_check_itself_refuses_a_bare_pod() {
 fn the_pod_of_every_check_is_restricted() {
     let site = kubernetes();
     for name in example_names() {
-        let job = build_check(&resolved(&example(&name), &world(), &site), "config", &site);
-        let pod = job.spec.and_then(|spec| spec.template.spec).expect("a Job has a pod");
+        let job = job(&resolved(&example(&name), &world(), &site), &site);
+        let check = build_check(&job, &documents_of_check(&job), &site);
+        let pod = check.spec.and_then(|spec| spec.template.spec).expect("a Job has a pod");
         assert_eq!(violations(&pod), Vec::<String>::new(), "{name}");
     }
 }

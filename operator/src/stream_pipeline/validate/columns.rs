@@ -1,9 +1,6 @@
-//! Lists of column names: what exists, what is there twice.
-
-use std::collections::BTreeMap;
+//! The columns that Sluice adds, and those that expressions see.
 
 use super::avro::Fields;
-use crate::problem::Faults;
 
 /// Columns that every bronze table has, besides the fields of the schema.
 pub(super) const BRONZE: [&str; 7] =
@@ -16,21 +13,6 @@ pub(super) const VALUE: &str = "value";
 /// Whether expressions and `deduplicate.by` see a column of that name. Without a schema all may be there.
 pub(super) fn is_input(name: &str, fields: Option<&Fields>) -> bool {
     BRONZE.contains(&name) || name == EVENT_TIME || fields.is_none_or(|fields| fields.shape(name).is_some())
-}
-
-/// Refuses names that differ in case only: most readers of Delta tables do not tell them apart.
-pub(super) fn refuse_repeated<'a>(names: impl Iterator<Item = (String, &'a str)>, faults: &mut Faults) {
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-    for (field, name) in names {
-        if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
-            let message = if first == name {
-                format!("'{name}' is there twice")
-            } else {
-                format!("'{name}' and '{first}' differ in case only, which most readers do not see")
-            };
-            faults.add(field, message, "remove one or give it another name");
-        }
-    }
 }
 
 /// The known names, for the fix of a fault about an unknown one.

@@ -3,9 +3,9 @@
 use sluice_contract::config;
 use sluice_crds::stream_pipeline as crd;
 
-use super::columns::refuse_repeated;
-use super::measure::{DAY, HOUR, MINUTE, SECOND, milliseconds};
 use crate::problem::Faults;
+use crate::validation::measure::{DAY, HOUR, MINUTE, SECOND, milliseconds};
+use crate::validation::names::refuse_repeated;
 
 /// Columns that every gold table has, besides its keys and measures.
 const ADDED: [&str; 6] = ["window_start", "window_end", "window_date", "revision", "is_final", "updated_at"];

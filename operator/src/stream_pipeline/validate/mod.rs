@@ -10,19 +10,18 @@ mod avro;
 mod columns;
 mod cron;
 mod gold;
-mod measure;
 mod operations;
-mod pods;
 mod silver;
 mod source;
 mod storage;
-mod syntax;
 
 use kube::ResourceExt;
 use sluice_crds::StreamPipeline;
 
+pub(crate) use self::source::start_from;
 use crate::problem::{Faults, Invalid};
 use crate::stream_pipeline::validated::ValidatedPipeline;
+use crate::validation::{commit, pods};
 
 /// Validates a resource that the API server, or [`sluice_crds::admit`], has admitted.
 pub fn validate(pipeline: &StreamPipeline) -> Result<ValidatedPipeline, Vec<Invalid>> {
@@ -42,14 +41,14 @@ pub fn validate(pipeline: &StreamPipeline) -> Result<ValidatedPipeline, Vec<Inva
         kafka: source::validate_connection(&spec.source.kafka, &mut faults),
         topic: spec.source.kafka.topic.clone(),
         key_column: spec.source.kafka.key_column.clone(),
-        start_from: source::start_from(spec.source.kafka.start_from.unwrap_or_default()),
+        start_from: start_from(spec.source.kafka.start_from.unwrap_or_default()),
         format: source::format(spec.source.format),
         schema: spec.source.schema.clone(),
         schema_registry: source::schema_registry(spec.source.schema_registry.as_ref()),
         event_time,
         storage: storage::validate_storage(&spec.storage, &mut faults),
         shards: operations::validate_shards(spec.shards, spec.autoscaling.as_ref(), &mut faults),
-        commit: storage::validate_commit(spec.commit.as_ref(), &mut faults),
+        commit: commit::validate_commit(spec.commit.as_ref(), commit::DEFAULT, &mut faults),
         bronze: sluice_contract::config::Bronze { keep_value },
         silver,
         gold,

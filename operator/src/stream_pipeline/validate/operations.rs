@@ -2,11 +2,11 @@
 
 use sluice_crds::stream_pipeline as crd;
 
-use super::columns::refuse_repeated;
 use super::cron;
-use super::measure::{DAY, HOUR, MINUTE, SECOND, TEN_YEARS, milliseconds};
 use crate::problem::Faults;
-use crate::stream_pipeline::validated::Maintenance;
+use crate::sharded_job::Maintenance;
+use crate::validation::measure::{DAY, HOUR, MINUTE, SECOND, TEN_YEARS, milliseconds};
+use crate::validation::names::refuse_repeated;
 
 /// Once an hour, but not when everybody else's work begins.
 const DEFAULT_SCHEDULE: &str = "17 * * * *";

@@ -4,9 +4,10 @@ use sluice_contract::{config, reasons};
 use sluice_crds::stream_pipeline as crd;
 
 use super::avro::Fields;
-use super::columns::{input_names, is_input, refuse_repeated};
-use super::measure::{DAY, SECOND, milliseconds};
+use super::columns::{input_names, is_input};
 use crate::problem::Faults;
+use crate::validation::measure::{DAY, SECOND, milliseconds};
+use crate::validation::names::refuse_repeated;
 
 /// Columns that together identify a silver row. Gold, scoring and repairs need them as they are.
 const IDENTITY: [&str; 3] = ["topic", "partition", "offset"];

@@ -4,12 +4,13 @@ use sluice_contract::config;
 use sluice_crds::stream_pipeline as crd;
 
 use super::avro::{Fields, Shape, record_fields};
-use super::columns::{BRONZE, EVENT_TIME, VALUE, refuse_repeated};
-use super::measure::{DAY, HOUR, MINUTE, SECOND, TEN_YEARS, milliseconds};
+use super::columns::{BRONZE, EVENT_TIME, VALUE};
 use crate::problem::Faults;
 use crate::stream_pipeline::validated::{
     KafkaConnection, KafkaSecurity, SaslMaterial, SchemaRegistry, SecretKey, TlsMaterial, UserName,
 };
+use crate::validation::measure::{DAY, HOUR, MINUTE, SECOND, TEN_YEARS, milliseconds};
+use crate::validation::names::refuse_repeated;
 
 /// The fields of the schema; `None` where the registry has it, or where it cannot be read.
 pub(super) fn validate_schema(source: &crd::Source, keep_value: bool, faults: &mut Faults) -> Option<Fields> {
@@ -177,7 +178,7 @@ pub(super) fn schema_registry(registry: Option<&crd::SchemaRegistry>) -> Option<
     })
 }
 
-pub(super) fn start_from(start_from: crd::StartFrom) -> config::StartFrom {
+pub(crate) fn start_from(start_from: crd::StartFrom) -> config::StartFrom {
     match start_from {
         crd::StartFrom::Earliest => config::StartFrom::Earliest,
         crd::StartFrom::Latest => config::StartFrom::Latest,

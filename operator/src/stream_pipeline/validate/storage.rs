@@ -1,11 +1,9 @@
-//! The parts `spec.storage` and `spec.commit`.
+//! The part `spec.storage`.
 
-use sluice_contract::config;
 use sluice_crds::stream_pipeline as crd;
 
-use super::measure::{HOUR, SECOND, bytes, milliseconds};
 use crate::problem::Faults;
-use crate::stream_pipeline::validated::{Storage, Volume};
+use crate::sharded_job::{Storage, Volume};
 
 const DEFAULT_MOUNT_PATH: &str = "/lake";
 
@@ -38,15 +36,5 @@ pub(super) fn validate_storage(storage: &crd::Storage, faults: &mut Faults) -> S
         environment_secret: storage.secret_ref.as_ref().map(|reference| reference.name.clone()),
         volume,
         adopt: storage.adopt.clone(),
-    }
-}
-
-pub(super) fn validate_commit(commit: Option<&crd::Commit>, faults: &mut Faults) -> config::Commit {
-    let every = commit.and_then(|commit| commit.every.as_deref());
-    let max_bytes = commit.and_then(|commit| commit.max_bytes.as_deref());
-    config::Commit {
-        every_ms: milliseconds("spec.commit.every", every, 2 * SECOND, SECOND / 10..=HOUR, faults),
-        // A batch of messages counts its bytes in 32 bits.
-        max_bytes: bytes("spec.commit.maxBytes", max_bytes, 64 << 20, 64 << 10..=2 << 30, faults),
     }
 }

@@ -3,6 +3,7 @@
 use super::{Label, metrics};
 
 const CATEGORY: Label = Label { name: "category", values: "the step that failed" };
+const KIND: Label = Label { name: "kind", values: "`StreamPipeline` or `FraudScorer`" };
 const VERB: Label = Label { name: "verb", values: "`create`, `patch` or `delete`" };
 
 metrics! {
@@ -17,7 +18,7 @@ metrics! {
             "Requests to the API server that change something.";
     }
     "Standing" {
-        RESOURCES: Gauge "sluice_operator_resources" []
+        RESOURCES: Gauge "sluice_operator_resources" [KIND]
             "Resources that the operator looks after.";
         LEADING: Gauge "sluice_operator_leading" []
             "1 if this process is the one that acts, else 0.";

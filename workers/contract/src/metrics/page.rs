@@ -18,7 +18,8 @@ objects that have them scraped (`podMonitor.enabled`) and alert rules on them (`
 const WORKERS: &str = "
 ## Workers
 
-The scraper adds whose worker it is, from the labels of the pod: `sluice_dev_pipeline`, `sluice_dev_role`, `sluice_dev_shard`.
+The scraper adds whose worker it is, from the labels of the pod: `sluice_dev_pipeline` or `sluice_dev_scorer`, `sluice_dev_role`,
+`sluice_dev_shard`.
 What describes the shard's chain is told by the process that owns it: who starts or stands by says nothing of it. The counters of
 messages and rows are those of the manifests, so they go on where they were after a restart; the other counters and all
 histograms begin at 0 with the process.

@@ -1,0 +1,24 @@
+//! The NetworkPolicy of the workers, made from the table of flows.
+
+use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicySpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use super::metadata::build_metadata;
+use crate::sharded_job::job::JobBase;
+use crate::site::Site;
+use crate::{labels, network};
+
+pub(super) fn build_network_policy(base: &JobBase, site: &Site) -> NetworkPolicy {
+    NetworkPolicy {
+        metadata: build_metadata(base, base.workers()),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(LabelSelector {
+                match_labels: Some(labels::selector(base, base.kind.role)),
+                ..LabelSelector::default()
+            }),
+            policy_types: Some(vec!["Ingress".to_owned()]),
+            ingress: Some(network::ingress_rules(base.kind.role, site)),
+            ..NetworkPolicySpec::default()
+        }),
+    }
+}

@@ -1,0 +1,173 @@
+//! The conditions that every kind of job has: a function of what was read and what was done. Pure.
+//!
+//! | module | part |
+//! |---|---|
+//! | [`verdict`] | `Ready`, `Reconciling`, `Stalled`, `Degraded` |
+//! | [`parts`] | what the workers say of Kafka, of storage, of the schema |
+//!
+//! The same inputs give the same conditions, so that an unchanged status writes nothing.
+
+pub mod parts;
+pub mod verdict;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use sluice_crds::conditions::{reasons, types};
+
+use super::kind::JobKind;
+use super::plan::{Plan, Stage};
+use super::preflight::Check;
+use super::workers::Workers;
+use crate::apply::Applied;
+use crate::conditions::{Statement, Truth, find, merge};
+use crate::labels;
+
+/// What the conditions are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The kind of job.
+    pub kind: &'static JobKind,
+    /// Name of the resource.
+    pub name: &'a str,
+    /// The generation that was acted on.
+    pub generation: Option<i64>,
+    /// The conditions so far.
+    pub previous: &'a [Condition],
+    /// What was planned.
+    pub plan: &'a Plan,
+    /// What the apply did.
+    pub applied: &'a Applied,
+    /// What was seen of the workers.
+    pub workers: &'a Workers,
+    /// When fast numbers were last written.
+    pub numbers_written: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Inputs<'_> {
+    /// Number of shards that shall run; as before where nobody knows.
+    fn shards(&self, before: Option<i32>) -> Option<u32> {
+        self.plan.shards.or_else(|| before.and_then(|shards| u32::try_from(shards).ok()))
+    }
+}
+
+/// The conditions that hold, of those that every kind of job has.
+pub fn statements(inputs: &Inputs<'_>) -> Vec<Statement> {
+    let mut statements = verdict::statements(inputs);
+    statements.extend(check_statement(inputs));
+    statements.extend(parts::statements(inputs.plan, inputs.workers));
+    statements
+}
+
+/// The worker pods, as every kind's status tells them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replicas {
+    /// Number of shards that shall run.
+    pub shards: Option<i32>,
+    /// Number of worker pods.
+    pub pods: i32,
+    /// Number of worker pods that are ready.
+    pub ready: i32,
+    /// Ready and wanted worker pods, for the eye.
+    pub summary: Option<String>,
+    /// Label selector of the worker pods.
+    pub selector: String,
+    /// Revision of the configuration that all shards run; `None` where they differ, or none runs.
+    pub configuration: Option<String>,
+}
+
+/// The worker pods; `shards_before` is the number of shards that the status tells so far.
+pub fn replicas(inputs: &Inputs<'_>, shards_before: Option<i32>) -> Replicas {
+    let shards = inputs.shards(shards_before);
+    let signed = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let ready = inputs.workers.ready(shards.unwrap_or(0));
+    Replicas {
+        shards: shards.map(signed),
+        pods: inputs.workers.pods(),
+        ready: signed(ready),
+        summary: shards.map(|shards| format!("{ready}/{shards}")),
+        selector: selector(inputs.kind, inputs.name),
+        configuration: configuration(inputs.workers),
+    }
+}
+
+/// The conditions of a resource that the operator was told to leave alone: everything stays as it was, and one
+/// condition says so, with the generation that was applied last.
+pub fn paused(
+    previous: &[Condition],
+    observed_generation: Option<i64>,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let applied = observed_generation.filter(|generation| *generation > 0);
+    let message = find(previous, types::RECONCILIATION_PAUSED).map_or_else(
+        || match applied {
+            Some(generation) => format!(
+                "generation {generation} is applied; remove the annotation {} to go on",
+                labels::PAUSED
+            ),
+            None => format!("nothing is applied yet; remove the annotation {} to go on", labels::PAUSED),
+        },
+        |condition| condition.message.clone(),
+    );
+    let pause = [Statement::new(types::RECONCILIATION_PAUSED, Truth::True, reasons::PAUSED, message)];
+    let pause = merge(previous, &pause, generation, now);
+    let mut conditions = previous.to_vec();
+    conditions.retain(|condition| condition.type_ != types::RECONCILIATION_PAUSED);
+    if conditions.is_empty() {
+        let unknown = [Statement::new(types::READY, Truth::Unknown, reasons::PAUSED, "")];
+        conditions = merge(&[], &unknown, generation, now);
+    }
+    conditions.extend(pause);
+    conditions
+}
+
+/// The conditions of a resource that cannot be read at all.
+pub fn unreadable(
+    previous: &[Condition],
+    error: &str,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let message = format!("{error}; correct the resource, or install the definition of this release");
+    let ready = Statement::new(types::READY, Truth::False, reasons::INVALID_SPEC, message);
+    let stalled = ready.also(types::STALLED, Truth::True);
+    merge(previous, &[ready, stalled], generation, now)
+}
+
+/// A check that failed and is being repeated is not forgotten while it runs.
+fn check_statement(inputs: &Inputs<'_>) -> Option<Statement> {
+    let statement = |truth, reason: &str, message: &str| {
+        Some(Statement::new(types::CONFIGURATION_CHECKED, truth, reason, message))
+    };
+    match &inputs.plan.stage {
+        Stage::Running { .. } => statement(Truth::True, reasons::CHECK_PASSED, ""),
+        Stage::Checking(Check::Passed | Check::Running) => match verdict::repeated_failure(inputs) {
+            Some(failure) => statement(Truth::False, &failure.reason, &failure.message),
+            None => statement(Truth::Unknown, reasons::CHECKING, ""),
+        },
+        Stage::Checking(Check::Hindered(trouble)) => {
+            statement(Truth::Unknown, trouble.reason, &trouble.message)
+        }
+        Stage::Checking(Check::Failed { findings, is_lasting: true, .. }) => {
+            statement(Truth::False, reasons::CONFIGURATION_REFUSED, findings)
+        }
+        Stage::Checking(Check::Failed { findings, .. }) => {
+            statement(Truth::False, reasons::CHECK_FAILED, findings)
+        }
+        Stage::Refused(_) | Stage::Waiting(_) | Stage::Suspended(_) => None,
+    }
+}
+
+/// The configuration of all shards, if they agree.
+fn configuration(workers: &Workers) -> Option<String> {
+    let mut all = workers.shards.values().map(|shard| shard.configuration.as_ref());
+    let first = all.next()??;
+    all.all(|other| other == Some(first)).then(|| first.clone())
+}
+
+fn selector(kind: &JobKind, name: &str) -> String {
+    let pairs = labels::selector_of(kind, name, kind.role);
+    pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}

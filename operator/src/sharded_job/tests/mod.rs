@@ -1,0 +1,3 @@
+//! What the tests of all kinds of jobs share.
+
+pub(crate) mod cluster;
