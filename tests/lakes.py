@@ -77,7 +77,7 @@ PARTITIONED_BY = {
 }
 
 # What depends on when the worker ran, or is for people to read.
-NOT_COMPARED = {"processing_time", "processing_date", "detail"}
+NOT_COMPARED = {"processing_time", "processing_date", "detail", "rule_set"}
 
 
 def read_with_delta_rs(table: pathlib.Path) -> pyarrow.Table:

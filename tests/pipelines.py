@@ -7,12 +7,42 @@ import pathlib
 
 import yaml
 
-_ROOT = pathlib.Path(__file__).resolve().parent.parent
-_SPEC = yaml.safe_load((_ROOT / "manifests/examples/ecommerce/pipeline.yaml").read_text())["spec"]
+from oracle import micros
 
-TRANSACTION_SCHEMA = json.loads(_SPEC["source"]["schema"])
+_ROOT = pathlib.Path(__file__).resolve().parent.parent
+_EXAMPLE = _ROOT / "manifests/examples/ecommerce"
+
+# The resources of the example.
+SPEC = yaml.safe_load((_EXAMPLE / "pipeline.yaml").read_text())["spec"]
+SCORER = yaml.safe_load((_EXAMPLE / "scoring/scorer.yaml").read_text())["spec"]
+
+TRANSACTION_SCHEMA = json.loads(SPEC["source"]["schema"])
 # A worker reads the resource's own rules and columns; the operator only makes numbers of its durations.
-SILVER = _SPEC["silver"] | {"deduplicate": {"by": ["transaction_id"], "withinMs": 600_000}}
+SILVER = SPEC["silver"] | {"deduplicate": {"by": ["transaction_id"], "withinMs": 600_000}}
+
+
+def gold_table(resource: dict) -> dict:
+    """A windowed table of a resource as a worker's configuration has it, with the defaults put in."""
+    emit = {"every": "10s", "allowedLateness": "5m", "correctFor": "7d"} | resource.get("emit", {})
+    window = {"slide": resource["window"]["size"]} | resource["window"]
+    return {
+        "name": resource["name"],
+        "sizeMs": micros(window["size"]) // 1000,
+        "slideMs": micros(window["slide"]) // 1000,
+        "groupBy": resource.get("groupBy", []),
+        "measures": resource["measures"],
+        "emitEveryMs": micros(emit["every"]) // 1000,
+        "allowedLatenessMs": micros(emit["allowedLateness"]) // 1000,
+        "correctForMs": micros(emit["correctFor"]) // 1000,
+    }
+
+
+GOLD = [gold_table(resource) for resource in SPEC["gold"]]
+
+
+def with_gold(configuration: dict, *, emit_every_ms: int) -> dict:
+    """A worker configuration with the windowed tables of the example, published this often."""
+    return configuration | {"gold": [table | {"emitEveryMs": emit_every_ms} for table in copy.deepcopy(GOLD)]}
 
 
 def ecommerce(servers: str, topic: str, lake, *, registry: str | None = None) -> dict:

@@ -1,5 +1,6 @@
 """Messages of the e-commerce example, written out by hand."""
 
+import collections
 import io
 import json
 import struct
@@ -7,10 +8,13 @@ import struct
 import fastavro
 
 import pipelines
+from oracle import Message
 
 # Monday, 2026-01-05T20:00:00Z.
 MONDAY_8_PM = 1_767_643_200
 SECOND = 1_000_000
+# So late that it caps no event time of that day.
+AFTER_ALL = (MONDAY_8_PM + 4 * 3600) * 1000
 
 SOUND = {
     "transaction_id": "t-1",
@@ -44,6 +48,30 @@ class Raw:
 
 
 ABSENT = object()
+
+
+class Log:
+    """Messages of a topic, partition by partition: what `Topic.produce` sends, and what a consumer would see."""
+
+    def __init__(self):
+        self.messages = []
+
+    def add(self, time: str, partition: int = 0, kafka_time: int = AFTER_ALL, **changes) -> tuple:
+        """A transaction at this time, with an id of its own unless it is given; says its (partition, offset)."""
+        fields = {"transaction_id": f"t-{len(self.messages)}", "timestamp": time, **changes}
+        key = str(fields.get("user_id", SOUND["user_id"])).encode()
+        offset = sum(1 for message in self.messages if message[0] == partition)
+        self.messages.append((partition, kafka_time, key, json_message(**fields)))
+        return partition, offset
+
+    def seen_in(self, topic: str) -> list:
+        """As a consumer sees it."""
+        offsets = collections.Counter()
+        seen = []
+        for partition, kafka_time, key, value in self.messages:
+            seen.append(Message(topic, partition, offsets[partition], kafka_time, key, value))
+            offsets[partition] += 1
+        return seen
 
 
 def frame(schema_id: int, datum: bytes) -> bytes:

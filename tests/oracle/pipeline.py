@@ -109,7 +109,8 @@ def _silver_row(message: Message, row: Transaction, event_time: int) -> dict:
     }
 
 
-def _origin(message: Message) -> dict:
+def origin(message: Message) -> dict:
+    """Where a message comes from, as bronze and quarantine have it."""
     return {
         "topic": message.topic,
         "partition": message.partition,
@@ -131,11 +132,11 @@ def run_pipeline(messages, decode: Callable, time_zone: str = "UTC") -> Lake:
 
 def _take(lake: Lake, partition: _Partition, message: Message, decoded, time_zone: str):
     def quarantine(stage: str, reason: str):
-        lake.quarantine.append({**_origin(message), "value": message.value, "stage": stage, "reason": reason})
+        lake.quarantine.append({**origin(message), "value": message.value, "stage": stage, "reason": reason})
 
     if isinstance(decoded, Refusal):
         return quarantine(decoded.stage, decoded.reason)
-    lake.bronze.append({**_origin(message), **decoded._asdict()})
+    lake.bronze.append({**origin(message), **decoded._asdict()})
 
     event_time = parse_event_time(decoded.timestamp, time_zone)
     kafka_time = None if message.timestamp is None else message.timestamp * 1000
