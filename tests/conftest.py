@@ -1,5 +1,6 @@
 """What every end-to-end test needs: a real Kafka, the programs, a seed, and a place for files."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -102,6 +103,40 @@ def ingest(tmp_path, worker_program, run):
         return run(worker_program, "ingest", "--config", file, *flags, environment=environment, wrapper=wrapper)
 
     return start
+
+
+@pytest.fixture
+def score(tmp_path, worker_program, run):
+    """Starts a scoring worker with its two documents: `score(configuration, rules, "--until-caught-up")`. The rules of
+    its file, `score.rules_file`, may change while it runs.
+    """
+
+    def start(configuration: dict, rules: dict, *flags, environment=None, wrapper=()) -> Program:
+        text = json.dumps(configuration, indent=1)
+        file = tmp_path / f"scorer-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+        if not file.exists():  # another worker may be reading it
+            file.write_text(text)
+        start.use_rules(rules)
+        arguments = ("--config", file, "--rules", start.rules_file)
+        return run(worker_program, "score", *arguments, *flags, environment=environment, wrapper=wrapper)
+
+    def use_rules(rules: dict):
+        new = start.rules_file.with_suffix(".new")
+        new.write_text(json.dumps(rules, indent=1))
+        new.replace(start.rules_file)
+
+    start.rules_file = tmp_path / "rules.json"
+    start.use_rules = use_rules
+    return start
+
+
+@pytest.fixture
+def alerts_topic(kafka):
+    """A fresh topic for alerts, removed after the test."""
+    topic = Topic(kafka, f"test-alerts-{uuid.uuid4().hex[:12]}", partitions=4)
+    topic.create()
+    yield topic
+    topic.delete()
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 """
 
 import collections
+import random
 import re
 import time
+import uuid
 
 import pytest
 import requests
@@ -14,6 +16,8 @@ import pipelines
 import score_tables
 import scorers
 from faults import COMMIT, TRAFFIC
+from kafka_service import KafkaService
+from kafka_topics import Topic
 from processes import PATIENCE
 
 # Friday's last minutes and Saturday; users that come often, late rows and copies.
@@ -153,3 +157,57 @@ def test_maintenance_compacts_the_table_of_scores(
     maintain(ecommerce, "--settled-after", "0s").succeed()
     assert len(DeltaTable(str(lake / score_tables.NAME)).files()) < before
     scorers.assert_scored(topic, alerts_topic, lake, pipelines.SCORER)
+
+
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory):
+    """A Kafka of this file's own, with all its listeners."""
+    service = KafkaService(tmp_path_factory.mktemp("kafka"))
+    service.run("up")
+    yield service
+    service.run("down")
+
+
+@pytest.fixture
+def own_topics(own_kafka):
+    """A topic of that Kafka, and one for alerts."""
+    both = [Topic(own_kafka.address(), f"test-{uuid.uuid4().hex[:12]}", partitions=4) for _ in range(2)]
+    for topic in both:
+        topic.create()
+    yield both
+    for topic in both:
+        topic.delete()
+
+
+def test_alerts_wait_for_a_broker_that_is_away(own_kafka, own_topics, score, generate, lake, seed):
+    choices = random.Random(seed)
+    topic, alerts = own_topics
+    pipeline = pipelines.ecommerce(topic.servers, topic.name, lake) | {"commit": COMMIT}
+    configuration = scorers.configuration(pipeline, alerts=alerts.name)
+    producer = generate(topic, "--seed", seed, *TRAFFIC)
+    worker = score(configuration, scorers.rule_set())
+    for _ in range(2):
+        await_epochs(worker, 5)
+        own_kafka.run("crash")
+        time.sleep(choices.uniform(0, 4))
+        own_kafka.run("resume")
+    await_epochs(worker, 5)
+    assert producer.stop() == 0, producer.output()[-4000:]
+    assert worker.stop() == 0, worker.output()[-4000:]
+    score(configuration, scorers.rule_set(), "--until-caught-up").succeed()
+    scorers.assert_scored(topic, alerts, lake, pipelines.SCORER)
+
+
+def test_alerts_go_through_certificates_and_passwords(own_kafka, own_topics, score, generate, lake, seed):
+    topic, alerts = own_topics
+    generate(topic, "--seed", seed, "--messages", 5_000, *GENERATED, *SHARES).succeed()
+    user = own_kafka.user()
+    (user / "name").write_text("sluice")
+    pipeline = pipelines.ecommerce(own_kafka.address("sasl"), topic.name, lake)
+    pipeline["source"]["kafka"]["security"] = {
+        "tls": {"caPath": str(user / "ca.crt")},
+        "sasl": {"mechanism": "PLAIN", "usernamePath": str(user / "name"), "passwordPath": str(user / "password")},
+    }
+    configuration = scorers.configuration(pipeline, alerts=alerts.name)
+    score(configuration, scorers.rule_set(), "--until-caught-up").succeed()
+    scorers.assert_scored(topic, alerts, lake, pipelines.SCORER)

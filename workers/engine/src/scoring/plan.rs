@@ -235,14 +235,13 @@ impl Silver {
                 continue;
             }
             let known = fields.iter().find(|field| field.name() == name).map(Arc::clone);
-            let column = match known {
-                Some(known) => known,
-                None => {
-                    let Some(column) = self.column(field.clone(), name, problems) else { continue };
-                    last_columns.push(column);
-                    fields.push(Arc::clone(&self.fields[column]));
-                    Arc::clone(&self.fields[column])
-                }
+            let column = if let Some(known) = known {
+                known
+            } else {
+                let Some(column) = self.column(field.clone(), name, problems) else { continue };
+                last_columns.push(column);
+                fields.push(Arc::clone(&self.fields[column]));
+                Arc::clone(&self.fields[column])
             };
             if !can_partition(column.data_type()) {
                 let message = format!(
