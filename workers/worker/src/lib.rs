@@ -9,6 +9,8 @@
 //! | [`recover`] | rebuilds what the lake remembers from its tables, after some of it was lost |
 //! | [`generate`] | produces realistic traffic for demos, tests and benchmarks |
 //!
+//! Beside `ingest`, in the process of shard 0, runs `merge`, which publishes the tables of windows.
+//!
 //! What they share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
 //! `/metrics` show), [`stop`], [`backoff`] and [`clock`].
 
@@ -20,6 +22,7 @@ pub mod generate;
 pub mod ingest;
 pub mod kafka;
 pub mod maintain;
+mod merge;
 pub mod quarantine;
 pub mod recover;
 pub mod registry_client;

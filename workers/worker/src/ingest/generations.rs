@@ -15,7 +15,7 @@ use sluice_lake::{Generation, Lake, Numbered};
 use snafu::{OptionExt, ResultExt};
 
 use super::restore::{
-    JOB, LakeSnafu, RegistrySnafu, RestoreError, SubjectMissingSnafu, TABLES, compile, specs,
+    JOB, LakeSnafu, RegistrySnafu, RestoreError, SubjectMissingSnafu, TABLES, all_specs, compile,
 };
 use crate::registry_client::{Answer, RegistryClient};
 
@@ -68,7 +68,7 @@ pub(crate) async fn settle(
         if next.number > 0 {
             // What the tables would refuse must not stop those who write them now.
             let ingest = compile_for(config, &next.generation, key)?;
-            lake.check_tables(&specs(&ingest)).await.context(LakeSnafu)?;
+            lake.check_tables(&all_specs(config, &ingest)).await.context(LakeSnafu)?;
         }
         lake.refuse_lost_generations(JOB, next.number, &TABLES).await.context(LakeSnafu)?;
         // Whoever was faster: the next look tells whether it is ours.

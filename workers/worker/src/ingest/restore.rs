@@ -20,6 +20,7 @@ use super::inheritance::{Inherited, inherit};
 use super::standby::Held;
 use crate::finding::Finding;
 use crate::kafka::{TopicError, topic_id};
+use crate::merge;
 use crate::registry_client::{RegistryClient, RegistryError};
 use crate::report::{Scope, Step};
 
@@ -252,6 +253,12 @@ pub(crate) fn specs(ingest: &Ingest) -> [TableSpec; 3] {
         spec(&tables.silver, "Clean, deduplicated and enriched rows."),
         spec(&tables.quarantine, "Refused messages, each with its original bytes and the reason."),
     ]
+}
+
+/// [`specs`], and those of the windowed tables, which the merge writes.
+pub(crate) fn all_specs(config: &WorkerConfig, ingest: &Ingest) -> Vec<TableSpec> {
+    let published = merge::specs(ingest.gold_table_schemas(), config);
+    specs(ingest).into_iter().chain(published).collect()
 }
 
 fn spec(table: &TableSchema, description: &str) -> TableSpec {
