@@ -110,7 +110,8 @@ pub fn merge<F: AsRef<[u8]>>(
             sections.entry(section.partition).or_default().push(section);
         }
     }
-    let mut base = StateFile::new();
+    // A base of millions of entries that grew as it came would be there twice for a moment.
+    let mut base = StateFile::with_capacity(files.iter().map(|file| file.as_ref().len()).sum());
     for (partition, sections) in sections {
         let Some(progress) = progress.get(&partition) else { continue };
         let watermark_us = Watermark::new(progress.max_event_time_us, max_out_of_orderness_ms).value_us();
@@ -129,6 +130,12 @@ struct StateFile {
 impl StateFile {
     fn new() -> Self {
         Self { bytes: FRAME.begin() }
+    }
+
+    fn with_capacity(bytes: usize) -> Self {
+        let mut file = Vec::with_capacity(bytes);
+        file.extend_from_slice(&FRAME.begin());
+        Self { bytes: file }
     }
 
     fn push_section(&mut self, partition: i32, entries: impl Iterator<Item = Entry>) {
