@@ -9,15 +9,17 @@ import json
 import os
 import pathlib
 import uuid
+from dataclasses import replace
 
 import pytest
 import requests
 
+import gold_tables
 import lakes
 import pipelines
 from conftest import ROOT
 from kafka_topics import Topic
-from oracle import Lake, decode_avro, decode_json, run_pipeline
+from oracle import Lake, decode_avro, decode_json, late_rows, run_gold, run_pipeline
 from processes import Program
 
 MESSAGES = int(os.environ.get("SLUICE_MESSAGES", "200000"))
@@ -98,7 +100,13 @@ def test_the_example_manifest_in_local_mode_makes_the_same_tables(json_stream, s
     (folder / "pipeline.yaml").write_text(manifest.replace("topic: ecommerce.transactions", f"topic: {topic.name}"))
     flags = ("--broker", topic.servers, "--lake", tmp_path / "lakes", "--state", tmp_path / "state")
     run(sluice_program, "up", "-f", folder, *flags, "--until-caught-up").succeed()
-    lakes.assert_lake(tmp_path / "lakes/default/ecommerce", expected, readers=lakes.READERS)
+    lake = tmp_path / "lakes/default/ecommerce"
+    gold = run_gold(lakes.read_with_delta_rs(lake / "silver"), pipelines.SPEC)
+    late = late_rows(topic.read_all(), gold)
+    assert len(late) > MESSAGES / 2000, "few late rows"
+    lakes.assert_lake(lake, replace(expected, quarantine=expected.quarantine + late), readers=lakes.READERS)
+    gold_tables.assert_late_rows(lakes.read_with_delta_rs(lake / "quarantine"), gold)
+    gold_tables.assert_gold(lake, gold, gold_tables.finality_of(gold, topic.partitions), readers=lakes.READERS)
 
 
 def registered_schemas(registry: str) -> dict:

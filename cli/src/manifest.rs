@@ -229,11 +229,8 @@ fn duplicates<R: Named>(resources: &[Located<R>]) -> Vec<Problem> {
 /// What a pipeline asks for that this version does not do.
 fn parts_not_acted_on(pipeline: &StreamPipeline) -> Vec<String> {
     let spec = &pipeline.spec;
-    let parts = [
-        ("spec.gold", !spec.gold.is_empty()),
-        ("spec.warehouse", spec.warehouse.is_some()),
-        ("spec.autoscaling", spec.autoscaling.is_some()),
-    ];
+    let parts =
+        [("spec.warehouse", spec.warehouse.is_some()), ("spec.autoscaling", spec.autoscaling.is_some())];
     let name = format!("StreamPipeline {}/{}", namespace(pipeline), name(pipeline));
     let asked = parts.into_iter().filter(|(_, is_asked)| *is_asked);
     asked.map(|(part, _)| format!("{name}: {part} is accepted but not acted on in this version")).collect()

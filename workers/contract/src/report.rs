@@ -122,7 +122,7 @@ pub struct GoldReport {
     pub epoch: u64,
     /// When a table was last published; `None` if this process has not published yet.
     pub published_at_ms: Option<i64>,
-    /// Windows that are not final, over all tables.
+    /// Windows in main memory, over all tables: those that are not final, and final ones that may be corrected.
     pub open_windows: u64,
     /// Rows of windows in main memory, over all tables.
     pub groups: u64,

@@ -18,7 +18,7 @@ use crate::plan::{Plan, PlanError};
 use crate::quarantine::{self, Refused};
 use crate::silver::{self, Candidates};
 use crate::state::{self, StateError};
-use crate::tables::TableSchemas;
+use crate::tables::{TableSchema, TableSchemas};
 use crate::{bronze, deduplication};
 
 /// One shard's stream core: decodes, refines and deduplicates, and keeps the state of its partitions.
@@ -110,6 +110,11 @@ impl Ingest {
     /// The tables that [`Self::process`] gives rows of.
     pub fn table_schemas(&self) -> &TableSchemas {
         &self.plan.tables
+    }
+
+    /// The windowed tables, which the merge publishes, in the order of the configuration.
+    pub fn gold_table_schemas(&self) -> impl Iterator<Item = &TableSchema> {
+        self.plan.gold.tables.iter().map(|table| &table.table)
     }
 
     /// The decoder, for writer schemas.

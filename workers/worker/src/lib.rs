@@ -10,7 +10,10 @@
 //! | [`recover`] | rebuilds what the lake remembers from its tables, after some of it was lost |
 //! | [`generate`] | produces realistic traffic for demos, tests and benchmarks |
 //!
-//! What follows the topic shares [`stream`]. What all share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
+//! What follows the topic shares [`stream`]. Beside `ingest`, in the process of shard 0, runs `merge`, which publishes
+//! the tables of windows.
+//!
+//! What all share: [`kafka`] and [`registry_client`] (connections), [`report`] (what `/report` and
 //! `/metrics` show), [`stop`], [`backoff`] and [`clock`].
 
 pub mod backoff;
@@ -21,6 +24,7 @@ pub mod generate;
 pub mod ingest;
 pub mod kafka;
 pub mod maintain;
+mod merge;
 pub mod quarantine;
 pub mod recover;
 pub mod registry_client;

@@ -122,7 +122,7 @@ metrics! {
         GOLD_PUBLISHED_AT: Gauge "sluice_gold_published_timestamp_seconds" []
             "When a table of windows was last published, in seconds since the Unix epoch.";
         GOLD_OPEN_WINDOWS: Gauge "sluice_gold_open_windows" []
-            "Windows that are not final, over all tables.";
+            "Windows in main memory, over all tables: those that are not final, and final ones that may be corrected.";
         GOLD_GROUPS: Gauge "sluice_gold_groups" []
             "Rows of windows in main memory, over all tables.";
         GOLD_MEMORY_BYTES: Gauge "sluice_gold_memory_bytes" []

@@ -21,7 +21,7 @@ mod arguments;
 mod work;
 
 pub use arguments::IngestArguments;
-pub(crate) use work::{JOB, compile, parse_schema, spec, specs, unusable as unusable_plan};
+pub(crate) use work::{JOB, all_specs, compile, parse_schema, spec, specs, unusable as unusable_plan};
 
 /// Reads a configuration file.
 pub(crate) fn read_configuration(path: &PathBuf) -> Result<WorkerConfig, JobError> {

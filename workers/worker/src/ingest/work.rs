@@ -13,6 +13,7 @@ use sluice_engine::{EpochSize, Ingest, MemorySize, PlanError, Processed, StateEr
 use sluice_lake::TableSpec;
 
 use crate::finding::Finding;
+use crate::merge;
 use crate::stream::restore::RestoreError;
 use crate::stream::work::{EndedEpoch, Pace, Processor, Work};
 
@@ -62,6 +63,10 @@ impl Work for WorkerConfig {
         Pace::Full { linger: LONGEST_LINGER.min(Duration::from_millis(self.commit.every_ms / 10)) }
     }
 
+    fn merge_beside(&self, shard: u32) -> Option<Arc<WorkerConfig>> {
+        (shard == merge::PUBLISHING_SHARD && !self.gold.is_empty()).then(|| Arc::new(self.clone()))
+    }
+
     fn has_own_key(&self) -> bool {
         false
     }
@@ -99,6 +104,11 @@ pub(crate) fn specs(ingest: &Ingest) -> [TableSpec; 3] {
     ]
 }
 
+/// [`specs`], and those of the windowed tables, which the merge writes.
+pub(crate) fn all_specs(config: &WorkerConfig, ingest: &Ingest) -> Vec<TableSpec> {
+    specs(ingest).into_iter().chain(merge::specs(ingest.gold_table_schemas(), config)).collect()
+}
+
 /// What the lake must know of a table.
 pub(crate) fn spec(table: &TableSchema, description: &str) -> TableSpec {
     TableSpec {
@@ -113,6 +123,10 @@ pub(crate) fn spec(table: &TableSchema, description: &str) -> TableSpec {
 impl Processor for Ingest {
     fn specs(&self) -> Vec<TableSpec> {
         specs(self).into()
+    }
+
+    fn published(&self) -> Vec<TableSchema> {
+        self.gold_table_schemas().cloned().collect()
     }
 
     fn restore(&mut self, partition: i32, progress: &PartitionProgress) {

@@ -11,7 +11,7 @@ pub struct Publication {
     pub epoch: u64,
     /// When; `None` if it published nothing.
     pub published_at_ms: Option<i64>,
-    /// Windows that are not final.
+    /// Windows in memory.
     pub open_windows: u64,
     /// Groups in memory.
     pub groups: u64,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 use sluice_contract::manifest::{
     AddedFile, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, PartitionProgress, Writer,
 };
@@ -126,7 +126,9 @@ impl Committer {
             closed;
         let status = Arc::clone(&self.status);
         let kind = if content.size.messages > 0 { ManifestKind::Data } else { ManifestKind::Idle };
-        let added = status.timed(Step::Files, self.persist(files)).await?;
+        let partial_aggregates = self.keep_partial_aggregates(content.partial_aggregates);
+        let stored = try_join(self.persist(files), partial_aggregates);
+        let (added, partial_aggregates) = status.timed(Step::Files, stored).await?;
         status.timed(Step::State, self.keep_state(content.state_delta)).await?;
         if let Some(Pledge(pledge)) = pledge {
             let kept = status.timed(Step::Alerts, pledge).await;
@@ -135,7 +137,7 @@ impl Committer {
                 failpoint::hit("after_acknowledgement");
             }
         }
-        let manifest = Manifest { rule_set, ..self.manifest(kind, content.partitions, added) };
+        let manifest = Manifest { rule_set, partial_aggregates, ..self.manifest(kind, content.partitions, added) };
         let append = persevere(&status, async || self.chain.append(&manifest).await);
         let appended = status.timed(Step::Manifest, append).await;
         if let Appended::Lost { by } = appended.context(LakeSnafu)? {
@@ -191,6 +193,17 @@ impl Committer {
         let put = async || lake.put_state(chain.id(), chain.next_epoch(), delta.clone()).await;
         self.state.push(persevere(&self.status, put).await.context(LakeSnafu)?);
         Ok(())
+    }
+
+    /// Makes durable what the epoch adds to the windows: the merge folds it once the manifest names it.
+    async fn keep_partial_aggregates(
+        &self,
+        partial_aggregates: Option<Vec<u8>>,
+    ) -> Result<Option<String>, CommitError> {
+        let Some(bytes) = partial_aggregates else { return Ok(None) };
+        let (lake, chain) = (&self.lake, &self.chain);
+        let put = async || lake.put_partial_aggregates(chain.id(), chain.next_epoch(), bytes.clone()).await;
+        persevere(&self.status, put).await.context(LakeSnafu).map(Some)
     }
 
     fn manifest(

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::restore::{LakeSnafu, RegistrySnafu, RestoreError, SubjectMissingSnafu};
 use super::work::{Processor, Work};
+use crate::merge;
 use crate::registry_client::{Answer, RegistryClient};
 
 /// How a process comes to want a chain.
@@ -67,7 +68,9 @@ pub(crate) async fn settle(
         if next.number > 0 {
             // What the tables would refuse must not stop those who write them now.
             let processor = compile_for(work, &next.generation, key)?;
-            lake.check_tables(&processor.specs()).await.context(LakeSnafu)?;
+            let mut specs = processor.specs();
+            specs.extend(merge::specs(&processor.published(), work.pipeline()));
+            lake.check_tables(&specs).await.context(LakeSnafu)?;
         }
         let tables = work.tables();
         let tables: Vec<&str> = tables.iter().map(String::as_str).collect();

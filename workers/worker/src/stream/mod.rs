@@ -21,12 +21,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sluice_contract::cut::Cut;
-use sluice_contract::manifest::Writer;
+use sluice_contract::manifest::{ChainId, Writer};
 use sluice_contract::report::{Phase, Problem};
 use sluice_lake::Lake;
 
 use crate::backoff::Backoff;
 use crate::kafka::ConsumerTraits;
+use crate::merge::{Merger, Merging};
 use crate::report::{Scope, Status};
 use crate::stop::Stop;
 
@@ -157,8 +158,15 @@ async fn attempt(job: &Job, writer: &mut Writer, entry: Entry) -> Next {
         job.status.clear(scope);
     }
     let (lake, chain) = (restored.lake.clone(), restored.chain.id().clone());
-    match Box::pin(tenure::run(job, *restored, writer.clone())).await {
+    let merger = merger(job, &lake, &chain, writer);
+    let ended = Box::pin(tenure::run(job, *restored, writer.clone())).await;
+    // Unless it is to publish what is left, the merge ends with the tenure: here at the latest.
+    let merger = merger.filter(|_| matches!(ended, Ok(Ended::CaughtUp)));
+    match ended {
         Ok(Ended::CaughtUp) => {
+            if let Some(problem) = publish_the_rest(job, merger).await {
+                return Next::End(CannotCatchUpSnafu { problems: vec![problem] }.fail());
+            }
             job.status.enter(Phase::Finished);
             tracing::info!("caught up with the topic");
             print_last_report(&job.status);
@@ -172,6 +180,28 @@ async fn attempt(job: &Job, writer: &mut Writer, entry: Entry) -> Next {
             stand_by(job, &lake, &Held::Chain(chain), writer).await
         }
         Err(error) => Next::Retry { scope: Scope::Storage, problem: error.problem(), is_transient: true },
+    }
+}
+
+/// The merge, which runs beside the tenure where the process is to publish tables of windows.
+fn merger(job: &Job, lake: &Lake, chain: &ChainId, writer: &Writer) -> Option<Merger> {
+    let config = job.work.merge_beside(job.shard)?;
+    Some(Merger::start(Merging {
+        lake: lake.clone(),
+        generation: chain.generation,
+        config,
+        writer: writer.clone(),
+        status: Arc::clone(&job.status),
+        until_caught_up: job.until_caught_up,
+    }))
+}
+
+/// Lets the merge publish everything that is committed, unless the process is asked to stop; gives what keeps it from
+/// that.
+async fn publish_the_rest(job: &Job, merger: Option<Merger>) -> Option<Problem> {
+    tokio::select! {
+        published = merger?.finish() => published.err(),
+        () = job.stop.requested() => None,
     }
 }
 

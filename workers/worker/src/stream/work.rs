@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -11,7 +12,7 @@ use sluice_contract::cut::Cut;
 use sluice_contract::manifest::{Manifest, PartitionProgress};
 use sluice_decode::{Decoder, MessageBatch, UnresolvedSchema};
 use sluice_engine::state::Retention;
-use sluice_engine::{ClosedEpoch, EpochSize, MemorySize, StateError};
+use sluice_engine::{ClosedEpoch, EpochSize, MemorySize, StateError, TableSchema};
 use sluice_lake::{Lake, TableSpec};
 
 use super::restore::RestoreError;
@@ -45,6 +46,11 @@ pub(crate) trait Work: fmt::Debug + Send + Sync {
     /// Whether it reads for throughput or for latency.
     fn pace(&self) -> Pace;
 
+    /// The configuration of the merge that publishes tables of windows beside this shard; `None`: none does.
+    fn merge_beside(&self, _shard: u32) -> Option<Arc<WorkerConfig>> {
+        None
+    }
+
     /// Whether the hashes in its state have a key of their own. A recovery may give the lake another id, and rebuilds
     /// the state of ingest alone for it.
     fn has_own_key(&self) -> bool;
@@ -69,6 +75,11 @@ pub(crate) enum Pace {
 pub(crate) trait Processor: Send {
     /// The tables that it gives rows of; a table's place in this list is its number.
     fn specs(&self) -> Vec<TableSpec>;
+
+    /// The tables of windows, which are made of its epochs beside it.
+    fn published(&self) -> Vec<TableSchema> {
+        Vec::new()
+    }
 
     /// Gets ready for a tenure, after the claim and before its state is loaded. Gives the offsets to start
     /// from in partitions that it has never read, where that is not the configuration's choice.

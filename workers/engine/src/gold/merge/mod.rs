@@ -85,6 +85,8 @@ pub struct Published {
     /// Buckets published before whose files go with this publication: itself, or one that was split. Each is named
     /// once, so all buckets of a publication become visible together.
     pub replaces: Vec<Bucket>,
+    /// How many of its rows changed though they were final before.
+    pub corrected: u64,
 }
 
 /// How large the state of the merge is.

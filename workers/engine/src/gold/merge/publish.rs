@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Int32Array, RecordBatch, TimestampMicrosecondArray, UInt32Array,
+    ArrayRef, AsArray, BooleanArray, Date32Array, Int32Array, RecordBatch, TimestampMicrosecondArray,
+    UInt32Array,
 };
+use arrow::datatypes::TimestampMicrosecondType;
 
 use super::block::Block;
 use super::buckets::Part;
@@ -23,6 +25,16 @@ impl Bucket {
     /// The UTC date of the window's start, in days since 1970: the value of the partition column.
     pub fn window_date(&self) -> i32 {
         self.window_start_us.div_euclid(MICROSECONDS_PER_DAY) as i32
+    }
+}
+
+impl Published {
+    /// Counts the rows that changed now, in a window that was final before.
+    fn count_corrected(&mut self, updated_at_us: i64) {
+        let last = self.rows.num_columns() - 1;
+        let updated_at = self.rows.column(last).as_primitive::<TimestampMicrosecondType>();
+        let changed = updated_at.values().iter().filter(|at| **at == updated_at_us);
+        self.corrected = changed.count() as u64;
     }
 }
 
@@ -55,8 +67,15 @@ impl Merge {
                     let number = block.first + index as i64;
                     let becomes_final = number < first_open && !window.is_final;
                     if becomes_final || window.buckets.is_changed() {
+                        let was_final = window.is_final;
                         window.publish(becomes_final, updated_at_us);
+                        let first = published.len();
                         publish_window(plan, place, block, number, &mut window, &mut published);
+                        if was_final {
+                            published[first..]
+                                .iter_mut()
+                                .for_each(|bucket| bucket.count_corrected(updated_at_us));
+                        }
                     }
                     block.windows[index] = Some(window);
                 }
@@ -89,6 +108,7 @@ fn publish_window(
             bucket: Bucket::new(start_us, bucket.part),
             rows: batch.slice(first, length),
             replaces: bucket.replaces.into_iter().map(|part| Bucket::new(start_us, part)).collect(),
+            corrected: 0,
         });
         first += length;
     }

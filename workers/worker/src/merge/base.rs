@@ -1,0 +1,63 @@
+//! [`BaseMaker`]: writes a base in the background, from a frozen copy.
+
+use sluice_contract::manifest::{ChainId, StateFile};
+use sluice_engine::gold::Merge;
+use sluice_lake::Lake;
+use snafu::ResultExt;
+use tokio::task::JoinHandle;
+
+use super::base_history::BaseHistory;
+use super::error::{LakeSnafu, MergeError};
+use super::memory::blocking;
+use crate::clock::now_ms;
+
+/// At most one base at a time.
+#[derive(Debug, Default)]
+pub(super) struct BaseMaker {
+    running: Option<JoinHandle<Result<StateFile, MergeError>>>,
+}
+
+impl BaseMaker {
+    /// Takes over a base that is ready.
+    pub(super) async fn collect(&mut self, history: &mut BaseHistory) {
+        if !self.running.as_ref().is_some_and(JoinHandle::is_finished) {
+            return;
+        }
+        let Some(task) = self.running.take() else { return };
+        match task.await {
+            Ok(Ok(base)) => {
+                tracing::debug!(epoch = base.epoch, bytes = base.bytes, "wrote a base of the merge");
+                history.adopt(base);
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "failed to write a base of the merge, trying again later");
+                history.postpone(now_ms());
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to write a base of the merge: its task ended early");
+                history.postpone(now_ms());
+            }
+        }
+    }
+
+    /// Whether one is being written, or has not been [collected](Self::collect).
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Starts to write one: a frozen copy of what the merge knows after an epoch of its chain.
+    pub(super) fn start(&mut self, lake: Lake, chain: ChainId, frozen: Merge, epoch: u64) {
+        self.running = Some(tokio::spawn(async move {
+            let snapshot = blocking(move || frozen.snapshot()).await?;
+            lake.put_state(&chain, epoch, snapshot).await.context(LakeSnafu)
+        }));
+    }
+}
+
+impl Drop for BaseMaker {
+    fn drop(&mut self) {
+        if let Some(task) = &self.running {
+            task.abort();
+        }
+    }
+}

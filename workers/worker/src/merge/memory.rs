@@ -1,0 +1,165 @@
+//! [`Memory`]: what the merge knows, and how a restart comes to know the same.
+//!
+//! A restart loads the base, and then does what each manifest since says was done: folds the same epochs in the
+//! same order, and publishes the same tables. The rows are thrown away, for the tables have them; what remains is
+//! the state that the manifest stands for, with its revisions and buckets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sluice_contract::config::WorkerConfig;
+use sluice_contract::manifest::{ChainId, INGEST, Manifest};
+use sluice_decode::RowSchema;
+use sluice_engine::gold::Merge;
+use sluice_lake::Lake;
+use snafu::{OptionExt, ResultExt};
+
+use super::base_history::BaseHistory;
+use super::epochs::{self, EPOCHS, Epoch, FirstEpochs, fold};
+use super::error::{BrokenSnafu, EpochsLostSnafu, LakeSnafu, MergeError, StateSnafu, UnusableSnafu};
+use super::progress::{self, Progress};
+use crate::finding::Finding;
+
+/// What the merge is made from, by every generation anew.
+#[derive(Clone, Debug)]
+pub(super) struct Recipe {
+    /// The configuration.
+    pub(super) config: Arc<WorkerConfig>,
+    /// The schema of the rows.
+    pub(super) schema: Arc<RowSchema>,
+}
+
+/// What the merge knows.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Windows and watermarks.
+    pub(super) merge: Merge,
+    /// How far it has come.
+    pub(super) progress: Progress,
+    /// What a restart would read.
+    pub(super) history: BaseHistory,
+}
+
+impl Memory {
+    /// Knows nothing yet, and follows these chains.
+    pub(super) fn new(
+        recipe: &Recipe,
+        chains: impl IntoIterator<Item = ChainId>,
+    ) -> Result<Self, MergeError> {
+        let merge = Merge::new(&recipe.config, &recipe.schema).map_err(|errors| {
+            UnusableSnafu { findings: errors.into_iter().map(Finding::from).collect::<Vec<_>>() }.build()
+        })?;
+        let progress = Progress::new(chains, &BTreeMap::new());
+        Ok(Self { merge, progress, history: BaseHistory::default() })
+    }
+
+    /// What the merge knew after a manifest of its chain. `chains` are those that it followed.
+    pub(super) async fn at(
+        lake: &Lake,
+        recipe: &Recipe,
+        chains: Vec<ChainId>,
+        newest: &Manifest,
+    ) -> Result<Self, MergeError> {
+        let mut memory = Self::new(recipe, chains.iter().cloned())?;
+        let mut next = 0;
+        if let Some(base) = &newest.state.base {
+            let content = lake.read(&base.path).await.context(LakeSnafu)?;
+            let mut merge = memory.merge;
+            let restored = blocking(move || merge.restore(&content).map(|()| merge)).await?;
+            memory.merge = restored.context(StateSnafu { path: &base.path })?;
+            let at = manifest(lake, newest, base.epoch).await?;
+            memory.progress = Progress::new(chains, &at.folded);
+            memory.history = BaseHistory::new(Some(base.clone()));
+            next = base.epoch + 1;
+        } else if !newest.folded.is_empty()
+            && let FirstEpochs::Partitions(partitions) = FirstEpochs::of(lake, &memory.progress).await?
+        {
+            // As before the first epoch was folded.
+            memory.merge.expect(partitions);
+        }
+        for epoch in next..=newest.epoch {
+            let manifest = manifest(lake, newest, epoch).await?;
+            memory = memory.replay(lake, &manifest).await?;
+        }
+        Ok(memory)
+    }
+
+    /// Does what a manifest says was done.
+    async fn replay(mut self, lake: &Lake, manifest: &Manifest) -> Result<Self, MergeError> {
+        let steps: Vec<_> = progress::steps(&self.progress, &manifest.folded).collect();
+        for (chain, first, last) in steps {
+            let mut batch = Vec::new();
+            for number in first..=last {
+                let epoch = epochs::read(lake, &chain, number).await?;
+                batch.push(
+                    epoch.with_context(|| EpochsLostSnafu { chain: chain.to_string(), epoch: number })?,
+                );
+                if batch.len() as u64 == EPOCHS || number == last {
+                    self =
+                        self.fold(std::mem::take(&mut batch), manifest.epoch, manifest.created_at_ms).await?;
+                }
+            }
+        }
+        let tables: Vec<usize> = places(&self.merge, &manifest.committed_tables());
+        if tables.is_empty() {
+            return Ok(self);
+        }
+        let (mut merge, updated_at_us) = (self.merge, manifest.created_at_ms * 1_000);
+        let publish = move || {
+            drop(merge.publish(&tables, updated_at_us));
+            merge
+        };
+        self.merge = blocking(publish).await?;
+        Ok(self)
+    }
+
+    /// Folds epochs for an epoch of the merge, written then.
+    pub(super) async fn fold(
+        mut self,
+        batch: Vec<Epoch>,
+        epoch: u64,
+        at_ms: i64,
+    ) -> Result<Self, MergeError> {
+        self.note(&batch, epoch, at_ms);
+        let mut merge = self.merge;
+        self.merge = blocking(move || fold(&mut merge, &batch).map(|()| merge)).await??;
+        Ok(self)
+    }
+
+    /// Takes note of epochs that have been folded for an epoch of the merge, written then.
+    pub(super) fn note(&mut self, batch: &[Epoch], epoch: u64, at_ms: i64) {
+        for folded in batch {
+            self.progress.folded(&folded.chain, folded.number);
+        }
+        let files = batch.iter().filter_map(|folded| folded.file().cloned());
+        self.history.fold(files.collect(), epoch, at_ms);
+    }
+}
+
+/// The chains of ingest in a generation of so many shards.
+pub(super) fn chains_of(generation: u64, shards: u32) -> Vec<ChainId> {
+    (0..shards).map(|shard| ChainId { job: INGEST.to_owned(), generation, shard }).collect()
+}
+
+/// The places of tables in [`Merge::table_schemas`], ascending. One that the configuration has no more is left out.
+fn places(merge: &Merge, tables: &[&str]) -> Vec<usize> {
+    let names = merge.table_schemas().iter().enumerate();
+    names.filter(|(_, schema)| tables.contains(&schema.name.as_str())).map(|(place, _)| place).collect()
+}
+
+/// An earlier manifest of a chain, which must be there.
+async fn manifest(lake: &Lake, newest: &Manifest, epoch: u64) -> Result<Manifest, MergeError> {
+    if epoch == newest.epoch {
+        return Ok(newest.clone());
+    }
+    let found = lake.manifest(&newest.chain, epoch).await.context(LakeSnafu)?;
+    found.with_context(|| EpochsLostSnafu { chain: newest.chain.to_string(), epoch })
+}
+
+/// Does CPU-bound work on a thread where nothing waits behind it.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, MergeError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| BrokenSnafu { detail: error.to_string() }.build())
+}
