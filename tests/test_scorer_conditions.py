@@ -153,9 +153,9 @@ def test_maintenance_compacts_the_table_of_scores(
     assert worker.stop() == 0, worker.output()[-4000:]
     score(configuration, scorers.rule_set(), "--until-caught-up").succeed()
     ingest(ecommerce, "--until-caught-up").succeed()
-    before = len(DeltaTable(str(lake / score_tables.NAME)).files())
+    before = len(DeltaTable(str(lake / score_tables.NAME)).file_uris())
     maintain(ecommerce, "--settled-after", "0s").succeed()
-    assert len(DeltaTable(str(lake / score_tables.NAME)).files()) < before
+    assert len(DeltaTable(str(lake / score_tables.NAME)).file_uris()) < before
     scorers.assert_scored(topic, alerts_topic, lake, pipelines.SCORER)
 
 

@@ -148,10 +148,12 @@ impl Core {
             Event::SchemaFound { id, text } => {
                 self.processor.decoder().add_writer_schema(id, &text);
                 self.release_due = true;
+                return self.release_what_may();
             }
             Event::SchemaNotFound { id } => {
                 self.processor.decoder().mark_schema_not_found(id);
                 self.release_due = true;
+                return self.release_what_may();
             }
             Event::Committed => {
                 self.in_commit = false;
@@ -166,10 +168,7 @@ impl Core {
 
     /// Does what is due: batches that wait, silence, the end of the epoch, the end of it all.
     fn proceed(&mut self, now: Instant) -> Step {
-        if self.release_due && !self.at_boundary {
-            self.release_due = false;
-            self.release()?;
-        }
+        self.release_what_may()?;
         self.take_waiting(now)?;
         if now.duration_since(self.idle_checked) >= IDLE_CHECK {
             self.idle_checked = now;
@@ -274,8 +273,12 @@ impl Core {
         self.process(&admitted.ready)
     }
 
-    /// A schema was told: goes on with the partitions that waited for it.
-    fn release(&mut self) -> Step {
+    /// A schema was told: goes on with the partitions that waited for it, but not across a boundary.
+    fn release_what_may(&mut self) -> Step {
+        if !self.release_due || self.at_boundary {
+            return Step::Continue(());
+        }
+        self.release_due = false;
         let mut unresolved = BTreeSet::new();
         for batch in self.holds.batches() {
             unresolved.extend(self.processor.decoder().unresolved_schema_ids(batch).into_keys());

@@ -1,12 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sluice_contract::manifest::{AddedFile, Counts, PartitionProgress, StateFile, StateFiles, TableProgress};
+use sluice_contract::manifest::{
+    AddedFile, Counts, PartitionProgress, ScoringCounts, StateFile, StateFiles, TableProgress,
+};
 use sluice_contract::report::{Problem, TableReport};
 use sluice_engine::MemorySize;
 
 use super::*;
-use crate::report::{Commit, Publication, PublishedRows, PublishedTable, Scope, StateSize, Step, Subject};
+use crate::report::{
+    Commit, Publication, PublishedRows, PublishedTable, RuleSetStatus, Scope, StateSize, Step, Subject,
+};
 
 fn status() -> Status {
     Status::new(Subject {
@@ -22,6 +26,12 @@ fn status() -> Status {
 fn progress() -> BTreeMap<i32, PartitionProgress> {
     let mut counts = Counts { messages: 10, bronze: 9, silver: 7, duplicates: 2, ..Counts::default() };
     counts.add_refused("decode", "EmptyValue", 1);
+    counts.scoring = ScoringCounts {
+        alerts: 2,
+        levels: [("LOW".to_owned(), 5), ("HIGH".to_owned(), 2)].into(),
+        rules: [("large".to_owned(), 2), ("of_old".to_owned(), 1)].into(),
+        failed: BTreeMap::new(),
+    };
     let progress =
         PartitionProgress { next_offset: 10, max_event_time_us: Some(5_500_000), idle: true, counts };
     BTreeMap::from([(6, progress)])
@@ -45,8 +55,27 @@ fn added(size: u64) -> TableProgress {
 
 /// A worker of which everything is known.
 async fn seasoned() -> Status {
+    season(status()).await
+}
+
+/// The same, of a scorer.
+async fn seasoned_scorer() -> Status {
+    let status = season(status().scoring()).await;
+    let names = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+    status.set_rule_set(RuleSetStatus {
+        hash: "abc".to_owned(),
+        levels: names(["LOW", "HIGH"]),
+        rules: names(["large", "often"]),
+        reading_label: Vec::new(),
+    });
+    status.set_counted_rows(12);
+    status.note_alert(7_000);
+    status
+}
+
+async fn season(status: Status) -> Status {
     let status =
-        status().expecting(vec![("silver", "TooCold".to_owned()), ("decode", "EmptyValue".to_owned())]);
+        status.expecting(vec![("silver", "TooCold".to_owned()), ("decode", "EmptyValue".to_owned())]);
     for step in [
         Step::Inherit,
         Step::Claim,
@@ -98,9 +127,30 @@ fn families(text: &str) -> BTreeSet<&str> {
 
 #[tokio::test]
 async fn every_metric_that_is_defined_is_exposed_and_no_other() {
-    let text = render(&seasoned().await);
+    let (ingest, scorer) = (render(&seasoned().await), render(&seasoned_scorer().await));
     let defined = worker::GROUPS.iter().flat_map(|group| group.metrics).map(|metric| metric.name).collect();
-    assert_eq!(families(&text), defined);
+    let exposed: BTreeSet<&str> = families(&ingest).union(&families(&scorer)).copied().collect();
+    assert_eq!(exposed, defined);
+}
+
+#[tokio::test]
+async fn levels_and_rules_of_a_scorer_begin_at_0_and_keep_what_earlier_rules_counted() {
+    let text = render(&seasoned_scorer().await);
+    for line in [
+        "sluice_scored_rows_total{level=\"LOW\"} 5",
+        "sluice_scored_rows_total{level=\"HIGH\"} 2",
+        "sluice_rule_hits_total{rule=\"large\"} 2",
+        "sluice_rule_hits_total{rule=\"often\"} 0",
+        "sluice_rule_hits_total{rule=\"of_old\"} 1",
+        "sluice_rule_failures_total{rule=\"large\"} 0",
+        "sluice_alerts_total 2",
+        "sluice_alert_latency_seconds_count 1",
+        "sluice_rule_set_info{rule_set=\"abc\"} 1",
+        "sluice_counted_rows 12",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(!render(&seasoned().await).contains("sluice_alert"), "ingest has no alerts");
 }
 
 #[tokio::test]

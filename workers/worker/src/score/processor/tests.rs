@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use sluice_contract::manifest::Counts;
 use sluice_contract::scorer::RuleSet;
 use sluice_decode::{Message, RowSchema};
 
@@ -38,6 +39,13 @@ impl ScoreProcessor {
         self.scoring.compiler().compile(&rules(hot_from)).expect("a valid rule set")
     }
 
+    /// A partition that begins at 0 and ends there.
+    fn assign(&mut self, end: i64) {
+        let counts = Counts::default();
+        self.restore(0, &PartitionProgress { next_offset: 0, max_event_time_us: None, idle: false, counts });
+        self.assigned(0, end);
+    }
+
     fn read(&mut self, offset: i64) {
         let value = r#"{"device":"d","at":"2026-01-05T20:00:00Z","celsius":41.5}"#;
         let mut batch = MessageBatch::default();
@@ -53,7 +61,7 @@ fn the_first_rules_are_in_a_manifest_before_anything_is_scored() {
     let mut processor = processor();
     processor.offer.make(processor.compiled(40));
     assert!(!processor.wants_boundary(), "positions are not known yet");
-    processor.assigned(0, 100);
+    processor.assign(100);
     assert!(processor.is_congested(), "there are no rules in force");
     assert!(processor.wants_boundary(), "nothing can have been alerted");
     let ended = processor.close_epoch();
@@ -65,7 +73,7 @@ fn the_first_rules_are_in_a_manifest_before_anything_is_scored() {
 fn new_rules_wait_until_what_may_have_been_alerted_is_scored_by_those_before() {
     let mut processor = processor();
     processor.take_up(processor.compiled(40));
-    processor.assigned(0, 2);
+    processor.assign(2);
     processor.offer.make(processor.compiled(50));
     for offset in 0..2 {
         assert!(!processor.wants_boundary(), "offset {offset}");
@@ -81,7 +89,7 @@ fn new_rules_wait_until_what_may_have_been_alerted_is_scored_by_those_before() {
 fn an_epoch_that_ends_for_another_reason_keeps_its_rules() {
     let mut processor = processor();
     processor.take_up(processor.compiled(40));
-    processor.assigned(0, 0);
+    processor.assign(0);
     assert!(!processor.wants_boundary());
     // The rules come after the core has asked, and before it closes the epoch by its age.
     processor.offer.make(processor.compiled(50));
@@ -94,7 +102,7 @@ fn an_epoch_that_ends_for_another_reason_keeps_its_rules() {
 fn the_rules_in_force_are_no_news() {
     let mut processor = processor();
     processor.take_up(processor.compiled(40));
-    processor.assigned(0, 0);
+    processor.assign(0);
     processor.offer.make(processor.compiled(50));
     processor.offer.make(processor.compiled(40));
     assert!(!processor.wants_boundary(), "the change was taken back");
