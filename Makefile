@@ -10,7 +10,7 @@ build: ## compile everything
 	@dev/install build
 	@source dev/environment && cargo build --workspace
 
-demo: build ## a Kafka topic flows into bronze, silver and quarantine Delta tables, until Ctrl-C
+demo: build ## a Kafka topic flows into bronze, silver, quarantine and fraud Delta tables, and alerts, until Ctrl-C
 	@dev/demo
 
 test: ## everything that a change must pass, on real services; needs root for a node of Kubernetes

@@ -185,8 +185,8 @@ def test_what_the_workers_report_reaches_status_columns_and_conditions(operator,
         message = namespace.condition("payments", "RulesInForce", KIND)["message"]
         say(workers, message.split()[2])
         status = lambda: namespace.get(KIND, "payments")["status"]  # noqa: E731
-        namespace.until("numbers", lambda: status().get("levels"), patience=90)
-        assert status()["levels"] == [{"name": "HIGH", "rows": 14}, {"name": "LOW", "rows": 18_000}]
+        levels = [{"name": "HIGH", "rows": 14}, {"name": "LOW", "rows": 18_000}]
+        namespace.until("numbers", lambda: status().get("levels") == levels, patience=90)
         assert status()["rules"] == [{"name": "high", "rows": 14}]
         namespace.until("rules", lambda: says(namespace, "RulesInForce") == ("True", "AsExpected"))
         line = namespace.kubectl("get", "fscr", "payments", "--no-headers").split()
