@@ -52,6 +52,7 @@ impl Pipeline {
             }]);
         });
         let status = Status::new(Subject {
+            job: INGEST.to_owned(),
             shard: 0,
             shards,
             writer: "test".to_owned(),
@@ -81,7 +82,7 @@ impl Pipeline {
             let Merging { lake, generation, writer, .. } = &self.merging;
             let id = ChainId { job: INGEST.to_owned(), generation: *generation, shard };
             let partitions = BTreeMap::from([(shard as i32, progress.clone())]);
-            let beginning = Beginning { partitions, state: StateFiles::default() };
+            let beginning = Beginning { partitions, ..Beginning::default() };
             let claim = lake.claim(id, writer.clone(), "r1", &beginning).await.unwrap();
             let Claim::Won { chain, .. } = claim else { panic!("the chain was not won") };
             self.shards.push(Shard { ingest, chain, next_offset: progress.next_offset });
