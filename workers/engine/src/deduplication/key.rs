@@ -78,16 +78,14 @@ impl KeyHasher {
 }
 
 impl KeyHasher {
-    /// The hashes of rows of columns whose types [`can_identify`] allows.
-    pub(crate) fn hash_rows(&self, columns: &[ArrayRef], rows: usize) -> Vec<u128> {
-        let columns: Vec<KeyColumn> = columns.iter().map(KeyColumn::new).collect();
+    /// The hashes of values of a type that [`can_identify`] allows.
+    pub(crate) fn hash_values(&self, values: &ArrayRef) -> Vec<u128> {
+        let column = KeyColumn::new(values);
         let mut encoded = Vec::with_capacity(64);
-        (0..rows)
+        (0..values.len())
             .map(|row| {
                 encoded.clear();
-                for column in &columns {
-                    column.encode(row, &mut encoded);
-                }
+                column.encode(row, &mut encoded);
                 self.hasher.hash(&encoded).as_u128()
             })
             .collect()

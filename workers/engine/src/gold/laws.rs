@@ -126,9 +126,13 @@ fn text_of_time(time_us: i64) -> String {
 
 /// A row of gold: table, start of the window, keys.
 type Name = (usize, String, Vec<String>);
+/// The measures of rows, as text.
+type Measures = BTreeMap<Name, Vec<String>>;
+/// The quarantine's details of late rows, by partition and offset.
+type Late = BTreeMap<(i32, i64), String>;
 
 /// What the specification makes of the rows: measures as text, and the quarantine's details.
-fn by_hand(rows: &[Row]) -> (BTreeMap<Name, Vec<String>>, BTreeMap<(i32, i64), String>) {
+fn by_hand(rows: &[Row]) -> (Measures, Late) {
     let configuration = configuration();
     let mut watermarks = BTreeMap::<i32, i64>::new();
     let mut offsets = BTreeMap::<i32, i64>::new();
@@ -192,10 +196,7 @@ type Epoch = (Option<Vec<u8>>, BTreeMap<i32, PartitionProgress>);
 
 /// The epochs of each shard, and what the quarantine has of late rows. `cuts` are lengths of batches, whether an
 /// epoch ends there, and which partition falls asleep.
-fn ingested(
-    rows: &[Row],
-    cuts: &[(usize, bool, u8)],
-) -> (Vec<VecDeque<Epoch>>, BTreeMap<(i32, i64), String>) {
+fn ingested(rows: &[Row], cuts: &[(usize, bool, u8)]) -> (Vec<VecDeque<Epoch>>, Late) {
     let mut late = BTreeMap::new();
     let shards = (0..SHARDS).map(|shard| {
         let mut ingest = Ingest::new(&configuration(), &fixture::schema(), KEY).expect("valid");
@@ -273,7 +274,7 @@ impl Files {
         assert_eq!(rows, self.rows().len(), "every row is in exactly one file");
     }
 
-    fn rows(&self) -> BTreeMap<Name, Vec<String>> {
+    fn rows(&self) -> Measures {
         let files = self.files.iter().flat_map(|((table, _), rows)| lines(*table, rows));
         files.map(|(name, content, ..)| (name, content)).collect()
     }
@@ -418,7 +419,9 @@ proptest! {
             }
         }
         let mut found = files.rows();
-        found.values_mut().for_each(|content| content.truncate(MEASURES.len()));
+        for content in found.values_mut() {
+            content.truncate(MEASURES.len());
+        }
         prop_assert_eq!(found, expected);
     }
 

@@ -3,6 +3,10 @@
 //! Both are open addressing over one flat array, at most half full, and find a place by a multiplication: keys
 //! are pairs of numbers that we gave ourselves, so nobody can make them collide on purpose.
 
+use std::hint::black_box;
+
+/// Pairs whose places are read ahead: each is somewhere else in a large array, so that the waits for them overlap.
+const AHEAD: usize = 32;
 /// No pair: numbers stay below `u32::MAX`.
 const FREE: u64 = u64::MAX;
 const SMALLEST: usize = 64;
@@ -62,6 +66,22 @@ impl PairNumbers {
         (number, true)
     }
 
+    /// Replaces each first by the number of its pair, and calls `new` with the places of pairs that are new.
+    pub(crate) fn number_all(&mut self, firsts: &mut [usize], seconds: &[usize], mut new: impl FnMut(usize)) {
+        let chunks = firsts.chunks_mut(AHEAD).zip(seconds.chunks(AHEAD));
+        for (start, (firsts, seconds)) in (0..).step_by(AHEAD).zip(chunks) {
+            let keys = firsts.iter().zip(seconds).map(|(&first, &second)| key(first, second));
+            black_box(keys.map(|key| self.places[home(key, self.bits)].0).fold(0, u64::wrapping_add));
+            for (index, (first, &second)) in firsts.iter_mut().zip(seconds).enumerate() {
+                let (number, is_new) = self.number(*first, second);
+                *first = number;
+                if is_new {
+                    new(start + index);
+                }
+            }
+        }
+    }
+
     /// Where a key stands, or would stand.
     fn place(&self, key: u64) -> usize {
         let mask = self.places.len() - 1;
@@ -107,9 +127,28 @@ impl PairSet {
         std::mem::replace(self, empty)
     }
 
-    /// Puts a pair in, if it is not in.
-    pub(crate) fn insert(&mut self, first: usize, second: usize) {
-        let key = key(first, second);
+    /// Puts pairs in that are not in.
+    pub(crate) fn extend(&mut self, pairs: impl Iterator<Item = (usize, usize)>) {
+        let mut keys = pairs.map(|(first, second)| key(first, second));
+        let mut ahead = [FREE; AHEAD];
+        loop {
+            let mut count = 0;
+            for (slot, key) in ahead.iter_mut().zip(&mut keys) {
+                *slot = key;
+                count += 1;
+            }
+            let keys = &ahead[..count];
+            black_box(keys.iter().map(|&key| self.places[home(key, self.bits)]).fold(0, u64::wrapping_add));
+            for &key in keys {
+                self.insert(key);
+            }
+            if count < AHEAD {
+                return;
+            }
+        }
+    }
+
+    fn insert(&mut self, key: u64) {
         let place = self.place(key);
         if self.places[place] == key {
             return;
@@ -177,11 +216,25 @@ mod tests {
         }
 
         #[test]
+        fn many_pairs_are_numbered_like_one_after_the_other(
+            pairs in prop::collection::vec((0..40_usize, 0..40_usize), 0..2_000),
+        ) {
+            let (mut firsts, seconds): (Vec<usize>, Vec<usize>) = pairs.iter().copied().unzip();
+            let (mut together, mut apart) = (PairNumbers::default(), PairNumbers::default());
+            let mut new = Vec::new();
+            together.number_all(&mut firsts, &seconds, |place| new.push(place));
+            let apart: Vec<(usize, bool)> =
+                pairs.into_iter().map(|(first, second)| apart.number(first, second)).collect();
+            let expected: Vec<usize> = apart.iter().map(|(number, _)| *number).collect();
+            prop_assert_eq!(firsts, expected);
+            let expected: Vec<usize> = (0..apart.len()).filter(|&place| apart[place].1).collect();
+            prop_assert_eq!(new, expected);
+        }
+
+        #[test]
         fn a_set_holds_each_pair_once(pairs in prop::collection::vec((0..40_usize, 0..40_u32), 0..2_000)) {
             let mut set = PairSet::default();
-            for &(first, second) in &pairs {
-                set.insert(first, second as usize);
-            }
+            set.extend(pairs.iter().map(|&(first, second)| (first, second as usize)));
             let found: Vec<(usize, u32)> = set.iter().collect();
             let expected: BTreeSet<(usize, u32)> = pairs.into_iter().collect();
             let expected_len = expected.len();

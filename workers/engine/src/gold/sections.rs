@@ -19,13 +19,12 @@ const SECTION_HEADER_BYTES: usize = 12;
 /// A file in the making.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    frame: Frame,
     bytes: Vec<u8>,
 }
 
 impl Writer {
     pub(crate) fn new(frame: Frame) -> Self {
-        Self { frame, bytes: frame.begin() }
+        Self { bytes: frame.begin() }
     }
 
     /// Adds a section of a kind, whose content `write` appends.
@@ -60,7 +59,7 @@ impl Writer {
 
     /// The whole file.
     pub(crate) fn finish(self) -> Vec<u8> {
-        self.frame.seal(self.bytes)
+        Frame::seal(self.bytes)
     }
 }
 
@@ -73,7 +72,7 @@ pub(crate) struct Section<'a> {
     pub(crate) content: &'a [u8],
 }
 
-impl<'a> Section<'a> {
+impl Section<'_> {
     /// An error that names this section.
     pub(crate) fn problem(&self, problem: &'static str) -> StateError {
         SectionSnafu { position: self.position, problem }.build()

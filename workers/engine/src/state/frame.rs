@@ -89,7 +89,7 @@ impl Frame {
     }
 
     /// The whole file.
-    pub(crate) fn seal(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
         let checksum = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         bytes

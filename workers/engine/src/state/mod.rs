@@ -254,6 +254,6 @@ impl StateFile {
     }
 
     fn finish(self) -> Option<Vec<u8>> {
-        (self.bytes.len() > frame::HEADER_BYTES).then(|| FRAME.seal(self.bytes))
+        (self.bytes.len() > frame::HEADER_BYTES).then(|| Frame::seal(self.bytes))
     }
 }

@@ -19,8 +19,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt32Type};
 use snafu::ensure;
 
+use super::Values;
 use super::table::Closed;
-use crate::deduplication::KeyHasher;
 use crate::gold::cells::Cell;
 use crate::gold::plan::{GoldPlan, GoldTable};
 use crate::gold::sections::{self, Writer};
@@ -38,19 +38,13 @@ const HASHES: &str = "hashes";
 /// Columns before the keys.
 const PANE_CLOSED_HASH: usize = 3;
 
-/// The file of an epoch. `values` are those of the numbered inputs, by their numbers.
-pub(super) fn write(
-    plan: &GoldPlan,
-    values: &[ArrayRef],
-    hasher: &KeyHasher,
-    tables: Vec<Option<Closed>>,
-) -> Vec<u8> {
+/// The file of an epoch.
+pub(super) fn write(plan: &GoldPlan, values: &[Values], tables: Vec<Option<Closed>>) -> Vec<u8> {
     let mut file = Writer::new(FRAME);
     let mut section_of = vec![None; plan.numbered.len()];
     let counted = plan.numbered.iter().enumerate().filter(|(_, numbered)| numbered.is_counted);
     for (section, (place, _)) in counted.enumerate() {
-        let column = std::slice::from_ref(&values[place]);
-        file.push_hashes(KIND_HASHES, hasher.hash_rows(column, column[0].len()));
+        file.push_hashes(KIND_HASHES, values[place].hashes.iter().copied());
         section_of[place] = Some(section);
     }
     for (table, closed) in plan.tables.iter().zip(tables) {

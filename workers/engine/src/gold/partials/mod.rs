@@ -39,13 +39,25 @@ pub(crate) struct PartialAggregates {
 /// What the tables share of a batch.
 #[derive(Debug)]
 struct Batch {
-    rows: usize,
     /// The inputs.
     inputs: Vec<ArrayRef>,
     /// The rows for which an input that is a condition is true.
     conditions: BTreeMap<usize, BooleanArray>,
     /// The numbers of the values of the numbered inputs.
     numbers: Vec<Vec<usize>>,
+}
+
+/// The different values of a numbered input, by their numbers.
+#[derive(Debug)]
+struct Values {
+    column: ArrayRef,
+    hashes: Vec<u128>,
+}
+
+impl Values {
+    fn new(column: ArrayRef, hasher: &KeyHasher) -> Self {
+        Self { hashes: hasher.hash_values(&column), column }
+    }
 }
 
 /// A silver row that came too late for some windows.
@@ -107,18 +119,19 @@ impl PartialAggregates {
         let conditions = filters.map(|input| (input, is_true(&inputs[input]))).collect();
         let numbered = plan.numbered.iter().zip(&mut self.numberings);
         let numbers = numbered.map(|(numbered, numbering)| numbering.number(&inputs[numbered.input]));
-        Batch { rows: silver.num_rows(), numbers: numbers.collect(), conditions, inputs }
+        Batch { numbers: numbers.collect(), conditions, inputs }
     }
 
     /// The file of what the epoch has, if it has any rows of windows; the next epoch begins.
     pub(crate) fn close(&mut self, plan: &GoldPlan, hasher: &KeyHasher) -> Option<Vec<u8>> {
-        let values: Vec<ArrayRef> = self.numberings.iter_mut().map(Numbering::take).collect();
+        let values = self.numberings.iter_mut().map(|numbering| Values::new(numbering.take(), hasher));
+        let values: Vec<Values> = values.collect();
         let tables = plan.tables.iter().zip(&mut self.tables);
-        let closed: Vec<_> = tables.map(|(table, partials)| partials.close(table, &values, hasher)).collect();
+        let closed: Vec<_> = tables.map(|(table, partials)| partials.close(table, &values)).collect();
         if closed.iter().all(Option::is_none) {
             return None;
         }
-        Some(epoch_file::write(plan, &values, hasher, closed))
+        Some(epoch_file::write(plan, &values, closed))
     }
 }
 

@@ -11,8 +11,7 @@ use arrow::compute::take;
 use arrow::datatypes::Field;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
-use super::{Batch, both};
-use crate::deduplication::KeyHasher;
+use super::{Batch, Values, both};
 use crate::gold::cells::{Cell, Cells};
 use crate::gold::pairs::{PairNumbers, PairSet};
 use crate::gold::plan::{Aggregate, GoldPlan, GoldTable, Numbered};
@@ -113,25 +112,17 @@ impl TablePartials {
                 counted.as_ref().is_none_or(|counted| counted.value(row))
                     && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))
             };
+            let rows = groups.iter().copied().zip(numbers.iter().copied());
             if counted.is_none() && nulls.as_ref().is_none_or(|nulls| nulls.null_count() == 0) {
-                for (&group, &number) in groups.iter().zip(numbers) {
-                    set.insert(group, number);
-                }
-                continue;
-            }
-            for row in (0..batch.rows).filter(|&row| is_counted(row)) {
-                set.insert(groups[row], numbers[row]);
+                set.extend(rows);
+            } else {
+                set.extend(rows.enumerate().filter(|(row, _)| is_counted(*row)).map(|(_, pair)| pair));
             }
         }
     }
 
-    /// Takes everything out; `None` if there are no groups. `values` are those of the numbered inputs.
-    pub(super) fn close(
-        &mut self,
-        table: &GoldTable,
-        values: &[ArrayRef],
-        hasher: &KeyHasher,
-    ) -> Option<Closed> {
+    /// Takes everything out; `None` if there are no groups.
+    pub(super) fn close(&mut self, table: &GoldTable, values: &[Values]) -> Option<Closed> {
         let groups = self.groups.take();
         let cells: Vec<Cell> = groups.cells.iter().map(|&cell| self.cells.cell(cell as usize)).collect();
         self.cells.clear();
@@ -143,23 +134,29 @@ impl TablePartials {
             states.extend(accumulator.state(EmitTo::All).expect("an aggregate that was planned has states"));
             *accumulator = self::accumulator(aggregate);
         }
-        let keys = table.keys.iter().zip(groups.keys);
-        let keys: Vec<ArrayRef> = keys
-            .map(|(&key, numbers)| {
-                take(&values[key], &UInt32Array::from(numbers), None)
-                    .expect("the numbers are those of values")
-            })
-            .collect();
+        let mut key_hashes = vec![0; cells.len()];
+        let mut keys: Vec<ArrayRef> = Vec::with_capacity(table.keys.len());
+        for (&key, numbers) in table.keys.iter().zip(groups.keys) {
+            let Values { column, hashes } = &values[key];
+            for (hash, &number) in key_hashes.iter_mut().zip(&numbers) {
+                *hash = with_next_key(*hash, hashes[number as usize]);
+            }
+            let numbers = UInt32Array::from(numbers);
+            keys.push(take(column, &numbers, None).expect("the numbers are those of values"));
+        }
         let lists = table.distinct_counts.iter().zip(&mut self.values);
-        let lists = lists.map(|(count, set)| lists_of(&set.take(), cells.len(), values[count.values].len()));
-        Some(Closed {
-            key_hashes: hasher.hash_rows(&keys, cells.len()),
-            values: lists.collect(),
-            cells,
-            keys,
-            states,
-        })
+        let lists =
+            lists.map(|(count, set)| lists_of(&set.take(), cells.len(), values[count.values].hashes.len()));
+        Some(Closed { key_hashes, values: lists.collect(), cells, keys, states })
     }
+}
+
+/// The hash of some keys and one more. The hashes of values are random in all bits, and so are their sums with odd
+/// factors: two lists of keys are as unlikely to collide as two values.
+fn with_next_key(keys: u128, next: u128) -> u128 {
+    /// 2¹²⁸ divided by the golden ratio, which is odd.
+    const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    keys.wrapping_mul(FACTOR).wrapping_add(next)
 }
 
 /// A fresh accumulator of an aggregate.
@@ -212,35 +209,44 @@ impl Groups {
         keys: &[&[usize]],
         included: Option<&BooleanBuffer>,
     ) -> Vec<usize> {
+        let Self { levels, of_cells, cells: cells_of_groups, keys: keys_of_groups } = self;
         let mut groups = cells.clone();
-        let is_included = |row: usize| included.is_none_or(|included| included.value(row));
-        let Some((last, before)) = self.levels.split_last_mut() else {
-            for (row, group) in groups.iter_mut().enumerate().filter(|(row, _)| is_included(*row)) {
-                let (number, is_new) = self.of_cells.number(0, cells[row]);
-                *group = number;
-                if is_new {
-                    self.cells.push(cells[row] as u32);
-                }
+        let add = |row: usize| {
+            cells_of_groups.push(cells[row] as u32);
+            for (list, numbers) in keys_of_groups.iter_mut().zip(keys) {
+                list.push(numbers[row] as u32);
             }
-            return groups;
         };
-        for (level, numbers) in before.iter_mut().zip(keys) {
-            for (row, group) in groups.iter_mut().enumerate().filter(|(row, _)| is_included(*row)) {
-                *group = level.number(*group, numbers[row]).0;
+        if let (Some((last_level, levels)), Some((last_key, keys))) =
+            (levels.split_last_mut(), keys.split_last())
+        {
+            for (level, numbers) in levels.iter_mut().zip(keys) {
+                number_level(level, &mut groups, numbers, included, |_| {});
             }
-        }
-        let numbers = keys.last().expect("there are as many keys as levels");
-        for (row, group) in groups.iter_mut().enumerate().filter(|(row, _)| is_included(*row)) {
-            let (number, is_new) = last.number(*group, numbers[row]);
-            *group = number;
-            if is_new {
-                self.cells.push(cells[row] as u32);
-                for (list, numbers) in self.keys.iter_mut().zip(keys) {
-                    list.push(numbers[row] as u32);
-                }
-            }
+            number_level(last_level, &mut groups, last_key, included, add);
+        } else {
+            let nothing = vec![0; cells.len()];
+            number_level(of_cells, &mut groups, &nothing, included, add);
         }
         groups
+    }
+}
+
+/// Replaces what comes before a key by the number of both, for the rows that are included.
+fn number_level(
+    level: &mut PairNumbers,
+    groups: &mut [usize],
+    numbers: &[usize],
+    included: Option<&BooleanBuffer>,
+    mut new: impl FnMut(usize),
+) {
+    let Some(included) = included else { return level.number_all(groups, numbers, new) };
+    for row in included.set_indices() {
+        let (number, is_new) = level.number(groups[row], numbers[row]);
+        groups[row] = number;
+        if is_new {
+            new(row);
+        }
     }
 }
 
