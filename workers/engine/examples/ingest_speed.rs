@@ -14,9 +14,10 @@ use sluice_engine::{Ingest, Stage};
 
 mod traffic;
 
-use traffic::{START_MS, batch, fixture};
+use traffic::{START_MS, World, batch, fixture};
 
 const BATCHES_AN_EPOCH: usize = 4;
+const WORLD: World = World { users: 1_000_000, merchants: 10_000 };
 
 fn argument(position: usize, default: u64) -> u64 {
     std::env::args().nth(position).map_or(default, |text| text.parse().expect("a number of messages"))
@@ -28,7 +29,7 @@ fn main() {
     let mut spent = BTreeMap::<Stage, Vec<Duration>>::new();
     let mut closing = Vec::new();
     let batches: Vec<MessageBatch> =
-        (0..messages.div_ceil(in_batch)).map(|number| batch(number * in_batch, in_batch)).collect();
+        (0..messages.div_ceil(in_batch)).map(|number| batch(WORLD, number * in_batch, in_batch)).collect();
     for (number, batch) in batches.iter().enumerate() {
         let mut last = Instant::now();
         let processed = ingest.process_observed(batch, START_MS * 1_000, |stage| {
