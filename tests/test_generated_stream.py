@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import uuid
-from dataclasses import replace
 
 import pytest
 import requests
@@ -19,7 +18,7 @@ import lakes
 import pipelines
 from conftest import ROOT
 from kafka_topics import Topic
-from oracle import Lake, decode_avro, decode_json, late_rows, run_gold, run_pipeline
+from oracle import Gold, Lake, decode_avro, decode_json, late_rows, run_gold, run_pipeline, silver_table
 from processes import Program
 
 MESSAGES = int(os.environ.get("SLUICE_MESSAGES", "200000"))
@@ -55,12 +54,37 @@ def send_generated(worker_program, topic: Topic, log: pathlib.Path, seed: int, *
     ).succeed()
 
 
-def assert_everything_is_at_work(lake: Lake, reasons: set):
+def expected_of(messages: list, decode) -> tuple[Lake, Gold]:
+    """What these messages must become: rows, and windows of rows."""
+    lake = run_pipeline(messages, decode)
+    gold = run_gold(silver_table(lake.silver), pipelines.SPEC)
+    lake.quarantine += late_rows(messages, gold)
+    return lake, gold
+
+
+def assert_lake(folder: pathlib.Path, expected: tuple[Lake, Gold], topic: Topic, readers=("delta-rs",)):
+    """All tables are as they must be."""
+    rows, gold = expected
+    lakes.assert_lake(folder, rows, readers)
+    gold_tables.assert_declared(folder)
+    gold_tables.assert_late_rows(lakes.read_with_delta_rs(folder / "quarantine"), gold)
+    gold_tables.assert_gold(folder, gold, gold_tables.finality_of(gold, topic.partitions), readers)
+
+
+def assert_everything_is_at_work(expected: tuple[Lake, Gold], reasons: set):
     """A comparison says little if the input did not put every rule to work."""
-    assert {(row["stage"], row["reason"]) for row in lake.quarantine} == reasons
+    lake, gold = expected
+    assert {(row["stage"], row["reason"]) for row in lake.quarantine} == reasons | {("late", "LateRow")}
+    windows = {window["table"] for windows in gold.late.values() for window in windows}
+    assert windows == set(gold.tables), "no row is late for some of the tables"
     copies = collections.Counter(row["transaction_id"] for row in lake.silver)
     assert len(lake.duplicates) > MESSAGES / 400, "few duplicates"
     assert sum(1 for count in copies.values() if count > 1) > MESSAGES / 2000, "few copies after the horizon"
+
+
+def configuration(topic: Topic, lake: pathlib.Path, **of_source) -> dict:
+    """The example with its windows, published every second."""
+    return pipelines.with_gold(pipelines.ecommerce(topic.servers, topic.name, lake, **of_source), emit_every_ms=1_000)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +94,7 @@ def json_stream(kafka, worker_program, seed, tmp_path_factory):
     send_generated(worker_program, topic, tmp_path_factory.mktemp("generate") / "log", seed)
     messages = topic.read_all()
     assert len(messages) == MESSAGES
-    expected = run_pipeline(messages, decode_json)
+    expected = expected_of(messages, decode_json)
     assert_everything_is_at_work(expected, JSON_REASONS)
     yield topic, expected
     topic.delete()
@@ -78,17 +102,17 @@ def json_stream(kafka, worker_program, seed, tmp_path_factory):
 
 def test_a_generated_json_topic_becomes_the_oracles_tables(json_stream, ingest, lake):
     topic, expected = json_stream
-    ingest(pipelines.ecommerce(topic.servers, topic.name, lake), "--until-caught-up").succeed()
-    lakes.assert_lake(lake, expected, readers=lakes.READERS)
+    ingest(configuration(topic, lake), "--until-caught-up").succeed()
+    assert_lake(lake, expected, topic, readers=lakes.READERS)
 
 
 def test_two_shards_make_the_same_tables_as_one(json_stream, ingest, lake):
     topic, expected = json_stream
-    configuration = {**pipelines.ecommerce(topic.servers, topic.name, lake), "shards": 2}
-    shards = [ingest(configuration, "--until-caught-up", "--shard", shard) for shard in (0, 1)]
+    both = configuration(topic, lake) | {"shards": 2}
+    shards = [ingest(both, "--until-caught-up", "--shard", shard) for shard in (0, 1)]
     for shard in shards:
         shard.succeed()
-    lakes.assert_lake(lake, expected)
+    assert_lake(lake, expected, topic)
 
 
 def test_the_example_manifest_in_local_mode_makes_the_same_tables(json_stream, sluice_program, run, tmp_path):
@@ -100,13 +124,7 @@ def test_the_example_manifest_in_local_mode_makes_the_same_tables(json_stream, s
     (folder / "pipeline.yaml").write_text(manifest.replace("topic: ecommerce.transactions", f"topic: {topic.name}"))
     flags = ("--broker", topic.servers, "--lake", tmp_path / "lakes", "--state", tmp_path / "state")
     run(sluice_program, "up", "-f", folder, *flags, "--until-caught-up").succeed()
-    lake = tmp_path / "lakes/default/ecommerce"
-    gold = run_gold(lakes.read_with_delta_rs(lake / "silver"), pipelines.SPEC)
-    late = late_rows(topic.read_all(), gold)
-    assert len(late) > MESSAGES / 2000, "few late rows"
-    lakes.assert_lake(lake, replace(expected, quarantine=expected.quarantine + late), readers=lakes.READERS)
-    gold_tables.assert_late_rows(lakes.read_with_delta_rs(lake / "quarantine"), gold)
-    gold_tables.assert_gold(lake, gold, gold_tables.finality_of(gold, topic.partitions), readers=lakes.READERS)
+    assert_lake(tmp_path / "lakes/default/ecommerce", expected, topic, readers=lakes.READERS)
 
 
 def registered_schemas(registry: str) -> dict:
@@ -128,10 +146,10 @@ def test_a_generated_avro_topic_becomes_the_oracles_tables(
         worker_program, topic, tmp_path / "generate.log", seed, "--format", "avro", "--schema-registry", registry
     )
     schemas = registered_schemas(registry)
-    expected = run_pipeline(topic.read_all(), lambda value: decode_avro(value, schemas))
+    expected = expected_of(topic.read_all(), lambda value: decode_avro(value, schemas))
     assert_everything_is_at_work(expected, AVRO_REASONS)
 
-    configuration = pipelines.ecommerce(topic.servers, topic.name, lake, registry=registry)
-    ingest(configuration, "--until-caught-up", "--schema-not-found-after", "2s").succeed()
-    lakes.assert_lake(lake, expected, readers=lakes.READERS)
+    flags = ("--until-caught-up", "--schema-not-found-after", "2s")
+    ingest(configuration(topic, lake, registry=registry), *flags).succeed()
+    assert_lake(lake, expected, topic, readers=lakes.READERS)
     topic.delete()

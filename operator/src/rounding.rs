@@ -83,9 +83,6 @@ pub fn is_due(last: Option<Timestamp>, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use jiff::{SignedDuration, Timestamp};
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
-    use crate::conditions::whole_seconds;
 
     use super::{is_due, is_significant, moment, percent, span, two_digits};
 

@@ -10,8 +10,10 @@ const REFUSAL: Label = Label {
     name: "reason",
     values: "a code, built-in or of `silver.require`; those that can occur begin at 0",
 };
-const TABLE: Label =
-    Label { name: "table", values: "`bronze`, `silver`, `quarantine`, or `gold/` and a name; of a scorer `fraud/<name>`" };
+const TABLE: Label = Label {
+    name: "table",
+    values: "`bronze`, `silver`, `quarantine`, or `gold/` and a name; of a scorer `fraud/<name>`",
+};
 const GOLD_TABLE: Label = Label { name: "table", values: "`gold/` and a name of `spec.gold`" };
 const LEVEL: Label = Label { name: "level", values: "name of a level of the scorer" };
 const RULE: Label = Label { name: "rule", values: "name of a rule of the scorer, velocity rules included" };

@@ -24,8 +24,8 @@ use super::memory::{Memory, blocking};
 use super::rewrite::{Rewritten, Work, Worked};
 use super::schedule::Schedule;
 use crate::clock::now_ms;
-use crate::stream::committer::table_report;
 use crate::report::{Publication, PublishedRows, PublishedTable};
+use crate::stream::committer::table_report;
 
 /// A table that the merge publishes.
 #[derive(Debug)]

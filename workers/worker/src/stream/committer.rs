@@ -137,7 +137,8 @@ impl Committer {
                 failpoint::hit("after_acknowledgement");
             }
         }
-        let manifest = Manifest { rule_set, partial_aggregates, ..self.manifest(kind, content.partitions, added) };
+        let manifest =
+            Manifest { rule_set, partial_aggregates, ..self.manifest(kind, content.partitions, added) };
         let append = persevere(&status, async || self.chain.append(&manifest).await);
         let appended = status.timed(Step::Manifest, append).await;
         if let Appended::Lost { by } = appended.context(LakeSnafu)? {
