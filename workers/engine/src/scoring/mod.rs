@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::{PartitionProgress, add_to};
 use sluice_contract::scorer::{RuleSet, ScorerConfig};
 use sluice_decode::{Decoder, MessageBatch, RowSchema, UnresolvedSchema};
@@ -100,7 +101,9 @@ impl Scoring {
     ) -> Result<Self, Vec<PlanError>> {
         let of_pipeline =
             |error: PlanError| PlanError { field: format!("pipeline.{}", error.field), ..error };
-        let ingest = Ingest::new(&config.pipeline, schema, deduplication_key)
+        // Windowed tables are the pipeline's own business.
+        let pipeline = WorkerConfig { gold: Vec::new(), ..config.pipeline.clone() };
+        let ingest = Ingest::new(&pipeline, schema, deduplication_key)
             .map_err(|errors| errors.into_iter().map(of_pipeline).collect::<Vec<_>>())?;
         let mut problems = Problems::default();
         let plan = ScoringPlan::compile(config, &ingest.plan, &mut problems);
