@@ -137,6 +137,50 @@ def test_two_shards_and_other_cuts_make_the_same_tables_as_one(topic, job, gener
     assert generations == ["0", "1", "2"]
 
 
+def test_upkeep_beside_the_merge_takes_nothing_that_it_needs(
+    topic, configuration, ingest, maintain, generate, lake, seed
+):
+    producer = generate(topic, "--seed", seed, *TRAFFIC)
+    worker = ingest(configuration)
+    for _ in range(3):
+        await_published(lake, worker, beyond=published(lake) + 1 if (lake / "gold/user").exists() else 1)
+        maintain(configuration, "--retention", "7d").succeed()
+    worker.kill()
+    for name in TABLES:
+        kept = DeltaTable(str(lake / "gold" / name)).metadata().configuration
+        assert kept["delta.logRetentionDuration"] == "interval 6 hours", name
+        assert kept["delta.deletedFileRetentionDuration"] == "interval 6 hours", name
+    assert producer.stop() == 0, producer.output()[-4000:]
+    ingest(configuration, "--until-caught-up").succeed()
+    assert_history(lake, assert_all_tables(topic, lake))
+
+
+def test_the_report_and_the_metrics_tell_of_the_tables(topic, configuration, ingest, generate, lake, seed, free_port):
+    address = f"127.0.0.1:{free_port}"
+    generate(topic, "--seed", seed, "--messages", 2_000, "--rate", 0).succeed()
+    worker = ingest(configuration, "--listen", address)
+    await_published(lake, worker)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        report = requests.get(f"http://{address}/report", timeout=10).json()
+        versions = {name: DeltaTable(str(lake / "gold" / name)).version() for name in TABLES}
+        told = {table["name"]: table for table in report["tables"]}
+        if all(told.get(f"gold/{name}", {}).get("version") == version for name, version in versions.items()):
+            break
+        assert time.monotonic() < deadline, report
+        time.sleep(0.2)
+    for name in TABLES:
+        rows = lakes.read_with_delta_rs(lake / "gold" / name).num_rows
+        assert told[f"gold/{name}"]["rows"] == rows > 0, name
+    gold = report["gold"]
+    assert gold["openWindows"] > 0 and gold["groups"] > 0 and gold["publishedAtMs"] is not None, gold
+    assert [table["name"] for table in gold["tables"]] == [f"gold/{name}" for name in TABLES]
+    metrics = requests.get(f"http://{address}/metrics", timeout=10).text
+    assert f"sluice_gold_groups {gold['groups']}\n" in metrics
+    assert 'sluice_gold_corrections_total{table="gold/user"} 0\n' in metrics
+    assert worker.stop() == 0, worker.output()[-4000:]
+
+
 def test_another_tool_that_rewrites_a_table_is_told_and_ingest_goes_on(
     topic, configuration, ingest, generate, lake, seed, free_port
 ):

@@ -57,13 +57,13 @@ impl Work {
         let Self { mut merge, epochs, due, specs, updated_at_us } = self;
         let began = Instant::now();
         fold(&mut merge, &epochs)?;
-        let folding = began.elapsed();
+        let (folding, folded_at) = (began.elapsed(), Instant::now());
         let mut changed = merge.changed();
         changed.retain(|table| due.contains(table));
         let published = if changed.is_empty() { Vec::new() } else { merge.publish(&changed, updated_at_us) };
         let rewritten = published.into_iter().map(|published| encode(published, &specs));
         let rewritten = rewritten.collect::<Result<_, _>>()?;
-        Ok(Worked { merge, epochs, rewritten, folding, publishing: began.elapsed() - folding })
+        Ok(Worked { merge, epochs, rewritten, folding, publishing: folded_at.elapsed() })
     }
 }
 

@@ -65,14 +65,13 @@ async fn recipe(merging: &Merging) -> Result<Recipe, MergeError> {
         let findings = vec![Finding::new("source.schema", message, "correct the schema")];
         UnusableSnafu { findings }.build()
     };
-    let pinned = match &config.source.schema {
-        Some(_) => None,
-        None => {
-            let newest = lake.generation(INGEST).await.context(LakeSnafu)?;
-            newest
-                .filter(|newest| newest.number == *generation)
-                .and_then(|newest| newest.generation.reader_schema)
-        }
+    let pinned = if config.source.schema.is_some() {
+        None
+    } else {
+        let newest = lake.generation(INGEST).await.context(LakeSnafu)?;
+        newest
+            .filter(|newest| newest.number == *generation)
+            .and_then(|newest| newest.generation.reader_schema)
     };
     let text = config.source.schema.as_ref().or(pinned.as_ref());
     let text = text.with_context(|| BrokenSnafu { detail: "the generation has ended meanwhile" })?;

@@ -172,8 +172,11 @@ fn progress(next_offset: i64) -> PartitionProgress {
     PartitionProgress { next_offset, max_event_time_us: None, idle: false, counts: Counts::default() }
 }
 
+/// Readings of devices, each so many seconds after eight.
+type Readings = &'static [(&'static str, u32, f64)];
+
 /// Two devices on two partitions; the first window becomes final with the third round, and is corrected by none.
-const ROUNDS: [[&[(&str, u32, f64)]; 2]; 4] = [
+const ROUNDS: [[Readings; 2]; 4] = [
     [&[("a", 1, 20.0), ("b", 2, 21.0)], &[("a", 30, 19.0)]],
     [&[("a", 70, 22.5)], &[("b", 65, 18.0), ("b", 3, 25.0)]],
     [&[("a", 130, 10.0)], &[("b", 140, 11.0)]],
@@ -197,7 +200,7 @@ async fn published(mut publisher: Box<Publisher>) -> Box<Publisher> {
     publisher
 }
 
-async fn round(pipeline: &mut Pipeline, readings: &[&[(&str, u32, f64)]; 2]) {
+async fn round(pipeline: &mut Pipeline, readings: &[Readings; 2]) {
     for (shard, readings) in readings.iter().enumerate() {
         pipeline.epoch(shard, readings).await;
     }
