@@ -177,7 +177,11 @@ def broker():
 def trial(topic, tmp_path, ecommerce, ingest, maintain, generate, broker):
     """What one seed does to a pipeline of its own: `trial(7).run()`."""
     tools = types.SimpleNamespace(
-        configuration=ecommerce, ingest=ingest, maintain=maintain, generate=generate, broker=broker
+        configuration=pipelines.with_gold(ecommerce, emit_every_ms=500),
+        ingest=ingest,
+        maintain=maintain,
+        generate=generate,
+        broker=broker,
     )
     return lambda seed, **flags: Trial(seed, topic, tmp_path, tools, **flags)
 

@@ -14,6 +14,12 @@ DAY = 86_400
 MOST_SHARDS = 3
 # A process claims and recovers once, and makes few checkpoints; the other steps come with every epoch.
 RARE = ("before_claim", "after_claim", "after_recover", "before_checkpoint", "after_checkpoint")
+# A base of the merge, and what it forgets then, come once a minute: test_gold has them.
+STEPS_OF_GOLD = [
+    step
+    for step in failpoints("OF_GOLD")
+    if not step.startswith("merge_") or not step.endswith(("_state_file", "_forget"))
+]
 BETWEEN_MANIFEST_AND_COMMITS = [
     "after_manifest",
     "before_commit_bronze",
@@ -37,6 +43,17 @@ def a_kill_at_a_step_of_an_epoch(trial, number: int):
     shard = trial.any_shard()
     trial.kill(trial.job.workers[shard])
     hit = 1 if step in RARE else trial.choices.randint(1, 4)
+    trial.await_death(trial.job.start(shard, f"{step}={hit}"), step)
+    trial.job.start(shard)
+    trial.fired(f"kill at {step}")
+
+
+def a_kill_at_a_step_of_gold(trial, number: int):
+    """The merge runs in the process of shard 0."""
+    step = STEPS_OF_GOLD[number % len(STEPS_OF_GOLD)]
+    shard = trial.any_shard() if "partial_aggregates" in step else 0
+    trial.kill(trial.job.workers[shard])
+    hit = 1 if step.removeprefix("merge_") in RARE else trial.choices.randint(1, 4)
     trial.await_death(trial.job.start(shard, f"{step}={hit}"), step)
     trial.job.start(shard)
     trial.fired(f"kill at {step}")
@@ -216,6 +233,7 @@ def torn_files_that_nothing_rests_on(trial, _number: int):
 # What storage, clock and broker do may last while workers meet these.
 BESIDE_TROUBLE = [
     a_kill_at_a_step_of_an_epoch,
+    a_kill_at_a_step_of_gold,
     a_kill_at_a_random_moment,
     two_workers_on_one_shard,
     a_paused_worker_that_wakes_up,
@@ -226,7 +244,12 @@ BESIDE_TROUBLE = [
 ]
 
 # These come with every trial; of the others each in its turn.
-IN_EVERY_TRIAL = [a_kill_at_a_step_of_an_epoch, a_kill_at_a_step_of_an_epoch, a_kill_at_a_random_moment]
+IN_EVERY_TRIAL = [
+    a_kill_at_a_step_of_an_epoch,
+    a_kill_at_a_step_of_an_epoch,
+    a_kill_at_a_step_of_gold,
+    a_kill_at_a_random_moment,
+]
 
 IN_TURN = [
     a_zombie_at_a_step_of_a_recut,
@@ -248,6 +271,7 @@ def all_names(places, with_broker: bool) -> list:
     """What a matrix must have met, by the names that are given to `trial.fired`."""
     steps = {step: None for place in places for step in steps_of_an_epoch(place)}
     names = [f"kill at {step}" for step in steps]
+    names += [f"kill at {step}" for step in STEPS_OF_GOLD]
     names += ["kill at a random moment", "two workers on one shard", "a paused worker wakes up"]
     names += [f"re-cut, {place.name}" for place in places]
     names += [f"{what} in a re-cut, {step}" for what in ("kill", "zombie") for step in STEPS_OF_A_RECUT]

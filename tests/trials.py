@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 
 import another_tool
 import fault_kinds
+import gold_tables
 import lakes
+import pipelines
 from another_tool import LOST
 from clock import Clock
 from fault_kinds import BESIDE_TROUBLE, DAY, MOST_SHARDS
 from job import Job
-from oracle import decode_json, run_pipeline
+from oracle import decode_json, late_rows, run_gold, run_pipeline, silver_table
 from places import PLACES
 from preloaded import together
 from processes import PATIENCE
@@ -202,14 +204,21 @@ class Trial:
     def _compare(self):
         messages = self.topic.read_all()
         expected = run_pipeline(messages, decode_json)
+        gold = run_gold(silver_table(expected.silver), pipelines.SPEC)
         assert expected.duplicates and expected.quarantine, "there must be copies, and messages that are refused"
+        assert gold.late, "there must be rows that are late for windows"
+        expected.quarantine += late_rows(messages, gold)
         for table, deleted in self.deleted.items():
             rows = getattr(expected, table)
             rows[:] = [row for row in rows if row["offset"] > deleted.get(row["partition"], -1)]
-        lakes.assert_lake(self.place.copy(self.folder / "copy"), expected)
+        lake = self.place.copy(self.folder / "copy")
+        lakes.assert_lake(lake, expected)
+        gold_tables.assert_late_rows(lakes.read_with_delta_rs(lake / "quarantine"), gold)
+        gold_tables.assert_gold(lake, gold, gold_tables.finality_of(gold, self.topic.partitions))
         self.outcome.messages = len(messages)
         self.outcome.duplicates = len(expected.duplicates)
         self.outcome.rows = sum(len(getattr(expected, table)) for table in lakes.TABLES)
+        self.outcome.rows += sum(len(table.rows) for table in gold.tables.values())
 
     # What kinds of faults ask for.
 
