@@ -239,7 +239,7 @@ def test_local_mode_maintains_the_tables_by_the_schedule(topic, sluice_program, 
     up = run(sluice_program, "up", "-f", folder, *flags)
     log = tmp_path / "state/logs/ecommerce-stpl-upkeep.log"
     deadline = time.monotonic() + 240
-    while not log.exists() or "maintained 3 tables" not in log.read_text():
+    while not log.exists() or "maintained 8 tables" not in log.read_text():
         assert up.is_running(), up.output()[-4000:]
         assert time.monotonic() < deadline, f"no run of maintenance:\n{up.output()[-4000:]}"
         time.sleep(0.5)
