@@ -9,7 +9,8 @@ import pyarrow
 from deltalake import DeltaTable
 
 import lakes
-from oracle import Gold, GoldTable, rfc3339
+import pipelines
+from oracle import Gold, GoldTable, Lake, late_rows, rfc3339, run_gold, run_pipeline, silver_table
 from oracle.gold import SCALE
 
 # Columns between window_end and window_date, with their Delta types: keys, then measures.
@@ -117,6 +118,14 @@ class Finality(NamedTuple):
 
     certainly: Optional[int]
     possibly: Optional[int]
+
+
+def expected_of(messages: list, decode) -> tuple[Lake, Gold]:
+    """What the example must make of messages: rows, the late ones in quarantine too, and windows of rows."""
+    lake = run_pipeline(messages, decode)
+    gold = run_gold(silver_table(lake.silver), pipelines.SPEC)
+    lake.quarantine += late_rows(messages, gold)
+    return lake, gold
 
 
 def finality_of(gold: Gold, partitions: int) -> Finality:

@@ -18,7 +18,7 @@ import lakes
 import pipelines
 from conftest import ROOT
 from kafka_topics import Topic
-from oracle import Gold, Lake, decode_avro, decode_json, late_rows, run_gold, run_pipeline, silver_table
+from oracle import Gold, Lake, decode_avro, decode_json
 from processes import Program
 
 MESSAGES = int(os.environ.get("SLUICE_MESSAGES", "200000"))
@@ -54,14 +54,6 @@ def send_generated(worker_program, topic: Topic, log: pathlib.Path, seed: int, *
     ).succeed()
 
 
-def expected_of(messages: list, decode) -> tuple[Lake, Gold]:
-    """What these messages must become: rows, and windows of rows."""
-    lake = run_pipeline(messages, decode)
-    gold = run_gold(silver_table(lake.silver), pipelines.SPEC)
-    lake.quarantine += late_rows(messages, gold)
-    return lake, gold
-
-
 def assert_lake(folder: pathlib.Path, expected: tuple[Lake, Gold], topic: Topic, readers=("delta-rs",)):
     """All tables are as they must be."""
     rows, gold = expected
@@ -94,7 +86,7 @@ def json_stream(kafka, worker_program, seed, tmp_path_factory):
     send_generated(worker_program, topic, tmp_path_factory.mktemp("generate") / "log", seed)
     messages = topic.read_all()
     assert len(messages) == MESSAGES
-    expected = expected_of(messages, decode_json)
+    expected = gold_tables.expected_of(messages, decode_json)
     assert_everything_is_at_work(expected, JSON_REASONS)
     yield topic, expected
     topic.delete()
@@ -146,7 +138,7 @@ def test_a_generated_avro_topic_becomes_the_oracles_tables(
         worker_program, topic, tmp_path / "generate.log", seed, "--format", "avro", "--schema-registry", registry
     )
     schemas = registered_schemas(registry)
-    expected = expected_of(topic.read_all(), lambda value: decode_avro(value, schemas))
+    expected = gold_tables.expected_of(topic.read_all(), lambda value: decode_avro(value, schemas))
     assert_everything_is_at_work(expected, AVRO_REASONS)
 
     flags = ("--until-caught-up", "--schema-not-found-after", "2s")

@@ -11,9 +11,10 @@ import subprocess
 import pytest
 
 import definitions
+import gold_tables
 import lakes
 from kafka_topics import Topic
-from oracle import decode_json, run_pipeline
+from oracle import decode_json
 from processes import Program
 
 TOPIC = "ecommerce.transactions"
@@ -144,7 +145,7 @@ def test_the_example_waits_for_strimzi_step_by_step_and_follows_a_renewal(
 
     folder = namespace.claimed_folder("lake") / "ecommerce"
     everything = generate(topic, 0)
-    until_lake(namespace, folder, run_pipeline(everything, decode_json))
+    until_lake(namespace, folder, gold_tables.expected_of(everything, decode_json)[0])
 
     before = start_times(namespace)
     strimzi_here.write_user_secret(*new_certificate(tmp_path, kafka_for_pods.user()))
@@ -152,4 +153,4 @@ def test_the_example_waits_for_strimzi_step_by_step_and_follows_a_renewal(
     namespace.until("workers with the new certificate", renewed, patience=240)
     namespace.kubectl("wait", "streampipeline/ecommerce", "--for=condition=Ready", "--timeout=180s")
     everything = generate(topic, 1)
-    until_lake(namespace, folder, run_pipeline(everything, decode_json))
+    until_lake(namespace, folder, gold_tables.expected_of(everything, decode_json)[0])
