@@ -83,7 +83,9 @@ def misspell(spec):
 
 
 def retype(spec):
-    spec["silver"]["columns"][3]["expr"] = "length(merchant)"
+    # A column that no table of windows looks at: theirs would be the first to refuse it.
+    assert spec["silver"]["columns"][14]["name"] == "transaction_hour"
+    spec["silver"]["columns"][14]["expr"] = "CAST(date_part('hour', event_time) AS VARCHAR)"
 
 
 def unpartition(spec):
@@ -92,7 +94,7 @@ def unpartition(spec):
 
 @pytest.mark.parametrize(
     ("change", "field"),
-    [(misspell, "silver.columns[3].expr"), (retype, "silver.columns[3]"), (unpartition, "silver.partitionBy")],
+    [(misspell, "silver.columns[3].expr"), (retype, "silver.columns[14]"), (unpartition, "silver.partitionBy")],
 )
 def test_a_configuration_that_cannot_work_is_refused_with_its_field_and_the_workers_go_on(
     running, example, change, field
