@@ -129,20 +129,24 @@ def test_idle_partitions_keep_no_window_open_and_correct_it_when_they_wake(topic
 
 
 def test_silence_alone_makes_no_window_final(topic, configuration, ingest, lake):
-    configuration["source"]["eventTime"]["idleAfterMs"] = 2_000
+    configuration["source"]["eventTime"]["idleAfterMs"] = 4_000
     log = Log()
+
+    def send_last(time: str):
+        log.add(f"2026-01-05T{time}Z")
+        topic.produce(log.messages[-1:])
+
+    # Partition 0 is awake as long as the others are: it is the last to fall silent.
+    send_last("20:05:00")
     for partition in range(1, topic.partitions):
         log.add("2026-01-05T20:15:30Z", partition)
     worker = ingest(configuration)
-    topic.produce(log.messages)
-    await_row(lake, worker, "20:10", transaction_count=topic.partitions - 1)
-    # The last to fall silent is the one that keeps the window until 20:10 open, by a microsecond.
-    last = Log()
-    last.add("2026-01-05T20:05:00Z")
-    last.add("2026-01-05T20:15:29.999999Z")
-    topic.produce(last.messages)
-    await_row(lake, worker, "20:00", transaction_count=1)
-    time.sleep(6)
+    topic.produce(log.messages[1:])
+    await_row(lake, worker, "20:10", lambda: send_last("20:05:00"), transaction_count=topic.partitions - 1)
+    # It keeps the window until 20:10 open, by a microsecond.
+    send_last("20:15:29.999999")
+    await_row(lake, worker, "20:10", transaction_count=topic.partitions)
+    time.sleep(8)
     assert final_windows(lake, "gold/transactions") == []
     assert worker.stop() == 0, worker.output()[-4000:]
 

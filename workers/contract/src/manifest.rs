@@ -73,6 +73,25 @@ pub struct Manifest {
     /// The last epoch folded of each chain that feeds this one (the merge's own manifests).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub folded: BTreeMap<String, u64>,
+    /// Windows that the merge is to compute again, where this epoch changes silver behind the back of ingest (replays).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recompute: Option<Recompute>,
+}
+
+/// Windows to be computed again from silver: those over event times from [`from_us`], included, to [`until_us`].
+///
+/// [`from_us`]: Self::from_us
+/// [`until_us`]: Self::until_us
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Recompute {
+    /// Names of the tables (`gold/transactions`); all windowed tables if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// The first event time, in microseconds since the epoch.
+    pub from_us: i64,
+    /// The first event time behind them.
+    pub until_us: i64,
 }
 
 impl Manifest {

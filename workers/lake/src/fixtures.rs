@@ -121,6 +121,7 @@ pub(crate) fn manifest_at(chain: ChainId, epoch: u64, tables: BTreeMap<String, T
         state: StateFiles::default(),
         partial_aggregates: None,
         folded: BTreeMap::new(),
+        recompute: None,
     }
 }
 

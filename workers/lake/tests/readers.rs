@@ -143,6 +143,7 @@ async fn write_table(lake: &Lake) {
             state: StateFiles::default(),
             partial_aggregates: None,
             folded: BTreeMap::new(),
+            recompute: None,
         };
         assert_eq!(chain.append(&manifest).await.unwrap(), Appended::Created);
         let outcome = table.roll_forward(&manifest).await.unwrap();

@@ -37,6 +37,7 @@ impl Follow<'_> {
             state: StateFiles::default(),
             partial_aggregates: None,
             folded: BTreeMap::new(),
+            recompute: None,
         }
     }
 
@@ -52,6 +53,7 @@ impl Follow<'_> {
             tables: tables.collect(),
             state: newest.state,
             folded: newest.folded,
+            recompute: None,
             ..self.first(newest.chain)
         }
     }

@@ -54,6 +54,7 @@ async fn a_claim_carries_everything_over_but_the_data() {
         state: StateFiles { base: Some(state), deltas: vec![] },
         rule_set: Some("rules".to_owned()),
         folded: BTreeMap::from([("ingest/0/0".to_owned(), 4)]),
+        recompute: None,
         partial_aggregates: Some("file".to_owned()),
         ..with_rows(&chain, "bronze")
     };

@@ -234,6 +234,7 @@ impl Publisher {
             state: self.memory.history.files(),
             partial_aggregates: None,
             folded: self.memory.progress.epochs(),
+            recompute: None,
         }
     }
 

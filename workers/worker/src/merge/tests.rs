@@ -138,6 +138,7 @@ impl Pipeline {
             state: StateFiles::default(),
             partial_aggregates,
             folded: BTreeMap::new(),
+            recompute: None,
         };
         assert_eq!(chain.append(&manifest).await.unwrap(), Appended::Created);
     }

@@ -183,6 +183,7 @@ impl<'a> Replay<'a> {
             state: StateFiles::default(),
             partial_aggregates: None,
             folded: BTreeMap::new(),
+            recompute: None,
         };
         if let Appended::Lost { by } = self.chain.append(&manifest).await.context(LakeSnafu)? {
             return LostSnafu { by: by.id }.fail();

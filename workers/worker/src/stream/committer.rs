@@ -228,6 +228,7 @@ impl Committer {
             state: self.state.files().clone(),
             partial_aggregates: None,
             folded: BTreeMap::new(),
+            recompute: None,
         }
     }
 
