@@ -6,6 +6,7 @@ import pathlib
 import sys
 import time
 
+import pipelines
 from kafka_topics import Topic
 from measuring import Meter, Usage
 from processes import Program
@@ -28,10 +29,13 @@ class Drained:
 class Sluice:
     """A worker for a topic and a lake."""
 
-    def __init__(self, workplace: Workplace, topic: Topic, lake: pathlib.Path, every_ms: int):
+    def __init__(
+        self, workplace: Workplace, topic: Topic, lake: pathlib.Path, every_ms: int, gold: bool = False
+    ):
         self.workplace = workplace
         self.lake = lake
-        self.config = workplace.configure(topic, lake, every_ms)
+        self.config = workplace.configure(topic, lake, every_ms, gold)
+        self.gold = [f"gold/{table['name']}" for table in pipelines.GOLD] if gold else []
 
     def start(self) -> Program:
         """Writes until it is killed or stopped."""
@@ -49,6 +53,8 @@ class Sluice:
 
 class Spark:
     """The job of `spark/job.py`."""
+
+    gold = ()
 
     def __init__(self, workplace: Workplace, topic: Topic, lake: pathlib.Path, every_ms: int):
         self.workplace = workplace

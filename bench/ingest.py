@@ -1,6 +1,7 @@
-"""What ingest costs: CPU time, rate and memory for bronze and silver from a real Kafka.
+"""What ingest costs: CPU time, rate and memory for bronze and silver from a real Kafka, and for gold too if asked for.
 
     dev/bench ingest                                  # 2,000,000 messages, flat out
+    dev/bench ingest --gold                           # with the five windowed tables of the example
     dev/bench ingest --messages 600000 --rate 10000   # paced
 
 Produces JSON messages of about 0.5 kB (no refused ones), runs one worker until it has caught up, and appends the
@@ -14,9 +15,20 @@ from engines import Drained, Sluice
 from kafka_topics import Topic
 from measuring import Meter, mebibytes
 from results import Run
-from workplace import Workplace, arguments_of, open_workplace, positive, table_bytes, verify
+from workplace import (
+    Workplace,
+    add_gold,
+    arguments_of,
+    count_rows,
+    gold_tables,
+    open_workplace,
+    positive,
+    table_bytes,
+    verify,
+)
 
 HEADING = "Bronze and silver, from a Kafka"
+HEADING_WITH_GOLD = "Bronze, silver and five gold tables, from a Kafka"
 COMMIT_EVERY_MS = 2000
 
 
@@ -24,6 +36,7 @@ def parse_arguments():
     parser = arguments_of(__doc__)
     parser.add_argument("--messages", type=positive, default=2_000_000)
     parser.add_argument("--rate", type=int, default=0, help="messages a second; 0: all are there before it starts")
+    add_gold(parser)
     return parser.parse_args()
 
 
@@ -56,7 +69,7 @@ def main():
     run = Run(arguments)
     with open_workplace(arguments) as workplace:
         topic, lake = workplace.topic(), workplace.folder / "lake"
-        worker = Sluice(workplace, topic, lake, COMMIT_EVERY_MS)
+        worker = Sluice(workplace, topic, lake, COMMIT_EVERY_MS, arguments.gold)
         if arguments.rate:
             drained = follow(workplace, topic, worker, arguments.messages, arguments.rate)
         else:
@@ -72,7 +85,9 @@ def main():
             "bronze": mebibytes(table_bytes(lake / "bronze")),
             "silver": mebibytes(table_bytes(lake / "silver")),
         }
-        run.record(HEADING, figures)
+        if arguments.gold:
+            figures["rows of gold"] = f"{sum(count_rows(table) for table in gold_tables(lake)):,}"
+        run.record(HEADING_WITH_GOLD if arguments.gold else HEADING, figures)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a worker holds in memory: ten million messages of a million users, flat out.
 
     dev/bench memory                        # 10,000,000 messages; needs 6 GB of disk for topic and tables
+    dev/bench memory --gold                 # with the five windowed tables of the example
     dev/bench memory --messages 500000
 
 The generator has a hundred thousand users, so messages are made here: of the same fields and size, users drawn evenly,
@@ -17,9 +18,10 @@ from engines import Sluice
 from kafka_topics import Topic
 from measuring import mebibytes
 from results import Run
-from workplace import arguments_of, count_messages, open_workplace, positive, verify
+from workplace import add_gold, arguments_of, count_messages, open_workplace, positive, verify
 
 HEADING = "Memory"
+HEADING_WITH_GOLD = "Memory with five gold tables"
 COMMIT_EVERY_MS = 2000
 EVENING = datetime.datetime(2026, 1, 5, 20, tzinfo=datetime.UTC)
 CITIES = ("London, United Kingdom", "Bengaluru, India", "Paris, France", "Lagos, Nigeria", "Lima, Peru")
@@ -31,6 +33,7 @@ def parse_arguments():
     parser.add_argument("--messages", type=positive, default=10_000_000)
     parser.add_argument("--users", type=positive, default=1_000_000)
     parser.add_argument("--event-rate", type=positive, default=10_000, help="messages for each second of event time")
+    add_gold(parser)
     return parser.parse_args()
 
 
@@ -101,7 +104,7 @@ def main():
     with open_workplace(arguments) as workplace:
         topic, lake = workplace.topic(), workplace.folder / "lake"
         produce(topic, arguments.messages, arguments.users, arguments.event_rate)
-        drained = Sluice(workplace, topic, lake, COMMIT_EVERY_MS).drain()
+        drained = Sluice(workplace, topic, lake, COMMIT_EVERY_MS, arguments.gold).drain()
         verify(lake, arguments.messages)
         figures = {
             "rows": f"{arguments.messages:,}",
@@ -110,7 +113,7 @@ def main():
             "CPU-s a million rows": f"{drained.usage.cpu_seconds / arguments.messages * 1e6:.2f}",
             "rows/s": f"{arguments.messages / drained.wall_seconds:,.0f}",
         }
-        run.record(HEADING, figures)
+        run.record(HEADING_WITH_GOLD if arguments.gold else HEADING, figures)
 
 
 if __name__ == "__main__":

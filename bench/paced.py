@@ -3,6 +3,7 @@
 import dataclasses
 import time
 
+from folded import Publication, publications
 from processes import Program
 from visibility import Commit, Eye
 from workplace import Workplace, count_messages, verify
@@ -28,6 +29,8 @@ class Observed:
     rounds: list[Round]
     bronze: list[Commit]
     silver: list[Commit]
+    gold: dict[str, list[Publication]]
+    """By the names of the windowed tables, if it writes any."""
     messages: int
 
 
@@ -50,8 +53,8 @@ def observe(workplace: Workplace, engine_class, name: str, pace: Pace) -> Observ
     """Lets a writer follow a generator; at the end it drains the topic, and its tables are verified."""
     topic, lake = workplace.topic(), workplace.folder / name
     engine = engine_class(workplace, topic, lake, COMMIT_EVERY_MS)
-    eyes = [Eye(lake / "bronze"), Eye(lake / "silver")]
-    for eye in eyes:
+    eyes = {table: Eye(lake / table) for table in ("bronze", "silver", *engine.gold)}
+    for eye in eyes.values():
         eye.start()
     generator = workplace.generate(topic, "--rate", pace.rate)
     writer = engine.start()
@@ -71,9 +74,10 @@ def observe(workplace: Workplace, engine_class, name: str, pace: Pace) -> Observ
     engine.drain()
     messages = count_messages(topic)
     verify(lake, messages)
-    for eye in eyes:
+    for eye in eyes.values():
         eye.close()
-    return Observed(rounds, eyes[0].commits(), eyes[1].commits(), messages)
+    gold = {table: publications(lake, eyes[table]) for table in engine.gold}
+    return Observed(rounds, eyes["bronze"].commits(), eyes["silver"].commits(), gold, messages)
 
 
 def _rest(seconds: float, *programs: Program):

@@ -1,18 +1,21 @@
 """How long a worker that is killed under load takes to be where it was: a new process at once, the lag as before.
 
 dev/bench recovery                              # 5 kills at 10,000 messages a second
+dev/bench recovery --gold                       # with the five windowed tables of the example
 dev/bench recovery --rate 1000 --kills 1
 """
 
+import functools
 import statistics
 
 from engines import Sluice
 from paced import Pace, observe
 from results import Run
 from visibility import recovery
-from workplace import arguments_of, open_workplace, positive
+from workplace import add_gold, arguments_of, open_workplace, positive
 
 HEADING = "Recovery"
+HEADING_WITH_GOLD = "Recovery with five gold tables"
 
 
 def parse_arguments():
@@ -21,6 +24,7 @@ def parse_arguments():
     parser.add_argument("--kills", type=positive, default=5)
     parser.add_argument("--before", type=positive, default=20, help="undisturbed seconds before a kill")
     parser.add_argument("--after", type=positive, default=30, help="seconds that it is given to come back")
+    add_gold(parser)
     return parser.parse_args()
 
 
@@ -34,7 +38,7 @@ def main():
     run = Run(arguments)
     with open_workplace(arguments) as workplace:
         pace = Pace(arguments.rate, arguments.before, arguments.before, arguments.kills, arguments.after)
-        observed = observe(workplace, Sluice, "lake", pace)
+        observed = observe(workplace, functools.partial(Sluice, gold=arguments.gold), "lake", pace)
         recoveries = [recovery(observed.silver, kill.until, kill.since, kill.ended) for kill in observed.rounds]
         print(*recoveries, sep="\n")
         late = sum(each.caught_up is None for each in recoveries)
@@ -47,7 +51,7 @@ def main():
             "caught up, median / max": describe([each.caught_up for each in recoveries]),
             "rows verified": f"{observed.messages:,}",
         }
-        run.record(HEADING, figures)
+        run.record(HEADING_WITH_GOLD if arguments.gold else HEADING, figures)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,14 @@ import confluent_kafka
 import duckdb
 import measuring
 import pipelines
+import pyarrow.compute
 from confluent_kafka import admin
 from deltalake import DeltaTable
 from kafka_topics import Topic
 from processes import Program
 
+# The example's.
+EMIT_EVERY_MS = 10_000
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Messages that a pipeline refuses are slower than others, and Spark drops what is late: neither is part of a figure.
 SOUND = ("--malformed", "0", "--odd", "0", "--late", "0")
@@ -32,6 +35,11 @@ def arguments_of(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--keep", action="store_true", help="keep topics, tables and logs")
     parser.add_argument("--dry-run", action="store_true", help="do not append to RESULTS.md")
     return parser
+
+
+def add_gold(parser: argparse.ArgumentParser):
+    """The option of benchmarks that can do without the windowed tables."""
+    parser.add_argument("--gold", action="store_true", help="with the five windowed tables of the example")
 
 
 def positive(text: str) -> int:
@@ -77,10 +85,12 @@ class Workplace:
         self.generate(topic, "--messages", messages, "--rate", 0, *past).succeed(patience=3600)
         assert count_messages(topic) == messages, f"the topic has {count_messages(topic)} of {messages} messages"
 
-    def configure(self, topic: Topic, lake: pathlib.Path, every_ms: int) -> pathlib.Path:
+    def configure(self, topic: Topic, lake: pathlib.Path, every_ms: int, gold: bool = False) -> pathlib.Path:
         """Writes the configuration of a worker of the e-commerce example; gives its file."""
         configuration = pipelines.ecommerce(topic.servers, topic.name, lake)
         configuration["commit"] = {"everyMs": every_ms, "maxBytes": 64 * 2**20}
+        if gold:
+            configuration = pipelines.with_gold(configuration, emit_every_ms=EMIT_EVERY_MS)
         file = lake.with_suffix(".json")
         file.write_text(json.dumps(configuration, indent=1))
         return file
@@ -161,6 +171,16 @@ def table_bytes(table: pathlib.Path) -> int:
     return sum(DeltaTable(str(table)).get_add_actions(flatten=True)["size_bytes"].to_pylist())
 
 
+def gold_tables(lake: pathlib.Path) -> list[pathlib.Path]:
+    """The windowed tables of a lake."""
+    return sorted(log.parent for log in lake.glob("gold/*/_delta_log"))
+
+
+def count_rows(table: pathlib.Path) -> int:
+    """Rows of the live files of a table."""
+    return sum(DeltaTable(str(table)).get_add_actions(flatten=True)["num_records"].to_pylist())
+
+
 def verify(lake: pathlib.Path, messages: int):
     """A figure counts only if bronze has every message once, and silver every transaction of bronze."""
     distinct = """count(*), count(DISTINCT "partition" * 1000000000000 + "offset"), count(DISTINCT transaction_id)"""
@@ -172,3 +192,15 @@ def verify(lake: pathlib.Path, messages: int):
     assert bronze[0] == bronze[1] == messages, f"bronze has {bronze[0]} rows, {bronze[1]} of {messages} messages"
     assert silver[0] == silver[1], f"silver has {silver[0]} rows of {silver[1]} messages"
     assert silver[2] == bronze[2], f"silver has {silver[2]} of the {bronze[2]} transactions in bronze"
+    if (lake / "gold").exists():
+        verify_gold(lake, silver[0])
+
+
+def verify_gold(lake: pathlib.Path, silver_rows: int):
+    """The summary of the hours counts every silver row that is not late for its hour."""
+    summary = DeltaTable(str(lake / "gold/hourly_summary")).to_pyarrow_table(columns=["total_transactions"])
+    counted = pyarrow.compute.sum(summary["total_transactions"]).as_py()
+    refused = DeltaTable(str(lake / "quarantine")).to_pyarrow_dataset()  # noqa: F841, DuckDB finds it by its name
+    late = "SELECT count(*) FROM refused WHERE stage = 'late' AND detail LIKE '%gold/hourly_summary%'"
+    late_rows = duckdb.sql(late).fetchone()[0]
+    assert counted + late_rows == silver_rows, f"gold counts {counted} rows, {late_rows} are late, of {silver_rows}"
