@@ -29,7 +29,7 @@ generate: ## write the generated files (CRDs, reference of metrics; snapshots ar
 	@source dev/environment && cargo build --workspace && "$$SLUICE_BIN/crdgen"
 
 prove: ## the long fault and comparison matrices; hours
-	@SLUICE_PROVE=1 SLUICE_KILLS=$${SLUICE_KILLS:-200} SLUICE_SEEDS=$${SLUICE_SEEDS:-50} dev/test
+	@SLUICE_PROVE=1 SLUICE_KILLS=$${SLUICE_KILLS:-200} SLUICE_SEEDS=$${SLUICE_SEEDS:-50} SLUICE_MESSAGES=$${SLUICE_MESSAGES:-1000000} dev/test
 
 bench: build ## the figures of bench/RESULTS.md, on this machine
 	@dev/install tests

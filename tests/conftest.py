@@ -174,11 +174,13 @@ def broker():
 
 
 @pytest.fixture
-def trial(topic, tmp_path, ecommerce, ingest, maintain, generate, broker):
+def trial(topic, alerts_topic, tmp_path, ecommerce, ingest, score, maintain, generate, broker):
     """What one seed does to a pipeline of its own: `trial(7).run()`."""
     tools = types.SimpleNamespace(
         configuration=pipelines.with_gold(ecommerce, emit_every_ms=500),
         ingest=ingest,
+        score=score,
+        alerts=alerts_topic,
         maintain=maintain,
         generate=generate,
         broker=broker,

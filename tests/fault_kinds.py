@@ -8,12 +8,10 @@ steps in turn.
 import signal
 import time
 
-from faults import STEPS_OF_A_RECUT, failpoints, is_met_by_one
+from faults import RARE, STEPS_OF_A_RECUT, STEPS_OF_SCORING, failpoints, is_met_by_one
 
 DAY = 86_400
 MOST_SHARDS = 3
-# A process claims and recovers once, and makes few checkpoints; the other steps come with every epoch.
-RARE = ("before_claim", "after_claim", "after_recover", "before_checkpoint", "after_checkpoint")
 # A base of the merge, and what it forgets then, come once a minute: test_gold has them.
 STEPS_OF_GOLD = [
     step
@@ -33,8 +31,16 @@ STEPS_OF_MAINTENANCE = [step for step in failpoints("OF_MAINTENANCE") if step no
 
 
 def steps_of_an_epoch(place) -> list:
+    return _without_checkpoints_in_a_bucket(failpoints("OF_A_CHAIN"), place)
+
+
+def steps_of_scoring(place) -> list:
+    return _without_checkpoints_in_a_bucket(STEPS_OF_SCORING, place)
+
+
+def _without_checkpoints_in_a_bucket(steps: list, place) -> list:
     """A checkpoint comes with 200 versions, which are too many for a bucket."""
-    return [step for step in failpoints("OF_A_CHAIN") if place.name == "disk" or "checkpoint" not in step]
+    return [step for step in steps if place.name == "disk" or "checkpoint" not in step]
 
 
 def a_kill_at_a_step_of_an_epoch(trial, number: int):
@@ -57,6 +63,23 @@ def a_kill_at_a_step_of_gold(trial, number: int):
     trial.await_death(trial.job.start(shard, f"{step}={hit}"), step)
     trial.job.start(shard)
     trial.fired(f"kill at {step}")
+
+
+def a_kill_at_a_step_of_scoring(trial, number: int):
+    steps = steps_of_scoring(trial.place)
+    step = steps[number % len(steps)]
+    trial.kill(trial.scorer.worker)
+    hit = 1 if step in RARE else trial.choices.randint(1, 4)
+    trial.await_death(trial.scorer.start(f"{step}={hit}"), step)
+    trial.scorer.start()
+    trial.fired(f"kill of a scorer at {step}")
+
+
+def a_kill_of_a_scorer_at_a_random_moment(trial, _number: int):
+    time.sleep(trial.choices.uniform(0.05, 1.5))
+    trial.kill(trial.scorer.worker)
+    trial.scorer.start()
+    trial.fired("kill of a scorer at a random moment")
 
 
 def a_kill_at_a_random_moment(trial, _number: int):
@@ -234,6 +257,7 @@ def torn_files_that_nothing_rests_on(trial, _number: int):
 BESIDE_TROUBLE = [
     a_kill_at_a_step_of_an_epoch,
     a_kill_at_a_step_of_gold,
+    a_kill_at_a_step_of_scoring,
     a_kill_at_a_random_moment,
     two_workers_on_one_shard,
     a_paused_worker_that_wakes_up,
@@ -248,6 +272,8 @@ IN_EVERY_TRIAL = [
     a_kill_at_a_step_of_an_epoch,
     a_kill_at_a_step_of_an_epoch,
     a_kill_at_a_step_of_gold,
+    a_kill_at_a_step_of_scoring,
+    a_kill_of_a_scorer_at_a_random_moment,
     a_kill_at_a_random_moment,
 ]
 
@@ -270,9 +296,10 @@ IN_TURN_ON_A_DISK = [*IN_TURN, torn_log_entries, torn_files_that_nothing_rests_o
 def all_names(places, with_broker: bool) -> list:
     """What a matrix must have met, by the names that are given to `trial.fired`."""
     steps = {step: None for place in places for step in steps_of_an_epoch(place)}
-    names = [f"kill at {step}" for step in steps]
-    names += [f"kill at {step}" for step in STEPS_OF_GOLD]
-    names += ["kill at a random moment", "two workers on one shard", "a paused worker wakes up"]
+    names = [f"kill at {step}" for step in [*steps, *STEPS_OF_GOLD]]
+    names += [f"kill of a scorer at {step}" for step in STEPS_OF_SCORING]
+    names += ["kill of a scorer at a random moment", "kill at a random moment"]
+    names += ["two workers on one shard", "a paused worker wakes up"]
     names += [f"re-cut, {place.name}" for place in places]
     names += [f"{what} in a re-cut, {step}" for what in ("kill", "zombie") for step in STEPS_OF_A_RECUT]
     names += [f"shard removed, {step}" for step in BETWEEN_MANIFEST_AND_COMMITS]

@@ -19,6 +19,18 @@ def failpoints(group: str) -> list:
     return names
 
 
+# What a process meets seldom: it claims and recovers once, and makes few checkpoints.
+RARE = ("before_claim", "after_claim", "after_recover", "before_checkpoint", "after_checkpoint")
+
+STEPS_OF_NEW_RULES = ["after_rule_set", "before_new_rules"]
+# The steps of a scorer in each of its epochs. It has one table.
+STEPS_OF_SCORING = [
+    *(step for step in failpoints("OF_A_CHAIN") if "commit_" not in step),
+    "before_commit_fraud_transactions",
+    "after_commit_fraud_transactions",
+    *(step for step in failpoints("OF_SCORING") if step not in STEPS_OF_NEW_RULES),
+]
+
 # The steps that a shard meets which takes partitions over from another generation.
 STEPS_OF_A_RECUT = [
     *failpoints("OF_A_GENERATION"),

@@ -1,5 +1,6 @@
-"""The workers of one pipeline, cut into shards."""
+"""The workers of one pipeline, cut into shards, and the scorer beside them."""
 
+import scorers
 from accounts import await_version, newest_version
 from faults import COMMIT
 
@@ -53,3 +54,29 @@ class Job:
         last = [self._run(shard, "--until-caught-up") for shard in range(self.shards)]
         for worker in last:
             worker.succeed()
+
+
+class Scorer:
+    """The one worker of a scorer, process by process."""
+
+    def __init__(self, configuration, score, *, environment, wrapper=()):
+        self.configuration = configuration
+        self.score = score
+        self.environment = environment
+        self.wrapper = wrapper
+        self.worker = None
+
+    def start(self, failpoint: str | None = None):
+        """Starts a process, beside whatever runs."""
+        self.worker = self._run(failpoint=failpoint)
+        return self.worker
+
+    def catch_up(self):
+        """Ends the worker, and scores the topic to its end with a new one."""
+        self.worker.kill()
+        self._run("--until-caught-up").succeed()
+
+    def _run(self, *flags, failpoint: str | None = None):
+        environment = self.environment | ({"SLUICE_FAILPOINT": failpoint} if failpoint else {})
+        rules = scorers.rule_set()
+        return self.score(self.configuration, rules, *flags, environment=environment, wrapper=self.wrapper)

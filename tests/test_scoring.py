@@ -1,7 +1,7 @@
 """Scores and alerts of live traffic: one row for each silver row, each alert at least once and never differently.
 
 SLUICE_KILLS sets the number of random kills, SLUICE_SEEDS how often the named steps are gone through, each time with
-another seed; SLUICE_SEED repeats a run.
+another seed, SLUICE_MESSAGES the size of the stream that is scored whole; SLUICE_SEED repeats a run.
 """
 
 import copy
@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 import lakes
 import pipelines
 import scorers
-from faults import COMMIT, TRAFFIC, failpoints
+from faults import COMMIT, RARE, STEPS_OF_NEW_RULES, STEPS_OF_SCORING, TRAFFIC
 from oracle import decode_json, run_pipeline
 from processes import PATIENCE
 from score_tables import NAME
@@ -26,16 +26,7 @@ from test_generated_stream import SHARES, TRAFFIC as PAST
 
 KILLS = int(os.environ.get("SLUICE_KILLS", "6"))
 SEEDS = int(os.environ.get("SLUICE_SEEDS", "1"))
-MESSAGES = 60_000
-
-# A scorer has one table, and these steps of its own.
-STEPS_OF_A_CHAIN = [
-    *(step for step in failpoints("OF_A_CHAIN") if "commit_" not in step),
-    "before_commit_fraud_transactions",
-    "after_commit_fraud_transactions",
-]
-STEPS_OF_NEW_RULES = ["after_rule_set", "before_new_rules"]
-STEPS_OF_ALERTS = [step for step in failpoints("OF_SCORING") if step not in STEPS_OF_NEW_RULES]
+MESSAGES = int(os.environ.get("SLUICE_MESSAGES", "60000"))
 
 
 @pytest.fixture
@@ -129,9 +120,8 @@ def test_a_kill_at_each_step_loses_no_alert_and_doubles_no_row(
     seed += round_number
     choices = random.Random(seed)
     producer = generate(topic, "--seed", seed, *TRAFFIC)
-    for step in [*STEPS_OF_A_CHAIN, *STEPS_OF_ALERTS]:
-        rare = step in ("before_claim", "after_claim", "after_recover") or "checkpoint" in step
-        hit = 1 if rare else choices.randint(1, 6)
+    for step in STEPS_OF_SCORING:
+        hit = 1 if step in RARE else choices.randint(1, 6)
         worker = score(configuration, scorers.rule_set(), environment={"SLUICE_FAILPOINT": f"{step}={hit}"})
         code = worker.wait()
         assert code == -signal.SIGKILL, f"{step}={hit} never fired; exit code {code}:\n{worker.output()[-4000:]}"

@@ -18,11 +18,13 @@ import fault_kinds
 import gold_tables
 import lakes
 import pipelines
+import score_tables
+import scorers
 from another_tool import LOST
 from clock import Clock
 from fault_kinds import BESIDE_TROUBLE, DAY, MOST_SHARDS
-from job import Job
-from oracle import decode_json, late_rows, run_gold, run_pipeline, silver_table
+from job import Job, Scorer
+from oracle import decode_json, late_rows, run_gold, run_pipeline, run_scorer, silver_table
 from places import PLACES
 from preloaded import together
 from processes import PATIENCE
@@ -85,6 +87,8 @@ class Trial:
             environment=self.environment,
             wrapper=self.place.wrapper,
         )
+        scored = scorers.configuration(configuration, alerts=tools.alerts.name) | {"commit": self.place.commit}
+        self.scorer = Scorer(scored, tools.score, environment=self.environment, wrapper=self.place.wrapper)
         self.leftovers = []
         self.deleted = collections.defaultdict(dict)  # by table and partition: the offset up to which rows were deleted
 
@@ -115,6 +119,7 @@ class Trial:
         producer = self.tools.generate(self.topic, *self._traffic())
         self.job.cut(self.choices.randint(1, MOST_SHARDS))
         self.await_progress()
+        self.scorer.start()
         for kind, number, trouble in self._schedule():
             self._note(f"{kind.__name__} ({number}){f', {trouble}' if trouble else ''}")
             # Whoever is re-cut must have begun: otherwise the next cut would find the one before the last.
@@ -128,6 +133,7 @@ class Trial:
         for worker in self.leftovers:
             worker.kill()
         self.job.catch_up()
+        self.scorer.catch_up()
         for name, count in self.place.fired().items():
             if count:
                 self.fired(name, count)
@@ -204,7 +210,8 @@ class Trial:
     def _compare(self):
         messages = self.topic.read_all()
         expected = run_pipeline(messages, decode_json)
-        gold = run_gold(silver_table(expected.silver), pipelines.SPEC)
+        silver = silver_table(expected.silver)
+        gold, scores = run_gold(silver, pipelines.SPEC), run_scorer(silver, pipelines.SPEC, pipelines.SCORER)
         assert expected.duplicates and expected.quarantine, "there must be copies, and messages that are refused"
         assert gold.late, "there must be rows that are late for windows"
         expected.quarantine += late_rows(messages, gold)
@@ -215,10 +222,13 @@ class Trial:
         lakes.assert_lake(lake, expected)
         gold_tables.assert_late_rows(lakes.read_with_delta_rs(lake / "quarantine"), gold)
         gold_tables.assert_gold(lake, gold, gold_tables.finality_of(gold, self.topic.partitions))
+        score_tables.assert_scores(lake, scores)
+        alerts = self.tools.alerts.read_all()
+        score_tables.assert_alerts(alerts, scores, lakes.read_with_delta_rs(lake / score_tables.NAME))
         self.outcome.messages = len(messages)
         self.outcome.duplicates = len(expected.duplicates)
         self.outcome.rows = sum(len(getattr(expected, table)) for table in lakes.TABLES)
-        self.outcome.rows += sum(len(table.rows) for table in gold.tables.values())
+        self.outcome.rows += sum(len(table.rows) for table in gold.tables.values()) + len(scores.rows)
 
     # What kinds of faults ask for.
 
