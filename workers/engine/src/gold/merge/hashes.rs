@@ -54,9 +54,17 @@ impl<const BITS: u32> Hashes<BITS> {
         self.places.iter().copied().filter(|&entry| entry != 0)
     }
 
-    /// Puts an entry of [`Self::entries`] in.
-    pub(super) fn load(&mut self, entry: u128) {
-        self.update(entry & !Self::NUMBER, |_| ((entry & Self::NUMBER) as u32, ()));
+    /// The map that has these [entries](Self::entries).
+    ///
+    /// It has room for all of them from the start: they come in the order of their hashes, and would crowd at the
+    /// beginning of an array that grows as it is filled, each behind all that came before.
+    pub(super) fn of(entries: &[u128]) -> Self {
+        let places = (entries.len() * 4 / 3 + 1).next_power_of_two().max(SMALLEST);
+        let mut hashes = Self { places: vec![0; places], taken: 0 };
+        for entry in entries {
+            hashes.update(entry & !Self::NUMBER, |_| ((entry & Self::NUMBER) as u32, ()));
+        }
+        hashes
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -89,11 +97,23 @@ impl<const BITS: u32> Hashes<BITS> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Without room from the start this takes minutes.
+    #[test]
+    fn entries_in_the_order_of_their_hashes_are_loaded_in_one_pass() {
+        let mut hashes = Hashes::<16>::default();
+        for key in 1..=1_000_000_u128 {
+            hashes.update(key.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835), |_| (1, ()));
+        }
+        let entries: Vec<u128> = hashes.entries().collect();
+        let loaded: BTreeSet<u128> = Hashes::<16>::of(&entries).entries().collect();
+        assert_eq!((entries.len(), loaded), (1_000_000, entries.into_iter().collect()));
+    }
 
     proptest! {
         #[test]
@@ -107,8 +127,8 @@ mod tests {
                 prop_assert_eq!(hashes.update(hash, |number| (number | bit, number)), before);
                 expected.insert(key, before | bit);
             }
-            let mut loaded = Hashes::<16>::default();
-            hashes.entries().for_each(|entry| loaded.load(entry));
+            let mut loaded = Hashes::of(&hashes.entries().collect::<Vec<_>>());
+            prop_assert!(loaded.places.len() <= hashes.places.len());
             for (&key, &number) in &expected {
                 let hash = u128::from(key % 7) << 120 | u128::from(key) << 16;
                 prop_assert_eq!(loaded.update(hash, |found| (found, found)), number);

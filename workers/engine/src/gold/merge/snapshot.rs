@@ -25,6 +25,7 @@ use snafu::ensure;
 use super::block::{Block, windows_of_a_block};
 use super::buckets::{Bucket, Buckets, Part};
 use super::finality::Standing;
+use super::hashes::Hashes;
 use super::states::{Pending, States};
 use super::window::Window;
 use super::{Merge, Table};
@@ -271,8 +272,7 @@ impl Current {
         match section.kind {
             KIND_VALUES => {
                 ensure!(self.values < self.block.values.len(), misfit("had other distinct counts"));
-                let values = &mut self.block.values[self.values];
-                section.hashes()?.into_iter().for_each(|entry| values.load(entry));
+                self.block.values[self.values] = Hashes::of(&section.hashes()?);
                 self.values += 1;
             }
             KIND_WINDOW => {
