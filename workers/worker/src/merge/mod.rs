@@ -22,6 +22,7 @@ mod base;
 mod base_history;
 mod epochs;
 mod error;
+mod goal;
 mod layout;
 mod memory;
 mod progress;
@@ -45,6 +46,7 @@ use tokio::task::JoinHandle;
 use crate::backoff::Backoff;
 use crate::report::{Scope, Status};
 use error::MergeError;
+use goal::Goal;
 use publisher::{Publisher, Stepped, Which};
 pub(crate) use start::specs;
 use start::{Begun, begin};
@@ -57,8 +59,9 @@ const SUCCESS: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_secs(30);
 /// How long shards may take to begin before the report says that they are waited for.
 const PATIENCE_WITH_SHARDS: Duration = Duration::from_secs(30);
-/// Shards that add nothing for so long have ended: an idle one gives a sign of life each 10 s.
-const SILENCE: Duration = Duration::from_secs(15);
+/// Shards that add nothing for so long, though they have not come to the end of the topic, have ended: an idle one gives
+/// a sign of life each 10 s, and a busy machine may be late with it.
+const SILENCE: Duration = Duration::from_mins(1);
 /// How often the chains of other shards are looked at when this shard has ended.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -126,9 +129,10 @@ impl Drop for Merger {
 /// One attempt after the other, until everything is published that was asked for.
 async fn serve(merging: &Merging, mut wished: watch::Receiver<Wish>) -> Result<(), Problem> {
     let mut backoff = Backoff::default();
+    let goal = if merging.until_caught_up { Goal::of(&merging.config).await } else { Goal::OwnShard };
     loop {
         let began = Instant::now();
-        let pause = match attempt(merging, &mut wished).await {
+        let pause = match attempt(merging, &goal, &mut wished).await {
             Ok(Ended::Finished) => return Ok(()),
             // Whoever has the chain publishes what is left.
             Ok(Ended::Superseded) if *wished.borrow() == Wish::Finish => return Ok(()),
@@ -158,13 +162,17 @@ enum Ended {
 }
 
 /// Claims and restores, and then publishes until something ends it.
-async fn attempt(merging: &Merging, wished: &mut watch::Receiver<Wish>) -> Result<Ended, MergeError> {
+async fn attempt(
+    merging: &Merging,
+    goal: &Goal,
+    wished: &mut watch::Receiver<Wish>,
+) -> Result<Ended, MergeError> {
     let Begun::Ready(mut publisher) = begin(merging).await? else { return Ok(Ended::Superseded) };
     merging.status.clear(Scope::Gold);
     let began = Instant::now();
     loop {
         if *wished.borrow() == Wish::Finish {
-            return finish(publisher, merging.config.shards).await;
+            return finish(publisher, goal).await;
         }
         let stepped;
         (publisher, stepped) = publisher.step(Which::Due).await?;
@@ -186,22 +194,29 @@ async fn attempt(merging: &Merging, wished: &mut watch::Receiver<Wish>) -> Resul
 }
 
 /// Publishes what is left. Other shards may still be adding to it.
-async fn finish(mut publisher: Box<Publisher>, shards: u32) -> Result<Ended, MergeError> {
+async fn finish(mut publisher: Box<Publisher>, goal: &Goal) -> Result<Ended, MergeError> {
     let mut quiet_since = Instant::now();
     loop {
         let stepped;
         (publisher, stepped) = publisher.step(Which::Due).await?;
         match stepped {
             Stepped::Lost => return Ok(Ended::Superseded),
-            Stepped::Folded { is_behind: true, .. } => quiet_since = Instant::now(),
-            Stepped::Folded { epochs, .. } if shards > 1 && epochs > 0 => quiet_since = Instant::now(),
-            Stepped::Folded { .. } | Stepped::Waiting { .. } => {
-                if shards == 1 || quiet_since.elapsed() >= SILENCE {
-                    break;
-                }
-                tokio::time::sleep(LOOK).await;
+            Stepped::Folded { is_behind: true, .. } => {
+                quiet_since = Instant::now();
+                continue;
             }
+            Stepped::Folded { epochs: 1.., .. } => quiet_since = Instant::now(),
+            Stepped::Folded { .. } | Stepped::Waiting { .. } => {}
         }
+        let missing = publisher.missing(goal).await?;
+        if missing.is_empty() {
+            break;
+        }
+        if quiet_since.elapsed() >= SILENCE {
+            tracing::warn!(partitions = ?missing, "other shards have not come to the end that their partitions had");
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
     }
     loop {
         let stepped;

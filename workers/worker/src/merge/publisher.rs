@@ -19,6 +19,7 @@ use super::Merging;
 use super::base::BaseMaker;
 use super::epochs::{Batch, FirstEpochs, read_all};
 use super::error::{LakeSnafu, MergeError, RewrittenSnafu};
+use super::goal::Goal;
 use super::layout::Layout;
 use super::memory::{Memory, blocking};
 use super::rewrite::{Rewritten, Work, Worked};
@@ -157,6 +158,21 @@ impl Publisher {
         let epoch = self.chain.next_epoch() - 1;
         self.base.start(self.merging.lake.clone(), self.chain.id().clone(), frozen, epoch);
         Ok(self)
+    }
+
+    /// The partitions of which the goal wants more than has been folded.
+    pub(super) async fn missing(&self, goal: &Goal) -> Result<Vec<i32>, MergeError> {
+        let mut next_offsets = BTreeMap::new();
+        if *goal == Goal::OwnShard {
+            return Ok(goal.missing(&next_offsets));
+        }
+        for (chain, next) in self.memory.progress.next() {
+            let Some(folded) = next.checked_sub(1) else { continue };
+            let manifest = self.merging.lake.manifest(&chain, folded).await.context(LakeSnafu)?;
+            let partitions = manifest.into_iter().flat_map(|manifest| manifest.partitions);
+            next_offsets.extend(partitions.map(|(partition, progress)| (partition, progress.next_offset)));
+        }
+        Ok(goal.missing(&next_offsets))
     }
 
     /// Whether nothing has been folded since tables of windows were first asked for.
