@@ -7,6 +7,8 @@ import socket
 import subprocess
 import time
 
+import requests
+
 # Generous: the machine may be compiling something else.
 PATIENCE = 240
 
@@ -78,3 +80,14 @@ class Program:
                 assert self.is_running(), f"ended with {self.process.returncode}:\n{self.output()[-4000:]}"
                 assert time.monotonic() < deadline, f"nothing listens on {address}:\n{self.output()[-4000:]}"
                 time.sleep(0.1)
+
+    def await_problem(self, address: str, patience: float = PATIENCE) -> dict:
+        """Waits until the worker that reports at this address tells of a problem; gives the first."""
+        deadline = time.monotonic() + patience
+        while True:
+            problems = requests.get(f"http://{address}/report", timeout=10).json()["problems"]
+            if problems:
+                return problems[0]
+            assert self.is_running(), f"ended with {self.process.returncode}:\n{self.output()[-4000:]}"
+            assert time.monotonic() < deadline, f"no problem is told after {patience} s:\n{self.output()[-4000:]}"
+            time.sleep(0.2)

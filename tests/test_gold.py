@@ -191,7 +191,7 @@ def test_another_tool_that_rewrites_a_table_is_told_and_ingest_goes_on(
     worker = ingest(configuration, "--listen", address)
     await_published(lake, worker, beyond=4)
     optimized = _optimize(lake / "gold/merchant")
-    problem = _await_problem(address, worker)
+    problem = worker.await_problem(address)
     assert problem["reason"] == "ForeignWriter" and "gold/merchant" in problem["message"], problem
     assert requests.get(f"http://{address}/report", timeout=10).json()["phase"] == "Running"
     silver = DeltaTable(str(lake / "silver")).version()
@@ -219,14 +219,3 @@ def _optimize(table) -> int:
             pass  # the merge was faster
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def _await_problem(address: str, worker) -> dict:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        problems = requests.get(f"http://{address}/report", timeout=10).json()["problems"]
-        if problems:
-            return problems[0]
-        assert worker.is_running(), worker.output()[-4000:]
-        assert time.monotonic() < deadline, f"no problem is told:\n{worker.output()[-4000:]}"
-        time.sleep(0.2)

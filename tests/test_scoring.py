@@ -4,9 +4,11 @@ SLUICE_KILLS sets the number of random kills, SLUICE_SEEDS how often the named s
 another seed, SLUICE_MESSAGES the size of the stream that is scored whole; SLUICE_SEED repeats a run.
 """
 
+import collections
 import copy
 import os
 import random
+import re
 import signal
 import time
 
@@ -17,6 +19,7 @@ from deltalake import DeltaTable
 import lakes
 import pipelines
 import scorers
+from conftest import ROOT
 from faults import COMMIT, RARE, STEPS_OF_NEW_RULES, STEPS_OF_SCORING, TRAFFIC
 from oracle import decode_json, run_pipeline
 from processes import PATIENCE
@@ -213,7 +216,7 @@ def test_a_bad_rule_set_is_refused_with_its_field_and_the_old_one_keeps_working(
     worker = score(configuration, scorers.rule_set(), "--listen", address)
     good = await_rule_set(lake, worker, set())
     score.use_rules(scorers.rule_set(BAD_RULES[field]))
-    problem = await_problem(address, worker)
+    problem = worker.await_problem(address)
     assert problem["reason"] == "RulesRefused" and field in problem["message"], problem
     await_rows(lake, worker)
     assert rule_sets(lake) == {good}
@@ -224,17 +227,6 @@ def test_a_bad_rule_set_is_refused_with_its_field_and_the_old_one_keeps_working(
     assert producer.stop() == 0, producer.output()[-4000:]
     score(configuration, scorers.rule_set(MILD), "--until-caught-up").succeed()
     assert_scored(topic, alerts_topic, lake, named)
-
-
-def await_problem(address: str, worker) -> dict:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        problems = requests.get(f"http://{address}/report", timeout=10).json()["problems"]
-        if problems:
-            return problems[0]
-        assert worker.is_running(), worker.output()[-4000:]
-        assert time.monotonic() < deadline, f"no problem is told:\n{worker.output()[-4000:]}"
-        time.sleep(0.2)
 
 
 def test_a_scorer_beside_its_pipeline_has_a_row_for_each_row_of_silver(
@@ -255,3 +247,41 @@ def test_a_scorer_beside_its_pipeline_has_a_row_for_each_row_of_silver(
     ]
     assert positions[0] == positions[1]
     assert_scored(topic, alerts_topic, lake, pipelines.SCORER)
+
+
+def test_the_example_in_local_mode_scores_and_shows_windows_levels_and_the_newest_alerts(
+    topic, alerts_topic, sluice_program, generate, run, seed, tmp_path
+):
+    generate(topic, "--seed", seed, "--messages", 5_000, *PAST, *SHARES).succeed()
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    for file, names in (
+        ("pipeline.yaml", {"topic: ecommerce.transactions": f"topic: {topic.name}"}),
+        ("scoring/scorer.yaml", {"topic: fraud.alerts": f"topic: {alerts_topic.name}"}),
+    ):
+        text = (ROOT / "manifests/examples/ecommerce" / file).read_text()
+        for before, after in names.items():
+            assert before in text
+            text = text.replace(before, after)
+        (folder / file.replace("/", "-")).write_text(text)
+    state = ("--state", tmp_path / "state")
+    flags = ("-f", folder, "--broker", topic.servers, "--lake", tmp_path / "lakes", *state)
+    run(sluice_program, "up", *flags, "--until-caught-up").succeed()
+    expected = assert_scored(topic, alerts_topic, tmp_path / "lakes/default/ecommerce", pipelines.SCORER)
+    assert len(expected.alerts) > 10, "the traffic raises few alerts"
+
+    status = run(sluice_program, "status", *state)
+    status.succeed()
+    text = status.output()
+    levels = collections.Counter(row["risk_level"] for row in expected.rows)
+    shown = ", ".join(f"{level['name']} {levels[level['name']]:,}" for level in pipelines.SCORER["levels"])
+    assert f"  levels: {shown}\n" in text, text
+    assert "  windows open " in text and "refused at late: LateRow " in text, text
+    newest = re.search(r"^  newest alerts:\n +event time .*\n((?: {4}\S+.*\n)+)", text, re.MULTILINE)[1].splitlines()
+    assert len(newest) == 5, text
+    for line in newest:
+        moment, key, level, score, reasons, alert_id = re.split(r"  +", line.strip())
+        expected_key, document = expected.alerts[alert_id]
+        assert (key, level, int(score)) == (expected_key, document["risk_level"], document["fraud_score"]), line
+        assert reasons.split(", ") == document["reasons"], line
+        assert moment[:19] == document["timestamp_parsed"][:19], line

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use sluice_contract::report::{PartitionReport, Report};
+use sluice_contract::report::{AlertReport, PartitionReport, Report};
 use snafu::ensure;
 
 use crate::args::{StateArguments, StatusArguments, StatusOutput};
 use crate::commands::{CommandError, NoSuchPipelineSnafu};
 use crate::progress::block;
-use crate::progress::format::{count, duration, table};
+use crate::progress::format::{count, duration, harmless, moment, table};
 use crate::progress::view::JobView;
 use crate::reports::Reporters;
 use crate::snapshot::{PipelineSnapshot, ScorerSnapshot, Snapshot, WorkerSnapshot};
@@ -108,9 +108,33 @@ fn render(snapshot: &Snapshot) -> Vec<String> {
                 alerts.alert_at, alerts.topic, scorer.bootstrap_servers
             ));
         }
+        lines.extend(view.scoring.iter().flat_map(|scoring| alerts(&scoring.newest_alerts)));
         lines.extend(workers(&scorer.workers, snapshot.taken_at_ms));
     }
     lines
+}
+
+/// The newest alerts; nothing where there are none.
+fn alerts(alerts: &[AlertReport]) -> Vec<String> {
+    if alerts.is_empty() {
+        return Vec::new();
+    }
+    let header = ["event time", "key", "level", "score", "reasons", "alert"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let unknown = || "-".to_owned();
+    rows.extend(alerts.iter().map(|alert| {
+        vec![
+            alert.event_time_us.map_or_else(unknown, moment),
+            alert.key.as_deref().map_or_else(unknown, harmless),
+            harmless(&alert.level),
+            alert.score.to_string(),
+            harmless(&alert.reasons.join(", ")),
+            harmless(&alert.alert_id),
+        ]
+    }));
+    let table = table(&rows, &[false, false, false, true]);
+    let lines = table.into_iter().map(|line| format!("    {line}"));
+    ["  newest alerts:".to_owned()].into_iter().chain(lines).collect()
 }
 
 fn workers(workers: &[WorkerSnapshot], now_ms: i64) -> Vec<String> {
@@ -157,9 +181,11 @@ fn row(partition: &PartitionReport, now_ms: i64) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use sluice_contract::report::AlertReport;
+
     use super::{choose, render};
-    use crate::progress::fixtures::pipeline;
-    use crate::snapshot::Snapshot;
+    use crate::progress::fixtures::{alert, pipeline, scorer};
+    use crate::snapshot::{ScorerSnapshot, Snapshot};
 
     fn snapshot() -> Snapshot {
         Snapshot {
@@ -180,6 +206,29 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("        1        1,000  1,600     600          20.0s"), "{text}");
+    }
+
+    #[test]
+    fn the_newest_alerts_tell_who_raised_them_and_why() {
+        let mut scorer = scorer();
+        let text = |scorer: &ScorerSnapshot| {
+            render(&Snapshot { scorers: vec![scorer.clone()], ..snapshot() }).join("\n")
+        };
+        let expected = "  newest alerts:\n    event time            key     level  score  reasons  alert\n    \
+                        2026-01-05T20:00:00Z  user-7  HIGH      10  old      sales/0/7\n    \
+                        2026-01-05T20:00:00Z  user-3  HIGH      10  old      sales/0/3\n";
+        assert!(text(&scorer).contains(expected), "{}", text(&scorer));
+        let scoring = scorer.workers[0].report.as_mut().and_then(|report| report.scoring.as_mut());
+        let nobody = AlertReport { key: None, event_time_us: None, ..alert(1, 0) };
+        scoring.expect("it scores").newest_alerts = vec![nobody];
+        assert!(
+            text(&scorer).contains("    -           -    HIGH      10  old      sales/0/1"),
+            "{}",
+            text(&scorer)
+        );
+        let scoring = scorer.workers[0].report.as_mut().and_then(|report| report.scoring.as_mut());
+        scoring.expect("it scores").newest_alerts.clear();
+        assert!(!text(&scorer).contains("newest alerts"), "{}", text(&scorer));
     }
 
     #[test]

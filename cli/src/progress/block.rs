@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sluice_contract::report::GoldReport;
+
 use crate::progress::format::{bytes, count, duration, table};
 use crate::progress::view::{JobView, ScoringView};
 
@@ -38,6 +40,9 @@ pub(crate) fn render(view: &JobView, width: usize) -> Vec<Line> {
             reasons.iter().map(|(reason, number)| format!("{reason} {}", count(*number))).collect();
         plain(format!("refused at {stage}: {}", reasons.join(", ")));
     }
+    if let Some(gold) = &view.gold {
+        plain(windows(gold));
+    }
     if let Some(scoring) = &view.scoring {
         scores(view, scoring).into_iter().for_each(&mut plain);
     }
@@ -64,6 +69,27 @@ fn headline(view: &JobView) -> String {
         view.lag.map_or_else(|| "-".to_owned(), count),
         freshness.map_or_else(|| "-".to_owned(), duration),
         epochs.join(" "),
+    )
+}
+
+fn windows(gold: &GoldReport) -> String {
+    let corrections = gold.tables.iter().map(|table| table.corrections).sum();
+    let stretched: Vec<String> = gold
+        .tables
+        .iter()
+        .filter(|table| table.is_stretched)
+        .map(|table| format!("{} every {}", table.name, duration(Duration::from_millis(table.interval_ms))))
+        .collect();
+    let note = if stretched.is_empty() {
+        String::new()
+    } else {
+        format!("   published less often than asked: {}", stretched.join(", "))
+    };
+    format!(
+        "windows open {}   with rows {}   corrections {}{note}",
+        count(gold.open_windows),
+        count(gold.groups),
+        count(corrections)
     )
 }
 
@@ -118,7 +144,7 @@ mod tests {
     use sluice_contract::report::Problem;
 
     use super::{Tone, render};
-    use crate::progress::fixtures::{pipeline, scorer};
+    use crate::progress::fixtures::{gold, pipeline, scorer};
     use crate::progress::view::JobView;
 
     #[test]
@@ -162,6 +188,23 @@ mod tests {
                 "  rules fired: old 7",
             ]
         );
+    }
+
+    #[test]
+    fn a_block_shows_windows_and_which_of_their_tables_are_late() {
+        let mut view = JobView::of(&pipeline());
+        let mut told = gold();
+        view.gold = Some(told.clone());
+        let has = |view: &JobView, text: &str| render(view, 200).iter().any(|line| line.text == text);
+        assert!(
+            has(&view, "  windows open 12   with rows 3,400   corrections 5"),
+            "{:?}",
+            render(&view, 200)
+        );
+        told.tables[1].is_stretched = true;
+        view.gold = Some(told);
+        let note = "published less often than asked: gold/merchant every 40.0s";
+        assert!(has(&view, &format!("  windows open 12   with rows 3,400   corrections 5   {note}")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::json;
-use sluice_contract::report::{Report, ScoringReport, TableReport};
+use sluice_contract::report::{AlertReport, GoldReport, GoldTableReport, Report, ScoringReport, TableReport};
 
 use crate::snapshot::{PipelineSnapshot, ScorerSnapshot, WorkerSnapshot};
 use crate::supervise::ChildState;
@@ -35,6 +35,38 @@ pub(crate) fn report(shard: u32) -> Report {
         table("bronze", version, 1_204_311),
     ];
     report
+}
+
+/// An alert of the message at an offset.
+pub(crate) fn alert(offset: i64, acknowledged_at_ms: i64) -> AlertReport {
+    AlertReport {
+        alert_id: format!("sales/0/{offset}"),
+        key: Some(format!("user-{offset}")),
+        event_time_us: Some(1_767_643_200_000_000),
+        score: 10,
+        level: "HIGH".to_owned(),
+        reasons: vec!["old".to_owned()],
+        acknowledged_at_ms,
+    }
+}
+
+/// Two tables of windows.
+pub(crate) fn gold() -> GoldReport {
+    let table = |name: &str, corrections| GoldTableReport {
+        name: format!("gold/{name}"),
+        interval_ms: 40_000,
+        is_stretched: false,
+        published_rows: 0,
+        corrections,
+    };
+    GoldReport {
+        epoch: 4,
+        published_at_ms: Some(90_000),
+        open_windows: 12,
+        groups: 3_400,
+        memory_bytes: 1_000_000,
+        tables: vec![table("user", 2), table("merchant", 3)],
+    }
 }
 
 pub(crate) fn worker(shard: u32) -> WorkerSnapshot {
@@ -91,6 +123,7 @@ pub(crate) fn scorer() -> ScorerSnapshot {
         reading_label: vec!["old".to_owned()],
         alert_latency_ms: Some(8),
         alert_share: Some(0.004),
+        newest_alerts: vec![alert(7, 2_000), alert(3, 1_000)],
     });
     ScorerSnapshot {
         resource: serde_json::from_value(resource).expect("a FraudScorer"),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
+
 /// `1,204,311`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -42,6 +44,19 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// A moment in UTC, to the second.
+pub(crate) fn moment(microseconds: i64) -> String {
+    let second = Timestamp::from_second(microseconds.div_euclid(1_000_000));
+    second.map_or_else(|_| "-".to_owned(), |second| second.to_string())
+}
+
+/// A text that somebody else has made, without what would steer the terminal.
+pub(crate) fn harmless(text: &str) -> String {
+    let shown =
+        |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
+    text.chars().map(shown).collect()
+}
+
 /// Columns as wide as their widest cell, two spaces apart; `right` says which columns end at the right.
 pub(crate) fn table(rows: &[Vec<String>], right: &[bool]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -66,7 +81,7 @@ pub(crate) fn table(rows: &[Vec<String>], right: &[bool]) -> Vec<String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{bytes, count, duration, table};
+    use super::{bytes, count, duration, harmless, moment, table};
 
     #[test]
     fn counts_have_separators() {
@@ -99,6 +114,18 @@ mod tests {
         ] {
             assert_eq!(duration(Duration::from_millis(milliseconds)), text);
         }
+    }
+
+    #[test]
+    fn moments_are_whole_seconds_in_utc() {
+        assert_eq!(moment(1_767_643_200_999_999), "2026-01-05T20:00:00Z");
+        assert_eq!(moment(-1), "1969-12-31T23:59:59Z");
+        assert_eq!(moment(i64::MAX), "-", "beyond the calendar");
+    }
+
+    #[test]
+    fn what_would_steer_the_terminal_is_shown_as_unknown() {
+        assert_eq!(harmless("Zo\u{eb} \u{1b}[2J\n"), "Zo\u{eb} \u{fffd}[2J\u{fffd}");
     }
 
     #[test]

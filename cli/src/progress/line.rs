@@ -36,6 +36,11 @@ pub(crate) fn render(view: &JobView) -> String {
             add(&format!("refused.{stage}.{reason}"), count);
         }
     }
+    if let Some(gold) = &view.gold {
+        add("open_windows", &gold.open_windows);
+        add("window_rows", &gold.groups);
+        add("corrections", &gold.tables.iter().map(|table| table.corrections).sum::<u64>());
+    }
     if let Some(scoring) = &view.scoring {
         add("rule_sets", &scoring.rule_sets.join(","));
         add("alerts", &view.counts.scoring.alerts);
@@ -58,8 +63,15 @@ mod tests {
     use sluice_contract::report::Problem;
 
     use super::render;
-    use crate::progress::fixtures::{pipeline, scorer};
+    use crate::progress::fixtures::{gold, pipeline, scorer};
     use crate::progress::view::JobView;
+
+    #[test]
+    fn the_line_of_a_pipeline_with_windows_counts_them() {
+        let view = JobView { gold: Some(gold()), ..JobView::of(&pipeline()) };
+        let line = render(&view);
+        assert!(line.ends_with(" open_windows=12 window_rows=3400 corrections=5"), "{line}");
+    }
 
     #[test]
     fn every_figure_has_its_key() {

@@ -1,12 +1,16 @@
 //! [`JobView`]: what all workers of a pipeline or a scorer say, added up. Pure.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_contract::manifest::Counts;
-use sluice_contract::report::{Phase, Problem, TableReport};
+use sluice_contract::report::{AlertReport, GoldReport, Phase, Problem, TableReport};
 
 use crate::snapshot::{JobSnapshot, PipelineSnapshot, ScorerSnapshot, WorkerSnapshot};
 use crate::supervise::ChildState;
+
+/// So many of the newest alerts are shown.
+const MOST_ALERTS: usize = 5;
 
 /// What all workers of a pipeline or a scorer say, added up.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +33,8 @@ pub(crate) struct JobView {
     pub(crate) counts: Counts,
     /// Each table as the worker sees it that knows the newest version.
     pub(crate) tables: Vec<TableReport>,
+    /// The tables of windows, as the worker tells that publishes them.
+    pub(crate) gold: Option<GoldReport>,
     /// How scoring goes; `None` for a pipeline.
     pub(crate) scoring: Option<ScoringView>,
     /// What is wrong, without repetitions.
@@ -44,6 +50,8 @@ pub(crate) struct ScoringView {
     pub(crate) levels: Vec<(String, u64)>,
     /// Of the worker that is slowest.
     pub(crate) alert_latency_ms: Option<u64>,
+    /// The newest first.
+    pub(crate) newest_alerts: Vec<AlertReport>,
 }
 
 impl JobView {
@@ -81,6 +89,7 @@ impl JobView {
             view.freshness_ms = view.freshness_ms.max(report.freshness_ms);
             view.committed_at_ms = view.committed_at_ms.max(report.committed_at_ms);
             view.counts.add(&report.counts);
+            view.gold = view.gold.or_else(|| report.gold.clone());
             for table in &report.tables {
                 let newest = tables.entry(&table.name).or_insert(table);
                 if table.version > newest.version {
@@ -97,14 +106,18 @@ impl JobView {
 
 fn scoring(scorer: &ScorerSnapshot, counts: &Counts) -> ScoringView {
     let mut levels = scorer.resource.spec.levels.clone();
-    levels.sort_by_key(|level| std::cmp::Reverse(level.min_score));
+    levels.sort_by_key(|level| Reverse(level.min_score));
     let rows = |name: &String| counts.scoring.levels.get(name).copied().unwrap_or_default();
     let reports = || scorer.reports().filter_map(|report| report.scoring.as_ref());
+    let mut alerts: Vec<AlertReport> = reports().flat_map(|scoring| scoring.newest_alerts.clone()).collect();
+    alerts.sort_by_key(|alert| Reverse(alert.acknowledged_at_ms));
+    alerts.truncate(MOST_ALERTS);
     let rule_sets: BTreeSet<&String> = reports().filter_map(|scoring| scoring.rule_set.as_ref()).collect();
     ScoringView {
         rule_sets: rule_sets.into_iter().cloned().collect(),
         levels: levels.iter().map(|level| (level.name.clone(), rows(&level.name))).collect(),
         alert_latency_ms: reports().filter_map(|scoring| scoring.alert_latency_ms).max(),
+        newest_alerts: alerts,
     }
 }
 

@@ -86,3 +86,15 @@ fn texts_of_a_report_are_cut_and_reasons_are_words() {
     assert_eq!(report.problems[1].reason, "TopicMissing");
     assert_eq!(report.tables, []);
 }
+
+#[test]
+fn alerts_are_about_people_and_go_no_further() {
+    let mut with_alerts = document();
+    with_alerts["scoring"] = json!({"ruleSet": "5afe", "readingLabel": [], "newestAlerts": [{
+        "alertId": "payments/3/7", "key": "alice", "eventTimeUs": 0, "score": 80, "level": "HIGH", "reasons": [],
+        "acknowledgedAtMs": 0
+    }]});
+    let report = ask(response("200 OK", "", &with_alerts.to_string()), Duration::ZERO).expect("a report");
+    let scoring = report.scoring.expect("a scorer's report");
+    assert_eq!((scoring.rule_set.as_deref(), scoring.newest_alerts), (Some("5afe"), Vec::new()));
+}

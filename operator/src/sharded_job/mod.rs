@@ -11,8 +11,7 @@
 //! | status | [`status`] | all of it, and the [`workers`] → the conditions that all kinds have |
 //! | requeue | [`pace`] | the plan → when to look again |
 //!
-//! `pass` (I/O) is what the reconciles of all kinds share. What tells one kind's job from another's is its
-//! [`JobKind`].
+//! `pass` (I/O) puts them in a row, for all kinds. What tells one kind's job from another's is its [`JobKind`].
 
 pub mod build;
 pub mod job;

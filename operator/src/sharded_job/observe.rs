@@ -26,7 +26,7 @@ use crate::site::WORKER_PORT;
 /// Why something that was made for a job could not be read.
 #[derive(Debug, Snafu)]
 #[snafu(display("failed to read {what}: {source}"))]
-pub struct ObserveError {
+pub(crate) struct ObserveError {
     /// What.
     what: &'static str,
     /// What the API server says.

@@ -1,19 +1,20 @@
-//! What the passes of all kinds of jobs share: who is looked after, what is written, what is told.
+//! A pass over a resource, whatever its kind: who is looked after, what is written, what is told.
 
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::error_boundary::InvalidObject;
 use kube::core::object::HasStatus;
 use kube::{Resource, ResourceExt};
-use serde::Serialize;
 use snafu::{ResultExt, Snafu};
 
 use super::kind::JobKind;
-use super::observe::ObserveError;
+use super::observe::{ObserveError, observe};
+use super::pace::pace;
 use super::plan::{Intent, Plan, plan};
 use super::seen::Seen;
-use super::status::{paused, unreadable};
+use super::status::{Inputs, JobStatus, Outcome, paused, unreadable};
+use super::workers::Workers;
 use crate::apply::{Applied, Applier, ApplyError, Owner};
 use crate::context::Context;
 use crate::labels;
@@ -23,8 +24,7 @@ use crate::requeue::Pace;
 
 /// Why a pass could not be finished. Whatever is wrong with the resource itself is not an error.
 #[derive(Debug, Snafu)]
-#[snafu(visibility(pub(crate)))]
-pub enum ReconcileError {
+pub(crate) enum ReconcileError {
     /// Something that the resource refers to could not be read.
     #[snafu(display("failed to observe: {source}"))]
     Reference {
@@ -53,25 +53,13 @@ pub enum ReconcileError {
 
 impl ReconcileError {
     /// The label of the metric.
-    pub fn category(&self) -> &'static str {
+    pub(crate) fn category(&self) -> &'static str {
         match self {
             Self::Reference { .. } | Self::Observe { .. } => "observe",
             Self::Apply { .. } => "apply",
             Self::PatchStatus { .. } => "status",
         }
     }
-}
-
-/// The status of a resource with a job.
-pub trait JobStatus: Clone + Default + PartialEq + Serialize + Send + Sync {
-    /// Its conditions.
-    fn conditions(&self) -> &[Condition];
-
-    /// The generation that it speaks of.
-    fn observed_generation(&self) -> Option<i64>;
-
-    /// The same status with other conditions, of another generation.
-    fn with(self, conditions: Vec<Condition>, observed_generation: Option<i64>) -> Self;
 }
 
 /// A kind of resource that the operator looks after.
@@ -88,16 +76,28 @@ pub trait Reconciled:
     /// Its jobs.
     const JOB: &'static JobKind;
 
-    /// One pass: from what the resource says and what is there, to what shall be there.
-    fn reconcile(
+    /// What is decided and its status speaks of, beside the job.
+    type Asked: Send + Sync;
+
+    /// Decides about the job, from what the spec says and what that refers to.
+    fn intend(
         &self,
         context: &Context,
         owner: &Owner,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Pace, ReconcileError>> + Send;
+    ) -> impl Future<Output = Result<(Intent, Self::Asked), ReferenceError>> + Send;
+
+    /// The status after a pass. Pure.
+    fn tell(
+        &self,
+        inputs: &Inputs<'_>,
+        before: &Self::Status,
+        seen: &Seen,
+        asked: Self::Asked,
+    ) -> Outcome<Self::Status>;
 }
 
-/// One pass over a resource.
+/// One pass over a resource: from what it says and what is there, to what shall be there.
 pub(crate) async fn reconcile<K: Reconciled>(
     context: &Context,
     resource: &K,
@@ -107,7 +107,27 @@ pub(crate) async fn reconcile<K: Reconciled>(
     if is_paused(resource) {
         return keep_hands_off(context, resource, now).await;
     }
-    resource.reconcile(context, &owner, now).await
+    let (intent, asked) = resource.intend(context, &owner, now).await.context(ReferenceSnafu)?;
+    let seen = observe(context, K::JOB, &owner).await.context(ObserveSnafu)?;
+    let (plan, applied) = carry_out::<K>(context, &owner, intent, &seen, now).await?;
+    let before = resource.status().cloned().unwrap_or_default();
+    let inputs = Inputs {
+        kind: K::JOB,
+        name: &owner.name,
+        generation: resource.meta().generation,
+        previous: before.conditions(),
+        plan: &plan,
+        applied: &applied,
+        workers: &Workers::of(&seen),
+        numbers_written: context.passes.numbers_written(&owner.key()),
+        now,
+    };
+    let outcome = resource.tell(&inputs, &before, &seen, asked);
+    patch::<K>(context, resource.meta(), &before, &outcome.status).await?;
+    if outcome.has_new_numbers {
+        context.passes.write_numbers(&owner.key(), now);
+    }
+    Ok(pace(&plan, &applied))
 }
 
 /// Says of a resource that cannot be read that it cannot be read.
@@ -124,7 +144,7 @@ pub(crate) async fn reject<K: Reconciled>(
 }
 
 /// Plans and writes.
-pub(crate) async fn carry_out<K: Reconciled>(
+async fn carry_out<K: Reconciled>(
     context: &Context,
     owner: &Owner,
     intent: Intent,
@@ -143,7 +163,7 @@ pub(crate) async fn carry_out<K: Reconciled>(
 }
 
 /// Writes a status, if it has changed, and tells people what has.
-pub(crate) async fn patch<K: Reconciled>(
+async fn patch<K: Reconciled>(
     context: &Context,
     metadata: &ObjectMeta,
     before: &K::Status,

@@ -9,7 +9,7 @@
 //! | build, plan, apply | [`crate::sharded_job`] | the job → what was written |
 //! | status | [`status`] | all of it → conditions and numbers |
 //!
-//! `reconcile` (I/O) puts them in a row.
+//! `reconcile` (I/O) does the first four and the last; the pass of [`crate::sharded_job`] does the rest.
 
 pub mod decide;
 pub mod job;

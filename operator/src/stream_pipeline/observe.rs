@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::Observed;
 use super::validated::{KafkaConnection, ValidatedPipeline};
 use crate::context::Context;
@@ -22,10 +24,10 @@ pub(crate) async fn observe_references(
     context: &Context,
     namespace: &str,
     pipeline: &ValidatedPipeline,
-    deployment_revision: u64,
+    now: Timestamp,
 ) -> Result<SeenReferences, ReferenceError> {
     let mut seen = SeenReferences::default();
-    seen.observed.deployment_revision = deployment_revision;
+    seen.observed.deployment_revision = u64::try_from(now.as_second()).unwrap_or_default();
     if pipeline.suspended {
         return Ok(seen);
     }

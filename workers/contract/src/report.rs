@@ -71,6 +71,29 @@ pub struct ScoringReport {
     pub alert_latency_ms: Option<u64>,
     /// Share of the rows of the newest epoch with rows that raised an alert, from 0 to 1.
     pub alert_share: Option<f64>,
+    /// The last few alerts that the broker has acknowledged to this process, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub newest_alerts: Vec<AlertReport>,
+}
+
+/// An alert that the broker has acknowledged. Long texts are cut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertReport {
+    /// `<topic>/<partition>/<offset>` of the message that raised it.
+    pub alert_id: String,
+    /// The key under which it was sent; `None` where it has none.
+    pub key: Option<String>,
+    /// When its row was; `None` where it has no event time.
+    pub event_time_us: Option<i64>,
+    /// Its points.
+    pub score: i64,
+    /// Its level.
+    pub level: String,
+    /// Names of the rules that fired.
+    pub reasons: Vec<String>,
+    /// When the broker acknowledged it.
+    pub acknowledged_at_ms: i64,
 }
 
 /// What a worker is doing.

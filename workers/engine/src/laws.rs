@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::{Counts, PartitionProgress};
 
+use crate::epoch::ClosedEpoch;
 use crate::fixture::{self, Sent, Transaction, texts};
-use crate::state::{self, Retention};
+use crate::state::{self, Retention, StateError};
 use crate::{Ingest, Processed};
 
 pub(crate) const KEY: [u8; 16] = *b"a key of 16 byte";
@@ -243,11 +244,36 @@ pub(crate) fn interleave(sent: &[Sent], choices: &[u8]) -> Vec<Sent> {
     order
 }
 
+/// A core that ends epochs and begins anew: what the laws of restarts need of it.
+pub(crate) trait Restartable {
+    fn restore(&mut self, partition: i32, progress: &PartitionProgress);
+    fn load_state(&mut self, file: &[u8]) -> Result<(), StateError>;
+    fn close_epoch(&mut self) -> ClosedEpoch;
+}
+
+impl Restartable for Ingest {
+    fn restore(&mut self, partition: i32, progress: &PartitionProgress) {
+        Self::restore(self, partition, progress);
+    }
+
+    fn load_state(&mut self, file: &[u8]) -> Result<(), StateError> {
+        Self::load_state(self, file)
+    }
+
+    fn close_epoch(&mut self) -> ClosedEpoch {
+        Self::close_epoch(self)
+    }
+}
+
 /// Cuts into batches; after some of them closes the epoch, and after some of those starts anew from what
-/// a manifest and the state files hold, with or without a new base.
-fn in_pieces(sent: &[Sent], cuts: &[(usize, u8)]) -> Outcome {
-    let mut ingest = ingest();
-    let mut tables = Tables::default();
+/// a manifest and the state files hold, with or without a new base. Gives the core as it is at the end.
+pub(crate) fn process_in_pieces<C: Restartable>(
+    sent: &[Sent],
+    cuts: &[(usize, u8)],
+    (new, retention): (fn() -> C, Retention),
+    mut process: impl FnMut(&mut C, &[Sent], i64),
+) -> C {
+    let mut core = new();
     let mut files: Vec<Vec<u8>> = Vec::new();
     let mut cuts = cuts.iter().cycle();
     let mut rest = sent;
@@ -257,34 +283,36 @@ fn in_pieces(sent: &[Sent], cuts: &[(usize, u8)]) -> Outcome {
         let (piece, others) = rest.split_at(length.min(rest.len()));
         rest = others;
         processing_time_us += 1_234_567_890;
-        tables.add(&ingest.process(&fixture::batch(piece), processing_time_us).expect("JSON"));
+        process(&mut core, piece, processing_time_us);
         if what % 4 == 0 {
             continue;
         }
-        let closed = ingest.close_epoch();
+        let closed = core.close_epoch();
         files.extend(closed.state_delta);
         if what % 4 == 2 {
-            let retention =
-                Retention { max_out_of_orderness_ms: OUT_OF_ORDERNESS_US as u64 / 1000, keep_ms: 0 };
             let base = state::merge(&files, &closed.partitions, retention);
             files = base.expect("the files are whole").into_iter().collect();
         }
         if what % 4 >= 2 {
-            ingest = restarted(&closed.partitions, &files);
+            core = new();
+            for (&partition, progress) in &closed.partitions {
+                core.restore(partition, progress);
+            }
+            for file in &files {
+                core.load_state(file).expect("the file is whole");
+            }
         }
     }
-    (tables.sorted(), ingest.progress())
+    core
 }
 
-fn restarted(partitions: &BTreeMap<i32, PartitionProgress>, files: &[Vec<u8>]) -> Ingest {
-    let mut ingest = ingest();
-    for (&partition, progress) in partitions {
-        ingest.restore(partition, progress);
-    }
-    for file in files {
-        ingest.load_state(file).expect("the file is whole");
-    }
-    ingest
+fn in_pieces(sent: &[Sent], cuts: &[(usize, u8)]) -> Outcome {
+    let retention = Retention { max_out_of_orderness_ms: OUT_OF_ORDERNESS_US as u64 / 1000, keep_ms: 0 };
+    let mut tables = Tables::default();
+    let ingest = process_in_pieces(sent, cuts, (ingest, retention), |ingest, piece, processing_time_us| {
+        tables.add(&ingest.process(&fixture::batch(piece), processing_time_us).expect("JSON"));
+    });
+    (tables.sorted(), ingest.progress())
 }
 
 fn count(counts: &Counts, fate: Fate) -> u64 {

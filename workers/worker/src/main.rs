@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use sluice_worker::check::{self, CheckArguments};
 use sluice_worker::generate::{self, GenerateArguments};
-use sluice_worker::ingest::{self, IngestArguments};
+use sluice_worker::ingest;
 use sluice_worker::maintain::{self, MaintainArguments};
 use sluice_worker::quarantine::{self, QuarantineCommand};
 use sluice_worker::recover::{self, RecoverArguments};
 use sluice_worker::score::{self, ScoreArguments};
-use sluice_worker::stream::JobError;
+use sluice_worker::stream::{JobError, StreamArguments};
 use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
 
@@ -41,7 +41,7 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Read one shard of a topic into the tables of a lake.
-    Ingest(IngestArguments),
+    Ingest(StreamArguments),
     /// Score one shard of a topic into a table of a lake, and send alerts.
     Score(ScoreArguments),
     /// Say what is wrong with a configuration.

@@ -3,7 +3,7 @@
 use sluice_contract::report::{Phase, Problem};
 
 use super::JobView;
-use crate::progress::fixtures::pipeline;
+use crate::progress::fixtures::{alert, gold, pipeline, scorer, worker};
 use crate::supervise::ChildState;
 
 #[test]
@@ -54,4 +54,26 @@ fn a_problem_that_all_workers_have_is_shown_once() {
     }
     let view = JobView::of(&pipeline);
     assert_eq!((view.state, view.problems.len()), ("Blocked", 1));
+}
+
+#[test]
+fn windows_are_told_by_the_worker_that_publishes_them() {
+    let mut pipeline = pipeline();
+    assert_eq!(JobView::of(&pipeline).gold, None);
+    pipeline.workers[0].report.as_mut().expect("has one").gold = Some(gold());
+    assert_eq!(JobView::of(&pipeline).gold, Some(gold()));
+}
+
+#[test]
+fn the_newest_alerts_of_all_workers_are_shown_whoever_sent_them() {
+    let mut scorer = scorer();
+    let mut other = worker(1);
+    let report = other.report.as_mut().expect("has one");
+    report.scoring = scorer.workers[0].report.as_ref().and_then(|report| report.scoring.clone());
+    let scoring = report.scoring.as_mut().expect("has one");
+    scoring.newest_alerts = (0..5).rev().map(|number| alert(100 + number, 1_500 + number)).collect();
+    scorer.workers.push(other);
+    let newest = JobView::of_scorer(&scorer).scoring.expect("it scores").newest_alerts;
+    let identities: Vec<&str> = newest.iter().map(|alert| alert.alert_id.as_str()).collect();
+    assert_eq!(identities, ["sales/0/7", "sales/0/104", "sales/0/103", "sales/0/102", "sales/0/101"]);
 }

@@ -2,7 +2,7 @@
 //!
 //! | module | part |
 //! |---|---|
-//! | [`crate::sharded_job::status`] | the conditions that every kind of job has |
+//! | [`crate::sharded_job::status`] | what the status of every kind of job says |
 //! | [`parts`] | rules, alerts, the label, the model |
 //! | [`numbers`] | lag, latency, levels, rules: rounded, and not too often |
 //!
@@ -11,11 +11,11 @@
 pub mod numbers;
 pub mod parts;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sluice_contract::scorer::RuleSet;
 use sluice_crds::FraudScorerStatus;
 
-use crate::conditions::merge;
-use crate::sharded_job::status::{Inputs, replicas, statements};
+use crate::sharded_job::status::{Inputs, JobStatus, Outcome, Replicas, complete};
 
 /// What the spec asks for, as far as the status speaks of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,35 +28,51 @@ pub struct Asked<'a> {
     pub model: Option<&'a str>,
 }
 
-/// A status, and whether its fast numbers are new.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// The status.
-    pub status: FraudScorerStatus,
-    /// Whether fast numbers changed.
-    pub has_new_numbers: bool,
-}
-
 /// The status after a pass.
-pub fn status(inputs: &Inputs<'_>, previous: &FraudScorerStatus, asked: Asked<'_>) -> Outcome {
-    let mut statements = statements(inputs);
-    statements.extend(parts::statements(inputs, asked));
+pub fn status(
+    inputs: &Inputs<'_>,
+    previous: &FraudScorerStatus,
+    asked: Asked<'_>,
+) -> Outcome<FraudScorerStatus> {
     let (numbers, has_new_numbers) = numbers::numbers(inputs, previous, asked.rules);
-    let replicas = replicas(inputs, previous.shards);
-    let status = FraudScorerStatus {
-        observed_generation: inputs.generation,
-        conditions: merge(inputs.previous, &statements, inputs.generation, inputs.now),
-        shards: replicas.shards,
-        replicas: Some(replicas.pods),
-        ready_replicas: Some(replicas.ready),
-        replica_summary: replicas.summary,
-        selector: Some(replicas.selector),
-        configuration: replicas.configuration.or_else(|| previous.configuration.clone()),
+    let own = FraudScorerStatus {
+        configuration: previous.configuration.clone(),
         rule_set: parts::rules_in_force(inputs.workers).or_else(|| previous.rule_set.clone()),
         model: None,
         ..numbers
     };
+    let status = complete(inputs, previous.shards, parts::statements(inputs, asked), own);
     Outcome { status, has_new_numbers }
+}
+
+impl JobStatus for FraudScorerStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    fn observed_generation(&self) -> Option<i64> {
+        self.observed_generation
+    }
+
+    fn shards(&self) -> Option<i32> {
+        self.shards
+    }
+
+    fn with(self, conditions: Vec<Condition>, observed_generation: Option<i64>) -> Self {
+        Self { conditions, observed_generation, ..self }
+    }
+
+    fn with_replicas(self, replicas: Replicas) -> Self {
+        Self {
+            shards: replicas.shards,
+            replicas: replicas.pods,
+            ready_replicas: replicas.ready,
+            replica_summary: replicas.summary,
+            selector: replicas.selector,
+            configuration: replicas.configuration.or(self.configuration),
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]

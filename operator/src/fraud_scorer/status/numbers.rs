@@ -31,12 +31,7 @@ pub(super) fn numbers(
         rules: previous.rules.clone(),
         ..FraudScorerStatus::default()
     };
-    let reports: Vec<&Report> = inputs.workers.reports().collect();
-    let shards = inputs.plan.shards.unwrap_or(0) as usize;
-    // A sum over some shards only would jump.
-    if reports.is_empty() || reports.len() < shards {
-        return (before, false);
-    }
+    let Some(reports) = inputs.reports() else { return (before, false) };
     let after = of_reports(&reports, rules);
     let is_first = before.levels.is_empty() && !after.levels.is_empty();
     let is_news =

@@ -7,13 +7,13 @@ use sluice_contract::scorer::RuleSet;
 use sluice_crds::FraudScorerStatus;
 use sluice_crds::conditions::types;
 
-use super::{Asked, Outcome, status};
+use super::{Asked, status};
 use crate::apply::Applied;
 use crate::conditions::find;
 use crate::problem::Missing;
 use crate::sharded_job::kind::SCORE;
 use crate::sharded_job::plan::{Plan, Stage, Suspension};
-use crate::sharded_job::status::Inputs;
+use crate::sharded_job::status::{Inputs, Outcome};
 use crate::sharded_job::workers::{Shard, Workers};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
@@ -67,7 +67,12 @@ fn running() -> Stage {
     Stage::Running { rolling: false }
 }
 
-fn say_after(previous: &FraudScorerStatus, stage: Stage, workers: &Workers, seconds: i64) -> Outcome {
+fn say_after(
+    previous: &FraudScorerStatus,
+    stage: Stage,
+    workers: &Workers,
+    seconds: i64,
+) -> Outcome<FraudScorerStatus> {
     let shards = Some(2);
     let plan =
         Plan { stage, wanted: Vec::new(), restart: None, unwanted: Vec::new(), shards, single_node: false };

@@ -1,17 +1,19 @@
-//! The conditions that every kind of job has: a function of what was read and what was done. Pure.
+//! What the status of every kind of job says: a function of what was read and what was done. Pure.
 //!
 //! | module | part |
 //! |---|---|
 //! | [`verdict`] | `Ready`, `Reconciling`, `Stalled`, `Degraded` |
 //! | [`parts`] | what the workers say of Kafka, of storage, of the schema |
 //!
-//! The same inputs give the same conditions, so that an unchanged status writes nothing.
+//! The same inputs give the same status, so that an unchanged one writes nothing.
 
 pub mod parts;
 pub mod verdict;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde::Serialize;
+use sluice_contract::report::Report;
 use sluice_crds::conditions::{reasons, types};
 
 use super::kind::JobKind;
@@ -22,7 +24,47 @@ use crate::apply::Applied;
 use crate::conditions::{Statement, Truth, find, merge};
 use crate::labels;
 
-/// What the conditions are made of.
+/// The status of a resource with a job.
+pub trait JobStatus: Clone + Default + PartialEq + Serialize + Send + Sync {
+    /// Its conditions.
+    fn conditions(&self) -> &[Condition];
+
+    /// The generation that it speaks of.
+    fn observed_generation(&self) -> Option<i64>;
+
+    /// Number of shards that shall run.
+    fn shards(&self) -> Option<i32>;
+
+    /// The same status with other conditions, of another generation.
+    fn with(self, conditions: Vec<Condition>, observed_generation: Option<i64>) -> Self;
+
+    /// The same status with other worker pods. A configuration that is not known leaves the one that it tells.
+    fn with_replicas(self, replicas: Replicas) -> Self;
+}
+
+/// A status, and whether its fast numbers are new.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome<S> {
+    /// The status.
+    pub status: S,
+    /// Whether fast numbers changed.
+    pub has_new_numbers: bool,
+}
+
+/// The status after a pass, from one that says what is the kind's own; so do the statements.
+pub fn complete<S: JobStatus>(
+    inputs: &Inputs<'_>,
+    shards_before: Option<i32>,
+    own: impl IntoIterator<Item = Statement>,
+    status: S,
+) -> S {
+    let mut statements = statements(inputs);
+    statements.extend(own);
+    let conditions = merge(inputs.previous, &statements, inputs.generation, inputs.now);
+    status.with(conditions, inputs.generation).with_replicas(replicas(inputs, shards_before))
+}
+
+/// What a status is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     /// The kind of job.
@@ -46,6 +88,13 @@ pub struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
+    /// What each shard says; `None` where one says nothing: a sum over some shards only would jump.
+    pub fn reports(&self) -> Option<Vec<&Report>> {
+        let reports: Vec<&Report> = self.workers.reports().collect();
+        let shards = self.plan.shards.unwrap_or(0) as usize;
+        (!reports.is_empty() && reports.len() >= shards).then_some(reports)
+    }
+
     /// Number of shards that shall run; as before where nobody knows.
     fn shards(&self, before: Option<i32>) -> Option<u32> {
         self.plan.shards.or_else(|| before.and_then(|shards| u32::try_from(shards).ok()))
@@ -53,7 +102,7 @@ impl Inputs<'_> {
 }
 
 /// The conditions that hold, of those that every kind of job has.
-pub fn statements(inputs: &Inputs<'_>) -> Vec<Statement> {
+fn statements(inputs: &Inputs<'_>) -> Vec<Statement> {
     let mut statements = verdict::statements(inputs);
     statements.extend(check_statement(inputs));
     statements.extend(parts::statements(inputs.plan, inputs.workers));
@@ -66,28 +115,28 @@ pub struct Replicas {
     /// Number of shards that shall run.
     pub shards: Option<i32>,
     /// Number of worker pods.
-    pub pods: i32,
+    pub pods: Option<i32>,
     /// Number of worker pods that are ready.
-    pub ready: i32,
+    pub ready: Option<i32>,
     /// Ready and wanted worker pods, for the eye.
     pub summary: Option<String>,
     /// Label selector of the worker pods.
-    pub selector: String,
+    pub selector: Option<String>,
     /// Revision of the configuration that all shards run; `None` where they differ, or none runs.
     pub configuration: Option<String>,
 }
 
 /// The worker pods; `shards_before` is the number of shards that the status tells so far.
-pub fn replicas(inputs: &Inputs<'_>, shards_before: Option<i32>) -> Replicas {
+fn replicas(inputs: &Inputs<'_>, shards_before: Option<i32>) -> Replicas {
     let shards = inputs.shards(shards_before);
     let signed = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let ready = inputs.workers.ready(shards.unwrap_or(0));
     Replicas {
         shards: shards.map(signed),
-        pods: inputs.workers.pods(),
-        ready: signed(ready),
+        pods: Some(inputs.workers.pods()),
+        ready: Some(signed(ready)),
         summary: shards.map(|shards| format!("{ready}/{shards}")),
-        selector: selector(inputs.kind, inputs.name),
+        selector: Some(selector(inputs.kind, inputs.name)),
         configuration: configuration(inputs.workers),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | module | part |
 //! |---|---|
-//! | [`crate::sharded_job::status`] | the conditions that every kind of job has |
+//! | [`crate::sharded_job::status`] | what the status of every kind of job says |
 //! | [`upkeep`] | whether the last maintenance of the tables succeeded |
 //! | [`numbers`] | lag, freshness, tables, quarantine: rounded, and not too often |
 //!
@@ -12,40 +12,56 @@ pub mod numbers;
 pub mod upkeep;
 
 use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sluice_crds::StreamPipelineStatus;
 
-use crate::conditions::merge;
-use crate::sharded_job::status::{Inputs, replicas, statements};
-
-/// A status, and whether its fast numbers are new.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// The status.
-    pub status: StreamPipelineStatus,
-    /// Whether fast numbers changed.
-    pub has_new_numbers: bool,
-}
+use crate::sharded_job::status::{Inputs, JobStatus, Outcome, Replicas, complete};
 
 /// The status after a pass, from what was seen of the job and of its upkeep.
-pub fn status(inputs: &Inputs<'_>, previous: &StreamPipelineStatus, upkeep: Option<&CronJob>) -> Outcome {
-    let mut statements = statements(inputs);
-    statements.extend(upkeep.and_then(|upkeep| upkeep::statement(upkeep, inputs.previous)));
+pub fn status(
+    inputs: &Inputs<'_>,
+    previous: &StreamPipelineStatus,
+    upkeep: Option<&CronJob>,
+) -> Outcome<StreamPipelineStatus> {
+    let upkeep = upkeep.and_then(|upkeep| upkeep::statement(upkeep, inputs.previous));
     let (numbers, has_new_numbers) = numbers::numbers(inputs, previous);
-    let replicas = replicas(inputs, previous.shards);
-    let status = StreamPipelineStatus {
-        observed_generation: inputs.generation,
-        conditions: merge(inputs.previous, &statements, inputs.generation, inputs.now),
-        shards: replicas.shards,
-        replicas: Some(replicas.pods),
-        ready_replicas: Some(replicas.ready),
-        replica_summary: replicas.summary,
-        selector: Some(replicas.selector),
-        configuration: replicas.configuration.or_else(|| previous.configuration.clone()),
+    let own = StreamPipelineStatus {
+        configuration: previous.configuration.clone(),
         warehouse: previous.warehouse.clone(),
         lake: previous.lake.clone(),
         ..numbers
     };
-    Outcome { status, has_new_numbers }
+    Outcome { status: complete(inputs, previous.shards, upkeep, own), has_new_numbers }
+}
+
+impl JobStatus for StreamPipelineStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    fn observed_generation(&self) -> Option<i64> {
+        self.observed_generation
+    }
+
+    fn shards(&self) -> Option<i32> {
+        self.shards
+    }
+
+    fn with(self, conditions: Vec<Condition>, observed_generation: Option<i64>) -> Self {
+        Self { conditions, observed_generation, ..self }
+    }
+
+    fn with_replicas(self, replicas: Replicas) -> Self {
+        Self {
+            shards: replicas.shards,
+            replicas: replicas.pods,
+            ready_replicas: replicas.ready,
+            replica_summary: replicas.summary,
+            selector: replicas.selector,
+            configuration: replicas.configuration.or(self.configuration),
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]

@@ -24,12 +24,7 @@ pub(super) fn numbers(inputs: &Inputs<'_>, previous: &StreamPipelineStatus) -> (
         quarantine: previous.quarantine.clone(),
         ..StreamPipelineStatus::default()
     };
-    let reports: Vec<&Report> = inputs.workers.reports().collect();
-    let shards = inputs.plan.shards.unwrap_or(0) as usize;
-    // A sum over some shards only would jump.
-    if reports.is_empty() || reports.len() < shards {
-        return (before, false);
-    }
+    let Some(reports) = inputs.reports() else { return (before, false) };
     let after = of_reports(&reports);
     let has_new_layer = before.layers != after.layers;
     let is_news = has_new_layer

@@ -6,7 +6,7 @@ use sluice_contract::report::{Phase, Problem, Report};
 use sluice_crds::StreamPipelineStatus;
 use sluice_crds::conditions::types;
 
-use super::{Outcome, status};
+use super::status;
 use crate::apply::{Applied, NameTaken, Refused};
 use crate::conditions::find;
 use crate::pod_trouble::Trouble;
@@ -14,7 +14,7 @@ use crate::problem::{Invalid, Missing};
 use crate::sharded_job::kind::INGEST;
 use crate::sharded_job::plan::{Plan, Stage, Suspension};
 use crate::sharded_job::preflight::Check;
-use crate::sharded_job::status::{Inputs, paused, unreadable};
+use crate::sharded_job::status::{Inputs, Outcome, paused, unreadable};
 use crate::sharded_job::workers::{Shard, Workers};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
@@ -61,7 +61,12 @@ fn running() -> Stage {
     Stage::Running { rolling: false }
 }
 
-fn say_after(previous: &StreamPipelineStatus, stage: Stage, workers: &Workers, seconds: i64) -> Outcome {
+fn say_after(
+    previous: &StreamPipelineStatus,
+    stage: Stage,
+    workers: &Workers,
+    seconds: i64,
+) -> Outcome<StreamPipelineStatus> {
     let inputs = Inputs {
         kind: &INGEST,
         name: "shop",

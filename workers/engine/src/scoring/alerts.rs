@@ -14,6 +14,8 @@ pub struct Alert {
     pub offset: i64,
     /// Timestamp that it carries.
     pub kafka_timestamp_us: Option<i64>,
+    /// When its row was; `None` where it has no event time.
+    pub event_time_us: Option<i64>,
     /// The text of the topic's key column, or the key of that message; `None` where it is null.
     pub key: Option<String>,
     /// One JSON object: the columns of the table under their names, times in RFC 3339 (UTC), and `alert_id`,
@@ -38,6 +40,7 @@ pub(super) fn of(scored: &RecordBatch, rows: &SilverRows, alerting: &[usize]) ->
             partition,
             offset,
             kafka_timestamp_us,
+            event_time_us: rows.event_time_us(row),
             key: keys.is_valid(row).then(|| keys.value(row).to_owned()),
             body,
         }

@@ -7,12 +7,13 @@ use sluice_contract::manifest::PartitionProgress;
 use sluice_contract::scorer::{ScorerConfig, VelocityCount};
 
 use super::{Alert, Scored, Scoring};
+use crate::epoch::ClosedEpoch;
 use crate::fixture::{self, Sent, texts};
 use crate::laws::{
-    self, Draw, Fate, KEY, OUT_OF_ORDERNESS_US, START_US, draws, event_time_us, fates, interleave,
-    kafka_timestamp_us, messages,
+    self, Draw, Fate, KEY, OUT_OF_ORDERNESS_US, Restartable, START_US, draws, event_time_us, fates,
+    interleave, kafka_timestamp_us, messages, process_in_pieces,
 };
-use crate::state;
+use crate::state::StateError;
 
 const SECOND: i64 = 1_000_000;
 const WINDOW_US: i64 = 30 * SECOND;
@@ -82,44 +83,28 @@ fn all_at_once(sent: &[Sent]) -> Whole {
     (outcome.sorted(), scoring.progress())
 }
 
-/// Cuts into batches; after some of them closes the epoch, and after some of those starts anew from what a
-/// manifest and the state files hold, with or without a new base.
-fn in_pieces(sent: &[Sent], cuts: &[(usize, u8)]) -> Whole {
-    let mut scoring = scoring();
-    let mut outcome = Outcome::default();
-    let mut files: Vec<Vec<u8>> = Vec::new();
-    let mut cuts = cuts.iter().cycle();
-    let mut rest = sent;
-    while !rest.is_empty() {
-        let &(length, what) = cuts.next().expect("there are cuts");
-        let (piece, others) = rest.split_at(length.min(rest.len()));
-        rest = others;
-        outcome.add(&scoring.process(&fixture::batch(piece), START_US + 77).expect("JSON"));
-        if what % 4 == 0 {
-            continue;
-        }
-        let closed = scoring.close_epoch();
-        files.extend(closed.state_delta);
-        if what % 4 == 2 {
-            let base = state::merge(&files, &closed.partitions, Scoring::retention(&configuration()));
-            files = base.expect("the files are whole").into_iter().collect();
-        }
-        if what % 4 >= 2 {
-            scoring = restarted(&closed.partitions, &files);
-        }
+impl Restartable for Scoring {
+    fn restore(&mut self, partition: i32, progress: &PartitionProgress) {
+        Self::restore(self, partition, progress);
     }
-    (outcome.sorted(), scoring.progress())
+
+    fn load_state(&mut self, file: &[u8]) -> Result<(), StateError> {
+        Self::load_state(self, file)
+    }
+
+    fn close_epoch(&mut self) -> ClosedEpoch {
+        Self::close_epoch(self)
+    }
 }
 
-fn restarted(partitions: &BTreeMap<i32, PartitionProgress>, files: &[Vec<u8>]) -> Scoring {
-    let mut scoring = scoring();
-    for (&partition, progress) in partitions {
-        scoring.restore(partition, progress);
-    }
-    for file in files {
-        scoring.load_state(file).expect("the file is whole");
-    }
-    scoring
+fn in_pieces(sent: &[Sent], cuts: &[(usize, u8)]) -> Whole {
+    let retention = Scoring::retention(&configuration());
+    let mut outcome = Outcome::default();
+    let scoring =
+        process_in_pieces(sent, cuts, (scoring, retention), |scoring, piece, processing_time_us| {
+            outcome.add(&scoring.process(&fixture::batch(piece), processing_time_us).expect("JSON"));
+        });
+    (outcome.sorted(), scoring.progress())
 }
 
 /// The count of each silver row, by its definition alone: (partition, offset) to (velocity, burst).

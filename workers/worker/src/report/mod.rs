@@ -1,5 +1,6 @@
 //! What the worker says of itself: the state behind `/report` and `/metrics`, and the server.
 
+pub mod alerts;
 pub mod durations;
 pub mod gold;
 pub mod http;
@@ -11,6 +12,7 @@ pub mod scoring;
 pub mod state;
 pub mod volume;
 
+pub use alerts::AcknowledgedAlert;
 pub use durations::Step;
 pub use gold::{Publication, PublishedRows, PublishedTable};
 pub use http::serve;

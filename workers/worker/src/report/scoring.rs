@@ -1,10 +1,12 @@
-//! What a scorer says of itself beside the rest: the rule set in force, and how long alerts take.
+//! What a scorer says of itself beside the rest: the rule set in force, the newest alerts, and how long alerts take.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use sluice_contract::report::ScoringReport;
 use sluice_engine::Rules;
+
+use super::alerts::NewestAlerts;
 
 /// So many of the newest alerts tell how long they take...
 const NEWEST: usize = 4_096;
@@ -47,6 +49,8 @@ pub(super) struct Scoring {
     pub(super) alert_share: Option<f64>,
     /// Rows that are counted by their keys.
     pub(super) counted_rows: u64,
+    /// See [`ScoringReport::newest_alerts`].
+    pub(super) newest_alerts: NewestAlerts,
     latencies: VecDeque<(Instant, u64)>,
 }
 
@@ -77,6 +81,7 @@ impl Scoring {
                 .unwrap_or_default(),
             alert_latency_ms: self.latency_us(now).map(|latency_us| latency_us.div_ceil(1_000)),
             alert_share: self.alert_share,
+            newest_alerts: self.newest_alerts.report(),
         }
     }
 

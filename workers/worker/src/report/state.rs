@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sluice_contract::manifest::{Counts, PartitionProgress, TableProgress};
 use sluice_contract::report::{PartitionReport, Phase, Problem, REPORT_FORMAT_VERSION, Report, TableReport};
 
+use super::alerts::AcknowledgedAlert;
 use super::durations::{Durations, Step};
 use super::gold::{Gold, Publication};
 use super::rate::RateMeter;
@@ -157,11 +158,12 @@ impl Status {
         Some(self.lock().scoring.as_ref()?.counted_rows)
     }
 
-    /// Notes how long it took from a message's arrival to the acknowledgement of its alert.
-    pub fn note_alert(&self, latency_us: u64) {
-        self.durations.alerted(Duration::from_micros(latency_us));
+    /// Notes an alert that the broker has acknowledged.
+    pub fn note_alert(&self, alert: AcknowledgedAlert) {
+        self.durations.alerted(Duration::from_micros(alert.latency_us));
         if let Some(scoring) = &mut self.lock().scoring {
-            scoring.note(Instant::now(), latency_us);
+            scoring.note(Instant::now(), alert.latency_us);
+            scoring.newest_alerts.note(now_ms(), alert);
         }
     }
 

@@ -28,7 +28,7 @@ use crate::backoff::Backoff;
 use crate::clock::now_us;
 use crate::kafka::trouble::SettingsSnafu;
 use crate::kafka::{Credentials, Topic, TopicError, producer_settings};
-use crate::report::{Scope, Status};
+use crate::report::{AcknowledgedAlert, Scope, Status};
 use crate::stream::work::Pledge;
 
 /// How long Kafka may take to tell of the topic.
@@ -95,6 +95,7 @@ struct Sending {
 pub(super) struct Receipt {
     ledger: Arc<Ledger>,
     arrived_us: i64,
+    event_time_us: Option<i64>,
 }
 
 /// How many of an epoch's alerts the broker does not have yet.
@@ -179,10 +180,10 @@ impl Alerts {
     /// Sends alerts of messages that were read at `now_us`.
     pub(super) fn send(&mut self, alerts: Vec<Alert>, now_us: i64) {
         let credible = 1..=now_us + CLOCK_TOLERANCE_US;
-        for Alert { key, body, kafka_timestamp_us, .. } in alerts {
+        for Alert { key, body, kafka_timestamp_us, event_time_us, .. } in alerts {
             self.ledger.add();
             let arrived_us = kafka_timestamp_us.filter(|time| credible.contains(time)).unwrap_or(now_us);
-            let receipt = Box::new(Receipt { ledger: Arc::clone(&self.ledger), arrived_us });
+            let receipt = Box::new(Receipt { ledger: Arc::clone(&self.ledger), arrived_us, event_time_us });
             self.waiting.push_back(Sending { key, body, receipt });
         }
         self.pass_on();
@@ -312,16 +313,19 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, receipt: Box<Receipt>) {
         let Hearing { status, failed, .. } = self.hearing.as_ref();
+        let (Ok(message) | Err((_, message))) = result;
+        let key = message.key().map(|key| String::from_utf8_lossy(key).into_owned());
+        let body = message.payload().unwrap_or_default().to_vec();
         match result {
             Ok(_) => {
+                let latency_us = (now_us() - receipt.arrived_us).max(0) as u64;
+                let event_time_us = receipt.event_time_us;
                 status.clear(Scope::Alerts);
-                status.note_alert((now_us() - receipt.arrived_us).max(0) as u64);
+                status.note_alert(AcknowledgedAlert { latency_us, event_time_us, key, body });
                 receipt.ledger.settle_one();
             }
-            Err((error, message)) => {
+            Err((error, _)) => {
                 self.hearing.note_failure(error);
-                let key = message.key().map(|key| String::from_utf8_lossy(key).into_owned());
-                let body = message.payload().unwrap_or_default().to_vec();
                 // Nobody sends it again when the tenure has ended: the next one scores its row again.
                 let failed = failed.lock().expect("no holder of the lock panics");
                 let _ = failed.send(Sending { key, body, receipt });

@@ -20,18 +20,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sluice_contract::manifest::Writer;
-use sluice_contract::scorer::{RuleSet, ScorerConfig};
+use sluice_contract::scorer::{RuleSet, ScorerConfig, ScorerError};
 use snafu::ResultExt;
-use uuid::Uuid;
 
-use crate::report::{self, Status, Subject, refusals};
-use crate::stop::Stop;
-use crate::stream::error::{
-    HttpSnafu, NoSuchShardSnafu, ParseScorerSnafu, ReadConfigurationSnafu, SignalsSnafu,
-};
-use crate::stream::work::Work as _;
-use crate::stream::{Job, JobError, serve_tenures, unusable};
+use crate::report::Status;
+use crate::stream::JobError;
+use crate::stream::error::{ParseScorerSnafu, ReadConfigurationSnafu};
+use crate::stream::process::{Configured, Process};
 
 mod alerts;
 mod arguments;
@@ -46,58 +41,30 @@ use work::ScoreWork;
 
 /// Reads the configuration file of a scorer.
 pub(crate) fn read_configuration(path: &Path) -> Result<ScorerConfig, JobError> {
-    let text = std::fs::read_to_string(path).context(ReadConfigurationSnafu { path })?;
-    ScorerConfig::from_json(&text).context(ParseScorerSnafu { path })
+    read(path, ScorerConfig::from_json)
 }
 
 /// Reads a file of rules.
 pub(crate) fn read_rules(path: &Path) -> Result<RuleSet, JobError> {
+    read(path, RuleSet::from_json)
+}
+
+fn read<D>(path: &Path, parse: fn(&str) -> Result<D, ScorerError>) -> Result<D, JobError> {
     let text = std::fs::read_to_string(path).context(ReadConfigurationSnafu { path })?;
-    RuleSet::from_json(&text).context(ParseScorerSnafu { path })
+    parse(&text).context(ParseScorerSnafu { path })
 }
 
 /// Runs one shard until it is stopped, or has caught up where that was asked for.
 pub async fn run(arguments: ScoreArguments) -> Result<(), JobError> {
     let ScoreArguments { stream: arguments, rules } = arguments;
     let config = read_configuration(&arguments.config)?;
-    snafu::ensure!(
-        arguments.shard < config.shards,
-        NoSuchShardSnafu { shard: arguments.shard, shards: config.shards }
-    );
-    let writer = Writer {
-        id: format!("{}-{:08x}", arguments.writer, Uuid::new_v4().as_fields().0),
-        deployment_revision: arguments.deployment_revision,
-    };
-    let event_time = &config.pipeline.source.event_time;
-    let status = Status::new(Subject {
+    let configured = Configured {
         job: config.job(),
-        shard: arguments.shard,
+        revision: &config.revision,
         shards: config.shards,
-        writer: writer.id.clone(),
-        configuration: config.revision.clone(),
-        max_out_of_orderness_us: (event_time.max_out_of_orderness_ms * 1_000) as i64,
-    });
-    let status = Arc::new(status.expecting(refusals::possible(&config.pipeline)).scoring());
-    let work = ScoreWork::new(config, rules, Arc::clone(&status));
-    if let Some(schema) = work.pipeline().source.schema.clone() {
-        // Whatever is wrong with the configuration itself is told before anything is touched.
-        work.compile(&schema, [0; 16]).map_err(unusable)?;
-    }
-    let stop = Stop::default();
-    stop.on_signals().context(SignalsSnafu)?;
-    if arguments.exit_with_parent {
-        stop.on_end_of_input();
-    }
-    let address = report::serve(arguments.listen, Arc::clone(&status)).context(HttpSnafu)?;
-    tracing::info!(writer = writer.id, shard = arguments.shard, %address, "serving /report, /metrics, /healthz and /readyz");
-    let job = Job {
-        work: Arc::new(work),
-        shard: arguments.shard,
-        writer,
-        until_caught_up: arguments.until_caught_up,
-        schema_not_found_after: arguments.schema_not_found_after,
-        status,
-        stop,
+        pipeline: &config.pipeline,
     };
-    serve_tenures(&job).await
+    let process = Process::new(arguments, configured, Status::scoring)?;
+    let work = ScoreWork::new(config, rules, Arc::clone(process.status()));
+    process.run(work).await
 }

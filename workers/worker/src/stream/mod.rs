@@ -1,7 +1,8 @@
 //! What all jobs that follow the topic share: one tenure after the other, from Kafka to tables, exactly once.
 //!
 //! # Reading order
-//! 1. This file: one tenure after the other, until the process is asked to stop or has caught up.
+//! 1. [`process`], how every such process begins; then this file: one tenure after the other, until it is
+//!    asked to stop or has caught up.
 //! 2. [`restore`]: the claim, then what the chain left; before that [`generations`], whether the process
 //!    belongs to the present cut and configuration, and [`inheritance`], what a new one begins with.
 //! 3. [`tenure`]: the threads and how they are joined; then `source`, [`core`], [`encoders`],
@@ -31,6 +32,7 @@ use crate::merge::{Merger, Merging};
 use crate::report::{Scope, Status};
 use crate::stop::Stop;
 
+mod arguments;
 mod caught_up;
 pub(crate) mod committer;
 mod compaction;
@@ -43,6 +45,7 @@ mod hold;
 mod idle;
 mod inheritance;
 mod links;
+pub(crate) mod process;
 pub(crate) mod restore;
 mod schemas;
 mod source;
@@ -51,6 +54,7 @@ mod state_history;
 mod tenure;
 pub(crate) mod work;
 
+pub use arguments::StreamArguments;
 pub use error::JobError;
 use error::{CannotCatchUpSnafu, GaveUpSnafu};
 use generations::Entry;
@@ -110,7 +114,7 @@ enum Next {
 }
 
 /// One tenure after the other. What waiting can mend is waited for.
-pub(crate) async fn serve_tenures(job: &Job) -> Result<(), JobError> {
+async fn serve_tenures(job: &Job) -> Result<(), JobError> {
     let mut backoff = Backoff::default();
     let mut writer = job.writer.clone();
     let mut entry = Entry::Starting;
@@ -230,7 +234,7 @@ fn print_last_report(status: &Status) {
 }
 
 /// A start that cannot succeed as an end of the process.
-pub(crate) fn unusable(error: RestoreError) -> JobError {
+fn unusable(error: RestoreError) -> JobError {
     match error {
         RestoreError::Unusable { findings } => JobError::Unusable { findings },
         other => JobError::CannotCatchUp { problems: vec![other.problem()] },

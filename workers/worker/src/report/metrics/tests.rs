@@ -9,7 +9,8 @@ use sluice_engine::MemorySize;
 
 use super::*;
 use crate::report::{
-    Commit, Publication, PublishedRows, PublishedTable, RuleSetStatus, Scope, StateSize, Step, Subject,
+    AcknowledgedAlert, Commit, Publication, PublishedRows, PublishedTable, RuleSetStatus, Scope, StateSize,
+    Step, Subject,
 };
 
 fn status() -> Status {
@@ -69,7 +70,7 @@ async fn seasoned_scorer() -> Status {
         reading_label: Vec::new(),
     });
     status.set_counted_rows(12);
-    status.note_alert(7_000);
+    status.note_alert(AcknowledgedAlert { latency_us: 7_000, ..AcknowledgedAlert::default() });
     status
 }
 

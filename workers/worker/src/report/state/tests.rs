@@ -91,12 +91,19 @@ fn freshness_is_the_age_of_the_oldest_message_at_the_commit() {
 
 #[test]
 fn a_report_stays_below_its_bound_with_thousands_of_partitions_and_endless_messages() {
-    let status = status();
+    let status = status().scoring();
     status.restore(1, (0..5_000).map(|partition| (partition, at(i64::MAX))).collect(), Vec::new());
     for partition in 0..5_000 {
         let message = "ü".repeat(10_000);
         status.raise(Scope::Partition(partition), Problem { reason: "OffsetsExpired".to_owned(), message });
     }
+    let long = "ü".repeat(10_000);
+    let body = format!("{{\"alert_id\":\"t/0/0\",\"risk_level\":\"{long}\",\"reasons\":[\"{long}\"]}}");
+    for _ in 0..100 {
+        let (key, body) = (Some(long.clone()), body.clone().into_bytes());
+        status.note_alert(AcknowledgedAlert { key, body, ..AcknowledgedAlert::default() });
+    }
+    assert_eq!(status.report().scoring.expect("it scores").newest_alerts[0].alert_id, "t/0/0");
     let text = serde_json::to_vec(&status.report()).expect("a report has string keys only");
     assert!(text.len() < MAX_REPORT_BYTES, "{}", text.len());
 }

@@ -1,12 +1,12 @@
-//! The flags of `ingest`. Each has an environment variable, which is how Kubernetes sets them.
+//! The flags of every job that follows the topic. Each has an environment variable, which is how Kubernetes sets them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Flags of `sluice-worker ingest`.
+/// Flags of a job that follows the topic: all that `sluice-worker ingest` has.
 #[derive(Clone, Debug, clap::Args)]
-pub struct IngestArguments {
+pub struct StreamArguments {
     /// The worker configuration, as JSON.
     #[arg(long, env = "SLUICE_CONFIG", value_name = "FILE")]
     pub config: PathBuf,
