@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -66,6 +67,24 @@ class Program:
         while text not in self.output():
             assert self.is_running(), f'ended with {self.process.returncode} before "{text}":\n{self.output()[-4000:]}'
             assert time.monotonic() < deadline, f'no "{text}" after {patience} s:\n{self.output()[-4000:]}'
+            time.sleep(0.1)
+
+    def report(self) -> dict:
+        """What a running worker says of itself."""
+        found = re.search(r"address=(127\.0\.0\.1:\d+)", self.output())
+        assert found, self.output()[-4000:]
+        return requests.get(f"http://{found[1]}/report", timeout=10).json()
+
+    def await_report(self, holds, what: str) -> dict:
+        """The first report of a worker that holds."""
+        self.await_output("serving /report")
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            assert self.is_running(), self.output()[-4000:]
+            last = self.report()
+            if holds(last):
+                return last
+            assert time.monotonic() < deadline, f"not {what} after {PATIENCE} s: {last}"
             time.sleep(0.1)
 
     def await_listening(self, address: str, patience: float = PATIENCE):

@@ -104,6 +104,15 @@ def await_row(lake, worker, start: str, meanwhile=lambda: None, **expected) -> d
         time.sleep(0.5)
 
 
+def await_stalled(worker, partitions: list):
+    """Waits until the worker says that windows do not wait for these partitions alone."""
+
+    def says_so(report: dict) -> bool:
+        return report.get("gold", {}).get("stalledPartitions", []) == partitions
+
+    worker.await_report(says_so, f"saying that {partitions} are stalled")
+
+
 def test_idle_partitions_keep_no_window_open_and_correct_it_when_they_wake(topic, configuration, ingest, lake):
     configuration["source"]["eventTime"]["idleAfterMs"] = 3_000
     log = Log()
@@ -149,6 +158,31 @@ def test_silence_alone_makes_no_window_final(topic, configuration, ingest, lake)
     time.sleep(8)
     assert final_windows(lake, "gold/transactions") == []
     assert worker.stop() == 0, worker.output()[-4000:]
+
+
+def test_a_partition_that_trails_far_behind_keeps_no_window_open(topic, configuration, ingest, lake):
+    configuration["source"]["eventTime"]["idleAfterMs"] = 600_000
+    log = Log()
+    log.add("2026-01-05T18:00:00Z", 1)
+    log.add("2026-01-05T20:05:00Z", 0)
+    for partition in (0, *range(2, topic.partitions)):
+        log.add("2026-01-05T20:15:30Z", partition)
+    topic.produce(log.messages)
+    worker = ingest(configuration)
+    row = await_row(lake, worker, "20:00", is_final=True)
+    await_stalled(worker, [1])
+    # It goes on where it was, two hours behind: its row corrects the window.
+    more = Log()
+    more.messages = list(log.messages)
+    more.add("2026-01-05T20:05:00Z", 1)
+    topic.produce(more.messages[-1:])
+    corrected = await_row(lake, worker, "20:00", transaction_count=2)
+    assert (corrected["is_final"], corrected["revision"]) == (True, row["revision"] + 1)
+    # Now it is near the others.
+    await_stalled(worker, [])
+    assert worker.stop() == 0, worker.output()[-4000:]
+    ingest(configuration, "--until-caught-up").succeed()
+    assert_everything(topic, lake, gold_tables.Finality(at("20:15"), at("20:15")))
 
 
 def test_a_window_is_published_early_and_its_revision_counts_the_changes(topic, configuration, ingest, lake):

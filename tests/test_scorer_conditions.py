@@ -18,7 +18,6 @@ import scorers
 from faults import COMMIT, TRAFFIC
 from kafka_service import KafkaService
 from kafka_topics import Topic
-from processes import PATIENCE
 
 # Friday's last minutes and Saturday; users that come often, late rows and copies.
 GENERATED = ("--start-time", "2026-01-02T23:30:00Z", "--event-rate", "50", "--rate", "0")
@@ -31,28 +30,9 @@ def configuration(ecommerce, alerts_topic) -> dict:
     return scorers.configuration(ecommerce | {"commit": COMMIT}, alerts=alerts_topic.name)
 
 
-def report(worker) -> dict:
-    """What a running worker says of itself."""
-    found = re.search(r"address=(127\.0\.0\.1:\d+)", worker.output())
-    assert found, worker.output()[-4000:]
-    return requests.get(f"http://{found[1]}/report", timeout=10).json()
-
-
-def await_report(worker, holds, what: str) -> dict:
-    worker.await_output("serving /report")
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        assert worker.is_running(), worker.output()[-4000:]
-        last = report(worker)
-        if holds(last):
-            return last
-        assert time.monotonic() < deadline, f"not {what} after {PATIENCE} s: {last}"
-        time.sleep(0.1)
-
-
 def await_epochs(worker, more: int):
-    first = await_report(worker, lambda last: last["epoch"] is not None, "at work")["epoch"]
-    await_report(worker, lambda last: last["epoch"] >= first + more, f"{more} epochs further")
+    first = worker.await_report(lambda last: last["epoch"] is not None, "at work")["epoch"]
+    worker.await_report(lambda last: last["epoch"] >= first + more, f"{more} epochs further")
 
 
 def test_bad_rules_are_refused_and_those_in_force_go_on(topic, alerts_topic, configuration, score, generate, lake, seed):
@@ -62,7 +42,7 @@ def test_bad_rules_are_refused_and_those_in_force_go_on(topic, alerts_topic, con
     bad = scorers.rule_set()
     bad["rules"] = [rule | {"when": "amout > 1"} if rule["name"] == "high_amount" else rule for rule in bad["rules"]]
     score.use_rules(bad)
-    last = await_report(worker, lambda last: last["problems"], "refusing the rules")
+    last = worker.await_report(lambda last: last["problems"], "refusing the rules")
     (problem,) = last["problems"]
     assert problem["reason"] == "RulesRefused"
     assert "rules[1].when: silver has no column `amout`: write `amount`" in problem["message"]
@@ -71,10 +51,10 @@ def test_bad_rules_are_refused_and_those_in_force_go_on(topic, alerts_topic, con
     # A restart does not need them to be sound, either.
     worker.kill()
     worker = score(configuration, bad)
-    await_report(worker, lambda last: last["problems"] and last["phase"] == "Running", "going on without them")
+    worker.await_report(lambda last: last["problems"] and last["phase"] == "Running", "going on without them")
     await_epochs(worker, 3)
     score.use_rules(scorers.rule_set())
-    await_report(worker, lambda last: not last["problems"], "content with its rules")
+    worker.await_report(lambda last: not last["problems"], "content with its rules")
     assert producer.stop() == 0, producer.output()[-4000:]
     assert worker.stop() == 0, worker.output()[-4000:]
     score(configuration, scorers.rule_set(), "--until-caught-up").succeed()
@@ -87,12 +67,12 @@ def test_a_missing_topic_of_alerts_is_told_and_nothing_is_scored_before_it_is_th
     generate(topic, "--seed", seed, "--messages", 2_000, *GENERATED, *SHARES).succeed()
     alerts_topic.delete()
     worker = score(configuration, scorers.rule_set())
-    last = await_report(worker, lambda last: last["problems"], "missing the topic")
+    last = worker.await_report(lambda last: last["problems"], "missing the topic")
     assert [problem["reason"] for problem in last["problems"]] == ["AlertsTopicMissing"]
     assert alerts_topic.name in last["problems"][0]["message"]
     assert last["phase"] == "Blocked"
     alerts_topic.create()
-    await_report(worker, lambda last: last["lag"] == 0 and not last["problems"], "caught up")
+    worker.await_report(lambda last: last["lag"] == 0 and not last["problems"], "caught up")
     assert worker.stop() == 0, worker.output()[-4000:]
     scorers.assert_scored(topic, alerts_topic, lake, pipelines.SCORER)
 
@@ -104,7 +84,7 @@ def test_a_scorer_whose_first_rows_are_no_longer_in_kafka_says_so_and_scores_not
     ingest(ecommerce, "--until-caught-up").succeed()
     topic.delete_before(3, 50)
     worker = score(configuration, scorers.rule_set())
-    last = await_report(worker, lambda last: last["problems"], "refusing to start")
+    last = worker.await_report(lambda last: last["problems"], "refusing to start")
     (problem,) = last["problems"]
     assert problem["reason"] == "OffsetsExpired"
     assert "partition 3" in problem["message"] and "startFrom" in problem["message"]
@@ -121,7 +101,7 @@ def test_what_a_scorer_tells_prometheus_is_what_its_table_holds(
 ):
     generate(topic, "--seed", seed, "--messages", 5_000, *GENERATED, *SHARES).succeed()
     worker = score(configuration, scorers.rule_set())
-    await_report(worker, lambda last: last["lag"] == 0, "caught up")
+    worker.await_report(lambda last: last["lag"] == 0, "caught up")
     found = re.search(r"address=(127\.0\.0\.1:\d+)", worker.output())
     page = requests.get(f"http://{found[1]}/metrics", timeout=10).text
     rows = lakes.read_with_delta_rs(lake / score_tables.NAME).to_pylist()

@@ -12,6 +12,7 @@ use sluice_operator::conditions::{Statement, merge};
 use sluice_operator::fraud_scorer;
 use sluice_operator::fraud_scorer::status::numbers::of_reports;
 use sluice_operator::fraud_scorer::status::parts::{label_statement, model_statement};
+use sluice_operator::stream_pipeline::status::stalled::stalled_statement;
 
 use crate::progress::format;
 use crate::progress::view::JobView;
@@ -26,9 +27,12 @@ pub(crate) fn with_status(snapshot: &Snapshot, pipeline: &PipelineSnapshot) -> S
     resource.metadata.namespace.get_or_insert_with(|| pipeline.namespace.clone());
     resource.metadata.creation_timestamp = Some(started.clone());
     let (ready, wanted) = (ready(&pipeline.workers), pipeline.workers.len());
+    let mut conditions = vec![ready_condition(&view, started.clone())];
+    let stalled: Vec<Statement> = stalled_statement(pipeline.reports()).into_iter().collect();
+    conditions.extend(merge(&[], &stalled, None, started.0));
     resource.status = Some(StreamPipelineStatus {
         observed_generation: Some(resource.metadata.generation.unwrap_or_default()),
-        conditions: vec![ready_condition(&view, started)],
+        conditions,
         shards: i32::try_from(wanted).ok(),
         replicas: i32::try_from(wanted).ok(),
         ready_replicas: i32::try_from(ready).ok(),
@@ -146,10 +150,10 @@ fn time(milliseconds: i64) -> Time {
 
 #[cfg(test)]
 mod tests {
-    use sluice_contract::report::Problem;
+    use sluice_contract::report::{GoldReport, Problem};
 
     use super::{scorer_with_status, with_status};
-    use crate::progress::fixtures::{pipeline, scorer};
+    use crate::progress::fixtures::{gold, pipeline, scorer};
     use crate::snapshot::{PipelineSnapshot, Snapshot};
     use crate::supervise::ChildState;
 
@@ -187,6 +191,19 @@ mod tests {
         let mut suspended = pipeline();
         suspended.workers.clear();
         assert_eq!(ready(suspended), expected("True", "Suspended", "0/0"));
+    }
+
+    #[test]
+    fn partitions_that_windows_do_not_wait_for_are_a_condition() {
+        let types = |stalled: Vec<i32>| {
+            let mut pipeline = pipeline();
+            let report = pipeline.workers[0].report.as_mut().expect("has one");
+            report.gold = Some(GoldReport { stalled_partitions: stalled, ..gold() });
+            let status = with_status(&nothing(), &pipeline).status.expect("made");
+            status.conditions.into_iter().map(|one| one.type_).collect::<Vec<_>>()
+        };
+        assert_eq!(types(vec![1]), ["Ready", "PartitionsStalled"]);
+        assert_eq!(types(vec![]), ["Ready"]);
     }
 
     #[test]

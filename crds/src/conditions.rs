@@ -50,6 +50,8 @@ pub mod types {
     pub const KEY_MISMATCH: &str = "KeyMismatch";
     /// The topic's timestamps are set by producers without a bound, so that a wrong clock can make rows late.
     pub const TIMESTAMPS_UNTRUSTED: &str = "TimestampsUntrusted";
+    /// Windows do not wait for some partitions, whose event times are far behind those of the others.
+    pub const PARTITIONS_STALLED: &str = "PartitionsStalled";
     /// The operator keeps its hands off, as it was told.
     pub const RECONCILIATION_PAUSED: &str = "ReconciliationPaused";
     /// `sluice-worker check` found nothing wrong with the configuration that the spec asks for.

@@ -111,6 +111,7 @@ pub fn is_good(type_: &str) -> bool {
             | types::KEY_MISMATCH
             | types::LABEL_USED_IN_SCORING
             | types::TIMESTAMPS_UNTRUSTED
+            | types::PARTITIONS_STALLED
             | types::SINGLE_NODE_STORAGE
             | types::RECONCILIATION_PAUSED
     )

@@ -1,5 +1,6 @@
 //! `sluice status`: everything that the workers say of themselves, as text or JSON.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ fn render(snapshot: &Snapshot) -> Vec<String> {
             "  topic {} at {}",
             pipeline.resource.spec.source.kafka.topic, pipeline.bootstrap_servers
         ));
-        lines.extend(workers(&pipeline.workers, snapshot.taken_at_ms));
+        lines.extend(workers(&pipeline.workers, &view.stalled_partitions(), snapshot.taken_at_ms));
     }
     for scorer in &snapshot.scorers {
         lines.push(String::new());
@@ -109,7 +110,7 @@ fn render(snapshot: &Snapshot) -> Vec<String> {
             ));
         }
         lines.extend(view.scoring.iter().flat_map(|scoring| alerts(&scoring.newest_alerts)));
-        lines.extend(workers(&scorer.workers, snapshot.taken_at_ms));
+        lines.extend(workers(&scorer.workers, &view.stalled_partitions(), snapshot.taken_at_ms));
     }
     lines
 }
@@ -137,12 +138,12 @@ fn alerts(alerts: &[AlertReport]) -> Vec<String> {
     ["  newest alerts:".to_owned()].into_iter().chain(lines).collect()
 }
 
-fn workers(workers: &[WorkerSnapshot], now_ms: i64) -> Vec<String> {
+fn workers(workers: &[WorkerSnapshot], stalled: &BTreeSet<i32>, now_ms: i64) -> Vec<String> {
     let mut lines = Vec::new();
     for worker in workers {
         let state = describe(&worker.process);
         lines.push(format!("  {} at http://{}: {state}", worker.name, worker.address));
-        lines.extend(worker.report.iter().flat_map(|report| partitions(report, now_ms)));
+        lines.extend(worker.report.iter().flat_map(|report| partitions(report, stalled, now_ms)));
     }
     lines
 }
@@ -158,14 +159,14 @@ fn describe(state: &ChildState) -> String {
     }
 }
 
-fn partitions(report: &Report, now_ms: i64) -> Vec<String> {
+fn partitions(report: &Report, stalled: &BTreeSet<i32>, now_ms: i64) -> Vec<String> {
     let header = ["partition", "next offset", "end", "behind", "watermark age", ""];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    rows.extend(report.partitions.iter().map(|partition| row(partition, now_ms)));
+    rows.extend(report.partitions.iter().map(|partition| row(partition, stalled, now_ms)));
     table(&rows, &[true, true, true, true, true]).into_iter().map(|line| format!("    {line}")).collect()
 }
 
-fn row(partition: &PartitionReport, now_ms: i64) -> Vec<String> {
+fn row(partition: &PartitionReport, stalled: &BTreeSet<i32>, now_ms: i64) -> Vec<String> {
     let count = |offset: i64| count(u64::try_from(offset).unwrap_or(0));
     let unknown = || "-".to_owned();
     let age = partition.watermark_us.map(|watermark| now_ms.saturating_sub(watermark / 1_000));
@@ -175,7 +176,13 @@ fn row(partition: &PartitionReport, now_ms: i64) -> Vec<String> {
         partition.end_offset.map_or_else(unknown, count),
         partition.end_offset.map_or_else(unknown, |end| count(end - partition.next_offset)),
         age.map_or_else(unknown, |age| duration(Duration::from_millis(u64::try_from(age).unwrap_or(0)))),
-        if partition.idle { "idle".to_owned() } else { String::new() },
+        if partition.idle {
+            "idle".to_owned()
+        } else if stalled.contains(&partition.partition) {
+            "stalled".to_owned()
+        } else {
+            String::new()
+        },
     ]
 }
 

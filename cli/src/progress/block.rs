@@ -1,5 +1,6 @@
 //! Some lines for a pipeline or a scorer, for a person at a terminal. Pure.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sluice_contract::report::GoldReport;
@@ -45,6 +46,11 @@ pub(crate) fn render(view: &JobView, width: usize) -> Vec<Line> {
     }
     if let Some(scoring) = &view.scoring {
         scores(view, scoring).into_iter().for_each(&mut plain);
+    }
+    let stalled = view.stalled_partitions();
+    if !stalled.is_empty() {
+        let text = format!("  ! PartitionsStalled: windows do not wait for {}", listed(&stalled));
+        lines.push(Line { tone: Tone::Problem, text });
     }
     for problem in &view.problems {
         let text = format!("  ! {}: {}", problem.reason, problem.message);
@@ -115,6 +121,13 @@ fn scores(view: &JobView, scoring: &ScoringView) -> Vec<String> {
     lines
 }
 
+/// `partition 1`, `partitions 1, 5`.
+fn listed(partitions: &BTreeSet<i32>) -> String {
+    let noun = if partitions.len() == 1 { "partition" } else { "partitions" };
+    let numbers: Vec<String> = partitions.iter().map(i32::to_string).collect();
+    format!("{noun} {}", numbers.join(", "))
+}
+
 fn tables(view: &JobView) -> Vec<String> {
     let mut rows = vec![["table", "rows", "files", "size", "version"].map(str::to_owned).to_vec()];
     for table in &view.tables {
@@ -141,7 +154,7 @@ fn cut(text: &mut String, width: usize) {
 
 #[cfg(test)]
 mod tests {
-    use sluice_contract::report::Problem;
+    use sluice_contract::report::{GoldReport, Problem};
 
     use super::{Tone, render};
     use crate::progress::fixtures::{gold, pipeline, scorer};
@@ -168,6 +181,18 @@ mod tests {
             ]
         );
         assert_eq!(lines.last().map(|line| line.tone), Some(Tone::Problem));
+    }
+
+    #[test]
+    fn partitions_that_windows_do_not_wait_for_are_named() {
+        let last_line = |stalled: &[i32]| {
+            let mut view = JobView::of(&pipeline());
+            view.gold = Some(GoldReport { stalled_partitions: stalled.to_vec(), ..gold() });
+            render(&view, 120).pop().map(|line| line.text).unwrap_or_default()
+        };
+        assert_eq!(last_line(&[3]), "  ! PartitionsStalled: windows do not wait for partition 3");
+        assert_eq!(last_line(&[5, 3]), "  ! PartitionsStalled: windows do not wait for partitions 3, 5");
+        assert!(!last_line(&[]).contains("Stalled"));
     }
 
     #[test]

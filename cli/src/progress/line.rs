@@ -52,6 +52,11 @@ pub(crate) fn render(view: &JobView) -> String {
             add(&format!("rule.{rule}"), rows);
         }
     }
+    let stalled = view.stalled_partitions();
+    if !stalled.is_empty() {
+        let numbers: Vec<String> = stalled.iter().map(i32::to_string).collect();
+        add("stalled_partitions", &numbers.join(","));
+    }
     for problem in &view.problems {
         add("problem", &format_args!("{}: {:?}", problem.reason, problem.message));
     }
@@ -60,7 +65,7 @@ pub(crate) fn render(view: &JobView) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sluice_contract::report::Problem;
+    use sluice_contract::report::{GoldReport, Problem};
 
     use super::render;
     use crate::progress::fixtures::{gold, pipeline, scorer};
@@ -86,6 +91,13 @@ mod tests {
              key_mismatches=0 refused.decode.MalformedJson=20 refused.silver.NonPositiveAmount=40 \
              problem=TopicMissing: \"create it\""
         );
+    }
+
+    #[test]
+    fn partitions_that_windows_do_not_wait_for_are_named() {
+        let gold = GoldReport { stalled_partitions: vec![3, 5], ..gold() };
+        let view = JobView { gold: Some(gold), ..JobView::of(&pipeline()) };
+        assert!(render(&view).ends_with(" stalled_partitions=3,5"), "{}", render(&view));
     }
 
     #[test]

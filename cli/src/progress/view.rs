@@ -67,6 +67,11 @@ impl JobView {
         view
     }
 
+    /// Partitions that windows do not wait for, because they trail far behind the others.
+    pub(crate) fn stalled_partitions(&self) -> BTreeSet<i32> {
+        self.gold.iter().flat_map(|gold| &gold.stalled_partitions).copied().collect()
+    }
+
     fn add_up<R>(noun: &'static str, job: &JobSnapshot<R>) -> Self {
         let mut view = Self { noun, name: job.full_name(), state: state(&job.workers), ..Self::default() };
         let mut tables: BTreeMap<&str, &TableReport> = BTreeMap::new();

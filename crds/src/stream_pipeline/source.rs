@@ -241,6 +241,12 @@ pub struct EventTime {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "text::duration")]
     pub idle_after: Option<String>,
+    /// How far a partition that is read to its end may trail the others in event time (the median of their
+    /// watermarks) before windows do not wait for it. Its rows are not late for that: they correct windows that are
+    /// final. The condition `PartitionsStalled` names such partitions. Default: `1h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "text::duration")]
+    pub stalled_after: Option<String>,
     /// Rows whose event time lies further than this beyond their Kafka timestamp are refused with reason
     /// `FutureTimestamp`. Default: never. Example: `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -32,6 +32,7 @@ fn bad_documents() -> Vec<(Value, &'static str)> {
         ("/spec/source/kafka/strimziRef/name", json!("Demo"), "an object's name has"),
         ("/spec/source/eventTime/timeZone", json!("UTC "), "time zone database"),
         ("/spec/source/eventTime/idleAfter", json!("1m30s"), "one unit of ms, s, m, h, d"),
+        ("/spec/source/eventTime/stalledAfter", json!("1 h"), "one unit of ms, s, m, h, d"),
         ("/spec/commit/every", json!("2"), "one unit of ms, s, m, h, d"),
         ("/spec/commit/every", json!("-2s"), "one unit of ms, s, m, h, d"),
         ("/spec/commit/maxBytes", json!("64MB"), "one unit of Ki, Mi, Gi"),

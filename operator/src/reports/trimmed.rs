@@ -8,6 +8,7 @@ const LONGEST_NAME: usize = 64;
 const LONGEST_MESSAGE: usize = 1_000;
 const MOST_PROBLEMS: usize = 16;
 const MOST_TABLES: usize = 64;
+const MOST_PARTITIONS: usize = 256;
 const MOST_REASONS: usize = 128;
 
 /// A report with its texts cut and its lists shortened to what a status holds.
@@ -24,6 +25,7 @@ pub(super) fn trimmed(mut report: Report) -> Report {
     report.tables.truncate(MOST_TABLES);
     report.tables.retain(|table| table.name.chars().count() <= 80);
     if let Some(gold) = &mut report.gold {
+        gold.stalled_partitions.truncate(MOST_PARTITIONS);
         gold.tables.truncate(MOST_TABLES);
         gold.tables.retain(|table| table.name.chars().count() <= 80);
     }

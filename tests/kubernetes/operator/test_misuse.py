@@ -61,6 +61,7 @@ NONSENSE = {
     "source.eventTime.idleAfter": [*NO_DURATION, *NEVER],
     "source.eventTime.maxOutOfOrderness": [*NO_DURATION, *FOREVER],
     "source.eventTime.refuseFutureBeyond": [*NO_DURATION, *FOREVER],
+    "source.eventTime.stalledAfter": [*NO_DURATION, *NEVER],
     "source.eventTime.timeZone": ["Mars/Olympus"],
     "source.format": ["Xml"],
     "source.kafka.bootstrapServers": ["kafka", "a:9092,b:99999", "a b:1"],

@@ -213,9 +213,26 @@ pub struct EventTime {
     pub max_out_of_orderness_ms: u64,
     /// How long a partition that is read to its end may bring no silver row before it counts as idle.
     pub idle_after_ms: u64,
+    /// How far the watermark of a partition that is read to its end may trail the median of all that are not idle
+    /// before windows do not wait for it. Not written where it is [`DEFAULT_STALLED_AFTER_MS`], which documents mean
+    /// that do not tell.
+    #[serde(default = "default_stalled_after_ms", skip_serializing_if = "is_default_stalled_after_ms")]
+    pub stalled_after_ms: u64,
     /// Rows whose event time lies further than this beyond their Kafka timestamp are refused; `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuse_future_beyond_ms: Option<u64>,
+}
+
+/// See [`EventTime::stalled_after_ms`]: one hour.
+pub const DEFAULT_STALLED_AFTER_MS: u64 = 3_600_000;
+
+fn default_stalled_after_ms() -> u64 {
+    DEFAULT_STALLED_AFTER_MS
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it skips by reference")]
+fn is_default_stalled_after_ms(stalled_after_ms: &u64) -> bool {
+    *stalled_after_ms == DEFAULT_STALLED_AFTER_MS
 }
 
 /// Where the tables live.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The format of [`Manifest`] that this build writes. It reads this one and the one before.
-pub const MANIFEST_FORMAT_VERSION: u32 = 1;
+pub const MANIFEST_FORMAT_VERSION: u32 = 2;
 
 /// The job that reads a topic.
 pub const INGEST: &str = "ingest";
@@ -152,9 +152,25 @@ pub struct PartitionProgress {
     /// Whether it was idle.
     #[serde(default)]
     pub idle: bool,
+    /// Whether it was read to its end when that was last looked at. Format 1 does not tell, and means no.
+    #[serde(default)]
+    pub caught_up: bool,
     /// What has become of its messages since the first.
     #[serde(default)]
     pub counts: Counts,
+}
+
+impl PartitionProgress {
+    /// Where a partition stands of which nothing was read, and that is read from this offset.
+    pub fn starting_at(next_offset: i64) -> Self {
+        Self {
+            next_offset,
+            max_event_time_us: None,
+            idle: false,
+            caught_up: false,
+            counts: Counts::default(),
+        }
+    }
 }
 
 /// What has become of messages, counted.

@@ -151,6 +151,10 @@ pub struct GoldReport {
     pub groups: u64,
     /// Bytes that they take.
     pub memory_bytes: u64,
+    /// Partitions that windows do not wait for, because their watermarks trail by more than
+    /// `eventTime.stalledAfter`; of all shards, the first of them if they are many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stalled_partitions: Vec<i32>,
     /// Each table.
     pub tables: Vec<GoldTableReport>,
 }

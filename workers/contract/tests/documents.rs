@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use sluice_contract::config::{ConfigError, WorkerConfig};
-use sluice_contract::manifest::Counts;
+use sluice_contract::manifest::{Counts, Manifest};
 use sluice_contract::scorer::{RuleSet, ScorerConfig, ScorerError};
 
 const SMALLEST: &str = r#"{
@@ -50,6 +50,26 @@ fn configurations_of_earlier_releases_are_read() {
         let text = fs::read_to_string(&file).expect("the file can be read");
         WorkerConfig::from_json(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
+}
+
+#[test]
+fn a_configuration_that_does_not_tell_when_a_partition_is_stalled_means_after_an_hour() {
+    let mut config = WorkerConfig::from_json(SMALLEST).expect("it is valid");
+    assert_eq!(config.source.event_time.stalled_after_ms, 3_600_000);
+    assert!(!config.to_json().contains("stalledAfterMs"), "a worker of an earlier release reads it too");
+    config.source.event_time.stalled_after_ms = 1_000;
+    assert_eq!(WorkerConfig::from_json(&config.to_json()).expect("it is valid"), config);
+}
+
+#[test]
+fn a_manifest_of_an_earlier_release_tells_of_no_partition_that_it_is_read_to_its_end() {
+    let chain = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/older_versions/format-1/lake/_sluice/ingest/1/0/00000000000000000003.json");
+    let text = fs::read_to_string(chain).expect("the file can be read");
+    let manifest: Manifest = serde_json::from_str(&text).expect("it is a manifest");
+    assert_eq!(manifest.format_version, 1);
+    assert!(!manifest.partitions.is_empty());
+    assert!(manifest.partitions.values().all(|progress| !progress.caught_up));
 }
 
 #[test]

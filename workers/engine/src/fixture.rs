@@ -50,6 +50,7 @@ pub(crate) fn configuration() -> WorkerConfig {
                 time_zone: "UTC".to_owned(),
                 max_out_of_orderness_ms: 30_000,
                 idle_after_ms: 60_000,
+                stalled_after_ms: 3_600_000,
                 refuse_future_beyond_ms: Some(3_600_000),
             },
         },

@@ -260,6 +260,11 @@ impl Ingest {
         self.partitions.set_idle(partition, idle);
     }
 
+    /// Tells whether a partition has been read to its end.
+    pub fn set_caught_up(&mut self, partition: i32, caught_up: bool) {
+        self.partitions.set_caught_up(partition, caught_up);
+    }
+
     /// Where each partition stands, with its cumulative counts.
     pub fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
         self.partitions.progress()

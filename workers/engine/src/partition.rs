@@ -28,6 +28,7 @@ pub(crate) struct Partition {
     number: i32,
     next_offset: i64,
     idle: bool,
+    caught_up: bool,
     counts: Counts,
     pub(crate) watermark: Watermark,
     pub(crate) memory: Memory,
@@ -45,6 +46,7 @@ impl Partition {
             number,
             next_offset: progress.next_offset,
             idle: progress.idle,
+            caught_up: progress.caught_up,
             counts: progress.counts.clone(),
             watermark: Watermark::new(progress.max_event_time_us, max_out_of_orderness_ms),
             memory: Memory::default(),
@@ -59,6 +61,7 @@ impl Partition {
             next_offset: self.next_offset,
             max_event_time_us: self.watermark.max_event_time_us(),
             idle: self.idle,
+            caught_up: self.caught_up,
             counts: self.counts.clone(),
         }
     }
@@ -127,6 +130,10 @@ impl Partitions {
 
     pub(crate) fn set_idle(&mut self, number: i32, idle: bool) {
         self.get_or_start(number).idle = idle;
+    }
+
+    pub(crate) fn set_caught_up(&mut self, number: i32, caught_up: bool) {
+        self.get_or_start(number).caught_up = caught_up;
     }
 
     pub(crate) fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
@@ -262,12 +269,7 @@ impl Partitions {
         let slot = match self.find(number) {
             Ok(slot) => slot,
             Err(slot) => {
-                let start = PartitionProgress {
-                    next_offset: 0,
-                    max_event_time_us: None,
-                    idle: false,
-                    counts: Counts::default(),
-                };
+                let start = PartitionProgress::starting_at(0);
                 self.list.insert(slot, Partition::new(number, &start, self.max_out_of_orderness_ms));
                 slot
             }

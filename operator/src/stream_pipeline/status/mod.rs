@@ -3,12 +3,14 @@
 //! | module | part |
 //! |---|---|
 //! | [`crate::sharded_job::status`] | what the status of every kind of job says |
+//! | [`stalled`] | the partitions that windows do not wait for |
 //! | [`upkeep`] | whether the last maintenance of the tables succeeded |
 //! | [`numbers`] | lag, freshness, tables, quarantine: rounded, and not too often |
 //!
 //! The same inputs give the same document, so that an unchanged status writes nothing.
 
 pub mod numbers;
+pub mod stalled;
 pub mod upkeep;
 
 use k8s_openapi::api::batch::v1::CronJob;
@@ -31,7 +33,8 @@ pub fn status(
         lake: previous.lake.clone(),
         ..numbers
     };
-    Outcome { status: complete(inputs, previous.shards, upkeep, own), has_new_numbers }
+    let statements = stalled::stalled_statement(inputs.workers.reports()).into_iter().chain(upkeep);
+    Outcome { status: complete(inputs, previous.shards, statements, own), has_new_numbers }
 }
 
 impl JobStatus for StreamPipelineStatus {

@@ -269,6 +269,25 @@ fn a_worker_that_does_not_answer_is_unknown_and_not_unhealthy() {
 }
 
 #[test]
+fn partitions_that_windows_do_not_wait_for_are_named_and_the_pipeline_stays_ready() {
+    let said = |stalled: &[i32]| {
+        let gold = json!({
+            "epoch": 1, "publishedAtMs": 5, "openWindows": 1, "groups": 1, "memoryBytes": 1,
+            "stalledPartitions": stalled, "tables": []
+        });
+        let gold = Some(serde_json::from_value(gold).expect("what the merge says"));
+        let publisher = Shard { report: Some(Report { gold, ..report() }), ..shard(true) };
+        say(running(), &workers(&[publisher, shard(true)]))
+    };
+    let stalled = said(&[5]);
+    let condition = find(&stalled.conditions, types::PARTITIONS_STALLED).expect("said");
+    assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "PartitionsStalled"));
+    assert!(condition.message.contains(": 5;"), "{}", condition.message);
+    assert_eq!(verdict(&stalled), "Ready=True/Running");
+    assert!(find(&said(&[]).conditions, types::PARTITIONS_STALLED).is_none());
+}
+
+#[test]
 fn numbers_are_summed_rounded_and_written_for_the_eye() {
     let said = say(running(), &workers(&[shard(true), shard(true)]));
     assert_eq!((said.lag, said.freshness.as_deref()), (Some(2_400), Some("2s")));

@@ -104,6 +104,12 @@ fn durations_and_sizes_have_limits() {
         ("/spec/commit/maxBytes", json!("3Gi"), "spec.commit.maxBytes", "3Gi is out of range"),
         ("/spec/source/eventTime/idleAfter", json!("0s"), "spec.source.eventTime.idleAfter", "out of range"),
         (
+            "/spec/source/eventTime/stalledAfter",
+            json!("0s"),
+            "spec.source.eventTime.stalledAfter",
+            "out of range",
+        ),
+        (
             "/spec/source/eventTime/maxOutOfOrderness",
             json!("31d"),
             "spec.source.eventTime.maxOutOfOrderness",
@@ -400,6 +406,7 @@ fn every_default_is_the_documented_one() {
         time_zone: "UTC".to_owned(),
         max_out_of_orderness_ms: 30_000,
         idle_after_ms: 60_000,
+        stalled_after_ms: 3_600_000,
         refuse_future_beyond_ms: None,
     };
     assert_eq!(pipeline.event_time, event_time);

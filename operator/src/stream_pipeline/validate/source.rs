@@ -88,6 +88,13 @@ pub(super) fn validate_event_time(
             SECOND..=24 * HOUR,
             faults,
         ),
+        stalled_after_ms: duration(
+            "stalledAfter",
+            event_time.stalled_after.as_deref(),
+            config::DEFAULT_STALLED_AFTER_MS,
+            SECOND..=TEN_YEARS,
+            faults,
+        ),
         refuse_future_beyond_ms: event_time
             .refuse_future_beyond
             .as_deref()

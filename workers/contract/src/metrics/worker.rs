@@ -129,6 +129,8 @@ metrics! {
             "Rows of windows in main memory, over all tables.";
         GOLD_MEMORY_BYTES: Gauge "sluice_gold_memory_bytes" []
             "Bytes of main memory that the windows take.";
+        GOLD_STALLED_PARTITIONS: Gauge "sluice_gold_stalled_partitions" []
+            "Partitions, at most 256, that windows do not wait for: read to their ends, and further than `stalledAfter` behind the median of all.";
         GOLD_PUBLICATION_DURATION: Histogram "sluice_gold_publication_duration_seconds" []
             "Seconds of work on one core that a publication took: folding, publishing and encoding.";
         GOLD_EMIT_INTERVAL: Gauge "sluice_gold_emit_interval_seconds" [GOLD_TABLE]

@@ -17,6 +17,7 @@ use crate::fixture::{self, Sent, Transaction, column, texts};
 const KEY: [u8; 16] = *b"a key of 16 byte";
 const SECOND_US: i64 = 1_000_000;
 const OUT_OF_ORDERNESS_US: i64 = 5 * SECOND_US;
+const STALLED_AFTER_US: i64 = 15 * SECOND_US;
 const START_US: i64 = 1_767_643_200_000_000; // 2026-01-05T20:00:00Z
 const PARTITIONS: i32 = 3;
 const SHARDS: i32 = 2;
@@ -49,6 +50,7 @@ fn table(name: &str, window_s: (u64, u64), lateness_s: u64, group_by: &[&str]) -
 fn configuration() -> WorkerConfig {
     let mut configuration = fixture::configuration();
     configuration.source.event_time.max_out_of_orderness_ms = OUT_OF_ORDERNESS_US as u64 / 1_000;
+    configuration.source.event_time.stalled_after_ms = STALLED_AFTER_US as u64 / 1_000;
     // Rows without event time are silver here, and in no window.
     configuration.silver.require.clear();
     configuration.gold = vec![
@@ -195,7 +197,7 @@ fn measures(rows: &[&Row]) -> Vec<String> {
 type Epoch = (Option<Vec<u8>>, BTreeMap<i32, PartitionProgress>);
 
 /// The epochs of each shard, and what the quarantine has of late rows. `cuts` are lengths of batches, whether an
-/// epoch ends there, and which partition falls asleep.
+/// epoch ends there, and which partitions fall asleep or are read to their ends.
 fn ingested(rows: &[Row], cuts: &[(usize, bool, u8)]) -> (Vec<VecDeque<Epoch>>, Late) {
     let mut late = BTreeMap::new();
     let shards = (0..SHARDS).map(|shard| {
@@ -223,6 +225,7 @@ fn ingested(rows: &[Row], cuts: &[(usize, bool, u8)]) -> (Vec<VecDeque<Epoch>>, 
             if ends || rest.is_empty() {
                 for partition in (0..PARTITIONS).filter(|partition| partition % SHARDS == shard) {
                     ingest.set_idle(partition, sleeper % 4 == partition as u8);
+                    ingest.set_caught_up(partition, sleeper >> (2 + partition) & 1 == 1);
                 }
                 let closed = ingest.close_epoch();
                 epochs.push_back((closed.partial_aggregates, closed.partitions));
@@ -373,6 +376,27 @@ fn steps(mut chains: Vec<VecDeque<Epoch>>, choices: &[(u8, u8, u8)]) -> Vec<Step
     steps
 }
 
+/// The smallest watermark of the partitions that windows wait for.
+fn waited_for(standing: &BTreeMap<i32, PartitionProgress>) -> Option<i64> {
+    let of = |progress: &PartitionProgress| {
+        progress.max_event_time_us.map(|largest| largest - OUT_OF_ORDERNESS_US)
+    };
+    let awake = || standing.values().filter(|progress| !progress.idle);
+    let mut known: Vec<i64> = awake().filter_map(of).collect();
+    known.sort_unstable();
+    let median = match known[..] {
+        [] => return None,
+        [median] | [_, median, _] => median,
+        [lower, upper] => lower.midpoint(upper),
+        _ => unreachable!("there are three partitions"),
+    };
+    let is_stalled = |watermark_us: Option<i64>| {
+        watermark_us.is_none_or(|watermark_us| median - watermark_us > STALLED_AFTER_US)
+    };
+    let waited_for = awake().filter(|progress| !(progress.caught_up && is_stalled(of(progress))));
+    waited_for.map(|progress| of(progress).unwrap_or(i64::MIN)).min()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -396,9 +420,7 @@ proptest! {
                 Step::Fold((_, partitions)) => {
                     standing.extend(partitions);
                     let all_known = (0..PARTITIONS).all(|partition| standing.contains_key(&partition));
-                    let of = |progress: &PartitionProgress| progress.max_event_time_us.map_or(i64::MIN, |largest| largest - OUT_OF_ORDERNESS_US);
-                    let awake = standing.values().filter(|progress| !progress.idle).map(of).min();
-                    if let (true, Some(smallest)) = (all_known, awake) {
+                    if let (true, Some(smallest)) = (all_known, waited_for(&standing)) {
                         watermark_us = watermark_us.max(smallest);
                     }
                 }

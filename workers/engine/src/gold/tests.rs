@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
 use sluice_contract::config::WorkerConfig;
-use sluice_contract::manifest::{Counts, PartitionProgress};
+use sluice_contract::manifest::PartitionProgress;
 
 use super::{Merge, Published};
 use crate::fixture::{self, Sent, Transaction, column, texts};
@@ -522,8 +522,7 @@ fn an_unknown_partition_that_is_expected_holds_windows_open() {
     pipeline.send(0, &[at("a", "20:00:00"), at("b", "23:00:00")]);
     pipeline.publish();
     assert_eq!(pipeline.rows(4, &["is_final"]), ["false", "false"]);
-    let idle =
-        PartitionProgress { next_offset: 0, max_event_time_us: None, idle: true, counts: Counts::default() };
+    let idle = PartitionProgress { idle: true, ..PartitionProgress::starting_at(0) };
     pipeline.merge.fold(None, &BTreeMap::from([(1, idle)])).expect("nothing can fail");
     assert_eq!(pipeline.merge.changed(), [0, 1, 2, 3, 4]);
 }

@@ -212,6 +212,11 @@ impl Scoring {
         self.ingest.set_idle(partition, idle);
     }
 
+    /// See [`Ingest::set_caught_up`].
+    pub fn set_caught_up(&mut self, partition: i32, caught_up: bool) {
+        self.ingest.set_caught_up(partition, caught_up);
+    }
+
     /// See [`Ingest::progress`].
     pub fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
         self.ingest.progress()

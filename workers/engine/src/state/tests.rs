@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use sluice_contract::manifest::Counts;
-
 use super::*;
 use crate::deduplication::Key;
 
@@ -28,9 +26,7 @@ fn contents(file: &[u8]) -> Vec<(i32, Vec<Entry>)> {
 
 fn progress(max_event_time_us: &[(i32, Option<i64>)]) -> BTreeMap<i32, PartitionProgress> {
     let of = |&(partition, max_event_time_us): &(i32, Option<i64>)| {
-        let progress =
-            PartitionProgress { next_offset: 0, max_event_time_us, idle: false, counts: Counts::default() };
-        (partition, progress)
+        (partition, PartitionProgress { max_event_time_us, ..PartitionProgress::starting_at(0) })
     };
     max_event_time_us.iter().map(of).collect()
 }

@@ -46,6 +46,7 @@ async fn a_claim_carries_everything_over_but_the_data() {
         next_offset: 42,
         max_event_time_us: Some(7),
         idle: true,
+        caught_up: true,
         counts: Counts::default(),
     };
     let state = StateFile { path: "s".to_owned(), bytes: 1, epoch: 1, written_at_ms: 1 };
@@ -191,12 +192,7 @@ async fn a_seal_whose_answer_was_lost_is_found() {
 #[tokio::test]
 async fn a_fresh_chain_begins_with_what_it_is_given_and_an_old_one_does_not() {
     let (_directory, store) = local_store().await;
-    let progress = PartitionProgress {
-        next_offset: 42,
-        max_event_time_us: None,
-        idle: false,
-        counts: Counts::default(),
-    };
+    let progress = PartitionProgress::starting_at(42);
     let beginning = |partition| Beginning {
         partitions: BTreeMap::from([(partition, progress.clone())]),
         state: StateFiles::default(),

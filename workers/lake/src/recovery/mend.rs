@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sluice_contract::manifest::{
-    ChainId, Counts, Manifest, ManifestKind, PartitionProgress, StateFiles, TableProgress, Writer,
+    ChainId, Manifest, ManifestKind, PartitionProgress, StateFiles, TableProgress, Writer,
 };
 
 use super::REPLAY;
@@ -160,7 +160,7 @@ fn end(
     let tables = tables.iter().map(ended).collect();
     let mut partitions = if knows_more_than_the_tables(chain) { BTreeMap::new() } else { last.partitions };
     for (partition, offset) in &rows.offsets {
-        partitions.entry(*partition).or_insert_with(|| beginning_at(*offset));
+        partitions.entry(*partition).or_insert_with(|| PartitionProgress::starting_at(*offset));
     }
     Manifest { epoch, tables, partitions, state: StateFiles::default(), ..last }
 }
@@ -171,8 +171,4 @@ fn knows_more_than_the_tables(chain: &SurveyedChain) -> bool {
         (Some(newest), Verdict::Doubtful { epoch, .. }) => newest.epoch >= *epoch,
         (None, _) | (_, Verdict::Sound | Verdict::Pending { .. } | Verdict::Lost { .. }) => false,
     }
-}
-
-fn beginning_at(offset: i64) -> PartitionProgress {
-    PartitionProgress { next_offset: offset, max_event_time_us: None, idle: false, counts: Counts::default() }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use sluice_contract::config::Owner;
-use sluice_contract::manifest::{AddedFile, Counts, Manifest, PartitionProgress};
+use sluice_contract::manifest::{AddedFile, Manifest, PartitionProgress};
 
 use super::*;
 use crate::chain::{Appended, Beginning, Chain, Claim};
@@ -56,9 +56,7 @@ async fn files(lake: &Lake, table: &str, offsets: std::ops::Range<i64>) -> Vec<A
 }
 
 fn at(next_offset: i64) -> BTreeMap<i32, PartitionProgress> {
-    let progress =
-        PartitionProgress { next_offset, max_event_time_us: None, idle: false, counts: Counts::default() };
-    BTreeMap::from([(0, progress)])
+    BTreeMap::from([(0, PartitionProgress::starting_at(next_offset))])
 }
 
 /// A job of one shard and one partition. Each epoch has ten rows for bronze, and refuses none.

@@ -1,4 +1,4 @@
-use sluice_contract::manifest::{Counts, ManifestKind, StateFile};
+use sluice_contract::manifest::{ManifestKind, StateFile};
 
 use super::*;
 use crate::chain::{Appended, Beginning};
@@ -14,7 +14,7 @@ async fn begun(store: &Store, number: u64, shards: u32) {
 }
 
 fn at(next_offset: i64) -> PartitionProgress {
-    PartitionProgress { next_offset, max_event_time_us: None, idle: false, counts: Counts::default() }
+    PartitionProgress::starting_at(next_offset)
 }
 
 /// Lets a shard read some partitions up to an offset.

@@ -159,6 +159,10 @@ impl Processor for Ingest {
         Self::set_idle(self, partition, idle);
     }
 
+    fn set_caught_up(&mut self, partition: i32, caught_up: bool) {
+        Self::set_caught_up(self, partition, caught_up);
+    }
+
     fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
         Self::progress(self)
     }

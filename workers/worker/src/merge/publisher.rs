@@ -295,6 +295,7 @@ impl Publisher {
             open_windows: size.open_windows,
             groups: size.groups,
             memory_bytes: size.bytes,
+            stalled_partitions: self.memory.merge.stalled_partitions(),
             tables: tables
                 .map(|((table, rows), (interval, is_stretched))| PublishedTable {
                     report: table_report(&table.table),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::util::display::array_value_to_string;
 use serde_json::json;
 use sluice_contract::manifest::{
-    ChainId, Counts, INGEST, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, PartitionProgress, StateFiles,
+    ChainId, INGEST, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, PartitionProgress, StateFiles,
 };
 use sluice_decode::{Message, MessageBatch, RowSchema};
 use sluice_engine::Ingest;
@@ -36,6 +36,7 @@ impl Pipeline {
         let uri = format!("file://{}", directory.path().display());
         let config = configuration(|document| {
             document["shards"] = json!(shards);
+            document["source"]["eventTime"]["stalledAfterMs"] = json!(600_000);
             document["storage"]["uri"] = json!(uri);
             document["gold"] = json!([{
                 "name": "minute",
@@ -170,7 +171,7 @@ impl Pipeline {
 }
 
 fn progress(next_offset: i64) -> PartitionProgress {
-    PartitionProgress { next_offset, max_event_time_us: None, idle: false, counts: Counts::default() }
+    PartitionProgress::starting_at(next_offset)
 }
 
 /// Readings of devices, each so many seconds after eight.
@@ -263,6 +264,28 @@ async fn nothing_is_published_before_all_shards_have_begun() {
     pipeline.epoch(1, &[]).await;
     published(publisher).await;
     assert_eq!(pipeline.rows().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_partition_that_trails_far_behind_keeps_no_window_open_and_is_told_until_it_comes_near() {
+    let mut pipeline = Pipeline::new(3).await;
+    for (number, shard) in (0..).zip(&mut pipeline.shards) {
+        shard.ingest.set_caught_up(number, true);
+    }
+    pipeline.epoch(0, &[("a", 1, 20.0)]).await;
+    pipeline.epoch(1, &[("a", 1_200, 20.0)]).await;
+    pipeline.epoch(2, &[("a", 1_200, 20.0)]).await;
+    published(pipeline.start().await).await;
+    let stalled = |pipeline: &Pipeline| pipeline.merging.status.report().gold.unwrap().stalled_partitions;
+    assert_eq!(stalled(&pipeline), [0]);
+    assert_eq!(pipeline.rows().await[0], "2026-01-05T20:00:00Z a 1 20.0 1 true");
+    pipeline.epoch(0, &[("a", 2, 21.0)]).await;
+    let publisher = published(pipeline.start().await).await;
+    assert_eq!(stalled(&pipeline), [0], "a merge that takes over knows it too");
+    assert_eq!(pipeline.rows().await[0], "2026-01-05T20:00:00Z a 2 21.0 2 true", "its row is not late");
+    pipeline.epoch(0, &[("a", 1_100, 21.0)]).await;
+    published(publisher).await;
+    assert_eq!(stalled(&pipeline), Vec::<i32>::new());
 }
 
 #[tokio::test]

@@ -75,10 +75,8 @@ impl Accounts {
     /// Where each partition begins, before its rows are remembered.
     pub(super) fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
         let progress = |account: &Account| PartitionProgress {
-            next_offset: account.next_offset,
-            max_event_time_us: None,
-            idle: false,
             counts: account.counts.clone(),
+            ..PartitionProgress::starting_at(account.next_offset)
         };
         self.0.iter().map(|(partition, account)| (*partition, progress(account))).collect()
     }

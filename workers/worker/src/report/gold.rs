@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sluice_contract::report::{GoldReport, GoldTableReport, TableReport};
 
+use super::state::MOST_PARTITIONS;
+
 /// What an epoch of the merge brought, once all tables have it.
 #[derive(Clone, Debug)]
 pub struct Publication {
@@ -17,6 +19,8 @@ pub struct Publication {
     pub groups: u64,
     /// Bytes that they take.
     pub memory_bytes: u64,
+    /// Partitions that windows do not wait for although they are not idle.
+    pub stalled_partitions: Vec<i32>,
     /// Each table after it.
     pub tables: Vec<PublishedTable>,
 }
@@ -55,7 +59,16 @@ pub(super) struct Gold {
 impl Gold {
     /// After one more epoch of the merge.
     pub(super) fn after(before: Option<Self>, publication: Publication) -> Self {
-        let Publication { epoch, published_at_ms, open_windows, groups, memory_bytes, tables } = publication;
+        let Publication {
+            epoch,
+            published_at_ms,
+            open_windows,
+            groups,
+            memory_bytes,
+            mut stalled_partitions,
+            tables,
+        } = publication;
+        stalled_partitions.truncate(MOST_PARTITIONS);
         let before = before.map(|gold| gold.report);
         let counted = |name: &str| {
             let tables = before.iter().flat_map(|report| &report.tables);
@@ -81,6 +94,7 @@ impl Gold {
             open_windows,
             groups,
             memory_bytes,
+            stalled_partitions,
             tables: tables.iter().map(report).collect(),
         };
         Self { report, tables: tables.into_iter().map(|table| table.report).collect() }
@@ -98,6 +112,7 @@ mod tests {
             open_windows: 3,
             groups: 9,
             memory_bytes: 100,
+            stalled_partitions: Vec::new(),
             tables: vec![PublishedTable {
                 report: TableReport {
                     name: "gold/hour".to_owned(),

@@ -16,7 +16,7 @@ use super::volume::{StateSize, Written};
 use crate::clock::now_ms;
 
 /// Reports stay below their bound: more partitions than this are left out, more problems too.
-const MOST_PARTITIONS: usize = 256;
+pub(super) const MOST_PARTITIONS: usize = 256;
 const MOST_PROBLEMS: usize = 16;
 const LONGEST_MESSAGE: usize = 1_000;
 

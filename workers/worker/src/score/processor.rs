@@ -192,6 +192,10 @@ impl Processor for ScoreProcessor {
         self.scoring.set_idle(partition, idle);
     }
 
+    fn set_caught_up(&mut self, partition: i32, caught_up: bool) {
+        self.scoring.set_caught_up(partition, caught_up);
+    }
+
     fn progress(&self) -> BTreeMap<i32, PartitionProgress> {
         self.scoring.progress()
     }

@@ -39,18 +39,11 @@ impl Goal {
 
 #[cfg(test)]
 mod tests {
-    use sluice_contract::manifest::Counts;
-
     use super::*;
 
     fn progress(offsets: &[(i32, i64)]) -> BTreeMap<i32, PartitionProgress> {
-        let at = |next_offset| PartitionProgress {
-            next_offset,
-            max_event_time_us: None,
-            idle: false,
-            counts: Counts::default(),
-        };
-        offsets.iter().map(|(partition, offset)| (*partition, at(*offset))).collect()
+        let at = |(partition, offset): &(i32, i64)| (*partition, PartitionProgress::starting_at(*offset));
+        offsets.iter().map(at).collect()
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use sluice_contract::manifest::{Counts, PartitionProgress};
+use sluice_contract::manifest::PartitionProgress;
 use sluice_contract::report::{Phase, Problem};
 use sluice_decode::MessageBatch;
 use sluice_engine::EpochPolicy;
@@ -172,7 +172,7 @@ impl Core {
         self.take_waiting(now)?;
         if now.duration_since(self.idle_checked) >= IDLE_CHECK {
             self.idle_checked = now;
-            self.look_for_silence(now);
+            self.note_silence(now);
         }
         let end = self.end_in_sight();
         if self.in_commit {
@@ -313,7 +313,7 @@ impl Core {
                 StartingPoint::At(offset) => {
                     let stored = stored.get(&partition);
                     if stored.is_none_or(|stored| stored.next_offset != offset) {
-                        self.processor.restore(partition, &fresh(offset));
+                        self.processor.restore(partition, &PartitionProgress::starting_at(offset));
                         self.must_pin_positions = true;
                     }
                     let silver_rows = stored.map_or(0, |stored| stored.counts.silver);
@@ -343,14 +343,17 @@ impl Core {
         }
     }
 
-    fn look_for_silence(&mut self, now: Instant) {
+    /// Notes which partitions are idle, and which are read to their ends.
+    fn note_silence(&mut self, now: Instant) {
         for (partition, progress) in self.processor.progress() {
             let idle = self.idle.is_idle(partition, progress.counts.silver, now);
             self.processor.set_idle(partition, idle);
+            self.processor.set_caught_up(partition, self.idle.is_at_end(partition));
         }
     }
 
     fn close(&mut self, now: Instant) -> Step {
+        self.note_silence(now);
         let epoch = std::mem::replace(&mut self.epoch, OpenEpoch::new(now));
         let EndedEpoch { content, rule_set, pledge } = self.processor.close_epoch();
         let files = if content.size.messages > 0 { self.links.finish() } else { Vec::new() };
@@ -368,11 +371,6 @@ impl Core {
         self.must_pin_positions = false;
         if self.links.commit(closed) { Step::Continue(()) } else { Step::Break(CoreEnd::Abandoned) }
     }
-}
-
-/// The progress of a partition of which nothing was read.
-fn fresh(next_offset: i64) -> PartitionProgress {
-    PartitionProgress { next_offset, max_event_time_us: None, idle: false, counts: Counts::default() }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! [`IdleTracker`]: which partitions are idle, so that they do not hold finality back. Pure.
+//! [`IdleTracker`]: which partitions are idle, or read to their ends, so that they do not hold finality back. Pure.
 //!
 //! A partition is idle when it has been read to its end and has brought no silver row for
 //! `idleAfter` of wall clock. One that has messages waiting is never idle.
@@ -45,6 +45,11 @@ impl IdleTracker {
         }
     }
 
+    /// Whether the partition is read to its end.
+    pub(crate) fn is_at_end(&self, partition: i32) -> bool {
+        self.partitions.get(&partition).is_some_and(|silence| silence.at_end)
+    }
+
     /// Takes the partition's number of silver rows so far, and says whether it is idle.
     pub(crate) fn is_idle(&mut self, partition: i32, silver_rows: u64, now: Instant) -> bool {
         let Some(silence) = self.partitions.get_mut(&partition) else { return false };
@@ -88,6 +93,16 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_is_at_its_end_until_it_brings_messages() {
+        let mut tracker = tracker(Instant::now());
+        assert!(!tracker.is_at_end(0), "nobody has looked");
+        tracker.reached_end(0);
+        assert!(tracker.is_at_end(0));
+        tracker.left_end(0);
+        assert!(!tracker.is_at_end(0));
+    }
+
+    #[test]
     fn a_silver_row_wakes_it_and_refused_messages_do_not() {
         let start = Instant::now();
         let mut tracker = tracker(start);
@@ -100,7 +115,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_partition_is_not_idle() {
-        assert!(!tracker(Instant::now()).is_idle(7, 0, Instant::now()));
+    fn an_unknown_partition_is_neither_idle_nor_at_its_end() {
+        let mut tracker = tracker(Instant::now());
+        assert!(!tracker.is_idle(7, 0, Instant::now()) && !tracker.is_at_end(7));
     }
 }

@@ -113,6 +113,9 @@ pub(crate) trait Processor: Send {
     /// See [`sluice_engine::Ingest::set_idle`].
     fn set_idle(&mut self, partition: i32, idle: bool);
 
+    /// See [`sluice_engine::Ingest::set_caught_up`].
+    fn set_caught_up(&mut self, partition: i32, caught_up: bool);
+
     /// See [`sluice_engine::Ingest::progress`].
     fn progress(&self) -> BTreeMap<i32, PartitionProgress>;
 

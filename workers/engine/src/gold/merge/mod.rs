@@ -107,7 +107,7 @@ impl Merge {
         Ok(Self {
             schemas: plan.tables.iter().map(|table| table.table.clone()).collect(),
             tables: vec![Table::default(); plan.tables.len()],
-            finality: Finality::new(config.source.event_time.max_out_of_orderness_ms),
+            finality: Finality::new(&config.source.event_time),
             plan: Arc::new(plan),
         })
     }
@@ -156,6 +156,12 @@ impl Merge {
                 block.fold(plan, partials, &rows, set);
             }
         }
+    }
+
+    /// The partitions that windows do not wait for although they are not idle: read to their ends, they trail the
+    /// median by more than `stalledAfter`. One without a silver row is not named: if none comes, it is idle soon.
+    pub fn stalled_partitions(&self) -> Vec<i32> {
+        self.finality.stalled_partitions()
     }
 
     /// How large the state is.

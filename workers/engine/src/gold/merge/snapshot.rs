@@ -1,7 +1,7 @@
 //! Snapshots: all that the merge knows, in one file.
 //!
 //! ```text
-//! section 1   how far event time has come: watermark i64 | (partition i32 | watermark i64 | idle u8)*
+//! section 1   how far event time has come: watermark i64 | (partition i32 | watermark i64 | flags u8)*
 //! section 2   a table's spilled blocks: batch of i64
 //! section 3   a block: batch of its groups: key hash, 16 bytes | keys...
 //! section 4   values of a distinct count of the block before, in the order of the table: entries of 16 bytes
@@ -10,6 +10,8 @@
 //! section 7   merged states of the window before: batch: row | states...
 //! section 8   states of the window before that wait: the same
 //! ```
+//! Flags of a partition: 1, it is idle; 2, it is read to its end, which format 1 does not tell and thereby denies.
+//!
 //! What waits is kept as it is: when states are merged decides the last bits of some results, and a restart must
 //! give the same.
 
@@ -35,7 +37,7 @@ use crate::gold::sections::{self, Section, Writer};
 use crate::state::frame::{Frame, StateError, TableSnafu};
 
 /// The format that this build writes.
-const MERGE_FORMAT_VERSION: u32 = 1;
+const MERGE_FORMAT_VERSION: u32 = 2;
 pub(super) const FRAME: Frame = Frame { magic: "SLUICEMG", newest: MERGE_FORMAT_VERSION };
 
 const KIND_PROGRESS: u16 = 1;
@@ -46,6 +48,11 @@ const KIND_WINDOW: u16 = 5;
 const KIND_BUCKETS: u16 = 6;
 const KIND_MERGED: u16 = 7;
 const KIND_PENDING: u16 = 8;
+
+/// Flag of a partition: it is idle.
+const IDLE: u8 = 1;
+/// Flag of a partition: it is read to its end.
+const CAUGHT_UP: u8 = 2;
 
 /// Metadata: name of the table.
 const TABLE: &str = "table";
@@ -65,7 +72,8 @@ impl Merge {
             for (partition, standing) in self.finality.partitions() {
                 bytes.extend_from_slice(&partition.to_le_bytes());
                 bytes.extend_from_slice(&standing.watermark_us.to_le_bytes());
-                bytes.push(u8::from(standing.idle));
+                let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+                bytes.push(flag(standing.idle, IDLE) | flag(standing.caught_up, CAUGHT_UP));
             }
         });
         for (plan, table) in self.plan.tables.iter().zip(&self.tables) {
@@ -222,8 +230,13 @@ impl<'a> Restored<'a> {
         ensure_whole(rest.len(), STANDING_BYTES, section)?;
         let standings = rest.chunks_exact(STANDING_BYTES).map(|standing| {
             let (partition, rest) = standing.split_first_chunk::<4>().ok_or_else(cut)?;
-            let (watermark, idle) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
-            let standing = Standing { watermark_us: i64::from_le_bytes(*watermark), idle: idle == [1] };
+            let (watermark, flags) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
+            let &[flags] = flags else { return Err(cut()) };
+            let standing = Standing {
+                watermark_us: i64::from_le_bytes(*watermark),
+                idle: flags & IDLE != 0,
+                caught_up: flags & CAUGHT_UP != 0,
+            };
             Ok((i32::from_le_bytes(*partition), standing))
         });
         let standings = standings.collect::<Result<_, StateError>>()?;
@@ -372,4 +385,49 @@ fn has_types(columns: &[ArrayRef], types: &[DataType]) -> bool {
 
 fn ensure_whole(bytes: usize, of: usize, section: &Section<'_>) -> Result<(), StateError> {
     if bytes.is_multiple_of(of) { Ok(()) } else { Err(section.problem("is cut")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture;
+
+    use super::*;
+
+    /// A file of a format version, which tells of partition 7 alone.
+    fn file(version: u32, flags: u8) -> Vec<u8> {
+        let mut file = Writer::new(Frame { newest: version, ..FRAME });
+        file.push(KIND_PROGRESS, |bytes| {
+            bytes.extend_from_slice(&9_i64.to_le_bytes());
+            bytes.extend_from_slice(&7_i32.to_le_bytes());
+            bytes.extend_from_slice(&5_i64.to_le_bytes());
+            bytes.push(flags);
+        });
+        file.finish()
+    }
+
+    fn restored(file: &[u8]) -> Merge {
+        let config = fixture::configuration_with_gold();
+        let mut merge = Merge::new(&config, &fixture::schema()).expect("the example is valid");
+        merge.restore(file).expect("the file is whole");
+        merge
+    }
+
+    #[test]
+    fn a_snapshot_of_format_1_says_of_no_partition_that_it_is_read_to_its_end() {
+        for idle in [false, true] {
+            let merge = restored(&file(1, u8::from(idle)));
+            let standing = Standing { watermark_us: 5, idle, caught_up: false };
+            assert_eq!(*merge.finality.partitions(), BTreeMap::from([(7, standing)]));
+        }
+    }
+
+    #[test]
+    fn a_snapshot_keeps_which_partitions_are_idle_and_which_are_read_to_their_ends() {
+        for flags in 0..4 {
+            assert_eq!(
+                restored(&file(MERGE_FORMAT_VERSION, flags)).snapshot(),
+                file(MERGE_FORMAT_VERSION, flags)
+            );
+        }
+    }
 }

@@ -33,8 +33,12 @@ fn progress() -> BTreeMap<i32, PartitionProgress> {
         rules: [("large".to_owned(), 2), ("of_old".to_owned(), 1)].into(),
         failed: BTreeMap::new(),
     };
-    let progress =
-        PartitionProgress { next_offset: 10, max_event_time_us: Some(5_500_000), idle: true, counts };
+    let progress = PartitionProgress {
+        max_event_time_us: Some(5_500_000),
+        idle: true,
+        counts,
+        ..PartitionProgress::starting_at(10)
+    };
     BTreeMap::from([(6, progress)])
 }
 
@@ -110,6 +114,7 @@ async fn season(status: Status) -> Status {
         open_windows: 5,
         groups: 40,
         memory_bytes: 4_096,
+        stalled_partitions: vec![6],
         tables: vec![PublishedTable {
             report: TableReport { name: "gold/hour".to_owned(), version: 2, rows: 3, files: 1, bytes: 70 },
             rows: PublishedRows { rows: 3, corrected: 1 },
@@ -186,6 +191,7 @@ async fn counts_partitions_tables_and_state_become_metrics() {
         "sluice_gold_open_windows 5",
         "sluice_gold_groups 40",
         "sluice_gold_memory_bytes 4096",
+        "sluice_gold_stalled_partitions 1",
         "sluice_gold_emit_interval_seconds{table=\"gold/hour\"} 10",
         "sluice_gold_published_rows_total{table=\"gold/hour\"} 3",
         "sluice_gold_corrections_total{table=\"gold/hour\"} 1",

@@ -18,7 +18,7 @@ fn problem(reason: &str) -> Problem {
 }
 
 fn at(next_offset: i64) -> PartitionProgress {
-    PartitionProgress { next_offset, max_event_time_us: None, idle: false, counts: Counts::default() }
+    PartitionProgress::starting_at(next_offset)
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl ScoreProcessor {
     /// A partition that begins at 0 and ends there.
     fn assign(&mut self, end: i64) {
         let counts = Counts::default();
-        self.restore(0, &PartitionProgress { next_offset: 0, max_event_time_us: None, idle: false, counts });
+        self.restore(0, &PartitionProgress { counts, ..PartitionProgress::starting_at(0) });
         self.assigned(0, end);
     }
 

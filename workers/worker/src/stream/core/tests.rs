@@ -192,6 +192,28 @@ fn silence_gives_a_sign_of_life_every_ten_seconds() {
 }
 
 #[test]
+fn an_epoch_tells_which_partitions_are_read_to_their_ends() {
+    let mut bench = Bench::new(&configuration(|_| {}), false);
+    bench.assign(&[0, 1], 50);
+    bench.pin();
+    bench.read(0, 0..2);
+    bench.read(1, 0..2);
+    let at_end = BTreeMap::from([(0, Some(2))]);
+    bench.hear(Event::Read(ReadBatch { at_end, ..ReadBatch::default() }));
+    bench.go_on(0);
+    bench.go_on(2_000);
+    let caught_up = |closed: Closed| {
+        closed.content.partitions.into_values().map(|progress| progress.caught_up).collect::<Vec<_>>()
+    };
+    assert_eq!(caught_up(bench.closed().expect("an epoch")), [true, false]);
+    bench.hear(Event::Committed);
+    bench.read(0, 2..3);
+    bench.go_on(2_100);
+    bench.go_on(4_200);
+    assert_eq!(caught_up(bench.closed().expect("an epoch")), [false, false], "more has come");
+}
+
+#[test]
 fn a_request_to_stop_commits_what_was_read_and_ends() {
     let mut bench = Bench::new(&configuration(|_| {}), false);
     bench.assign(&[0], 50);
@@ -336,6 +358,10 @@ impl Processor for Bounded {
 
     fn set_idle(&mut self, partition: i32, idle: bool) {
         self.ingest.set_idle(partition, idle);
+    }
+
+    fn set_caught_up(&mut self, partition: i32, caught_up: bool) {
+        self.ingest.set_caught_up(partition, caught_up);
     }
 
     fn progress(&self) -> BTreeMap<i32, PartitionProgress> {

@@ -107,7 +107,7 @@ mod tests {
 
     fn stored(next_offset: i64, messages: u64) -> PartitionProgress {
         let counts = Counts { messages, ..Counts::default() };
-        PartitionProgress { next_offset, max_event_time_us: None, idle: false, counts }
+        PartitionProgress { counts, ..PartitionProgress::starting_at(next_offset) }
     }
 
     fn start(known: Known<'_>) -> StartingPoint {
