@@ -55,11 +55,13 @@ def rule_set(scorer: dict = pipelines.SCORER) -> dict:
     return document
 
 
-def assert_scored(topic, alerts_topic, lake, scorer: dict, readers=("delta-rs",)) -> Scores:
-    """The table and the alerts are what the topic's messages must become. `scorer` is the FraudScorer's spec, or those
-    that were in force one after the other, by their rule sets' hashes.
+def assert_scored(topic, alerts_topic, lake, scorer: dict, readers=("delta-rs",), messages=None) -> Scores:
+    """The table and the alerts are what the topic's messages must become: those that it has now, unless others are
+    given. `scorer` is the FraudScorer's spec, or those that were in force one after the other, by their rule sets'
+    hashes.
     """
-    silver = silver_table(run_pipeline(topic.read_all(), decode_json).silver)
+    messages = topic.read_all() if messages is None else messages
+    silver = silver_table(run_pipeline(messages, decode_json).silver)
     table = lakes.read_with_delta_rs(lake / score_tables.NAME)
     if "table" in scorer:
         expected = run_scorer(silver, pipelines.SPEC, scorer)

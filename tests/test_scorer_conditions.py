@@ -1,5 +1,4 @@
-"""What may befall a scorer: bad rules, a missing topic of alerts, rows that Kafka has no longer; and what it tells of it.
-"""
+"""What may befall a scorer: bad rules, a missing topic of alerts, a broker that is away; and what it tells of it."""
 
 import collections
 import random
@@ -75,25 +74,6 @@ def test_a_missing_topic_of_alerts_is_told_and_nothing_is_scored_before_it_is_th
     worker.await_report(lambda last: last["lag"] == 0 and not last["problems"], "caught up")
     assert worker.stop() == 0, worker.output()[-4000:]
     scorers.assert_scored(topic, alerts_topic, lake, pipelines.SCORER)
-
-
-def test_a_scorer_whose_first_rows_are_no_longer_in_kafka_says_so_and_scores_nothing(
-    topic, alerts_topic, ecommerce, configuration, ingest, score, generate, lake, seed
-):
-    generate(topic, "--seed", seed, "--messages", 2_000, *GENERATED, *SHARES).succeed()
-    ingest(ecommerce, "--until-caught-up").succeed()
-    topic.delete_before(3, 50)
-    worker = score(configuration, scorers.rule_set())
-    last = worker.await_report(lambda last: last["problems"], "refusing to start")
-    (problem,) = last["problems"]
-    assert problem["reason"] == "OffsetsExpired"
-    assert "partition 3" in problem["message"] and "startFrom" in problem["message"]
-    worker.kill()
-    assert not alerts_topic.read_all()
-    # From now on only: that can be had.
-    configuration |= {"startFrom": "Latest"}
-    score(configuration, scorers.rule_set(), "--until-caught-up").succeed()
-    assert lakes.read_with_delta_rs(lake / score_tables.NAME).num_rows == 0
 
 
 def test_what_a_scorer_tells_prometheus_is_what_its_table_holds(

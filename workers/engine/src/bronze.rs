@@ -51,18 +51,30 @@ impl Envelope {
             offsets.push(message.offset);
             timestamps.append_option(message.timestamp_ms.map(timestamp_us));
         }
-        let processing_date = processing_time_us.div_euclid(MICROSECONDS_PER_DAY) as i32;
-        let processing_time = TimestampMicrosecondArray::from(vec![processing_time_us; rows]);
+        let (processing_time, processing_date) = processing_times(processing_time_us, rows);
         Self {
             kafka_key: Arc::new(keys.finish()),
             topic: Arc::new(StringArray::new_repeated(topic, rows)),
             partition: Arc::new(Int32Array::from(partitions)),
             offset: Arc::new(Int64Array::from(offsets)),
             kafka_timestamp: timestamps.finish().with_timezone("UTC"),
-            processing_time: Arc::new(processing_time.with_timezone("UTC")),
-            processing_date: Arc::new(Date32Array::from(vec![processing_date; rows])),
+            processing_time,
+            processing_date,
         }
     }
+
+    /// As if the messages were processed then.
+    pub(crate) fn processed_at(self, processing_time_us: i64) -> Self {
+        let (processing_time, processing_date) = processing_times(processing_time_us, self.topic.len());
+        Self { processing_time, processing_date, ..self }
+    }
+}
+
+/// The columns of time and date of rows that are processed together.
+fn processing_times(processing_time_us: i64, rows: usize) -> (ArrayRef, ArrayRef) {
+    let date = processing_time_us.div_euclid(MICROSECONDS_PER_DAY) as i32;
+    let time = TimestampMicrosecondArray::from(vec![processing_time_us; rows]);
+    (Arc::new(time.with_timezone("UTC")), Arc::new(Date32Array::from(vec![date; rows])))
 }
 
 /// A Kafka timestamp in microseconds.
@@ -133,22 +145,19 @@ pub(crate) fn values(batch: &MessageBatch, messages: impl Iterator<Item = usize>
 
 /// The rows whose message key is not the text of the key column's value.
 ///
-/// A null key, and any key beside a null value, is a mismatch.
+/// A null key, and any key beside a null value, is a mismatch. In the text of a key, a replacement character may
+/// stand for bytes that are not UTF-8: of such a row `has_key` tells whether its message had this key.
 pub(crate) fn key_mismatches(
     plan: &Plan,
     candidates: &Candidates,
-    batch: &MessageBatch,
-    messages: &[u32],
+    has_key: impl Fn(usize, &str) -> bool,
 ) -> Vec<usize> {
     let Some(slot) = plan.key_column else { return Vec::new() };
     let keys = candidates.column(plan.slot_of(BuiltIn::KafkaKey)).as_string::<i32>();
     let column = candidates.column(slot);
     if let Some(texts) = column.as_string_opt::<i32>() {
-        // A replacement character may stand for bytes that are not UTF-8: then the bytes decide.
-        let is_key = |row: usize, text: &str| {
-            let message = batch.get(messages[row] as usize);
-            !text.contains(char::REPLACEMENT_CHARACTER) || message.key == Some(text.as_bytes())
-        };
+        let is_key =
+            |row: usize, text: &str| !text.contains(char::REPLACEMENT_CHARACTER) || has_key(row, text);
         return mismatches(keys, |row, key| {
             texts.is_valid(row) && texts.value(row) == key && is_key(row, key)
         });

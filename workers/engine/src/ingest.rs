@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::PartitionProgress;
@@ -61,6 +62,14 @@ pub(crate) struct Refined {
     pub(crate) accepted: Accepted,
     /// The messages that are rows of quarantine.
     pub(crate) refused: Vec<Refused>,
+}
+
+/// The messages of a batch that are rows of bronze, and those that are refused already.
+struct Arrived {
+    arrivals: Arrivals,
+    messages: Vec<u32>,
+    slots: Vec<u32>,
+    refused: Vec<Refused>,
 }
 
 /// A part of the work on a batch, in order; named so that a profile can tell where time goes.
@@ -205,16 +214,53 @@ impl Ingest {
         let arrivals = self.partitions.arrive(batch);
         self.epoch.messages += batch.len() as u64;
         self.epoch.bytes += arrivals.bytes;
-        let mut refused: Vec<Refused> =
+        let refused =
             refused.into_iter().map(|refusal| Refused::new(reasons::STAGE_DECODE, refusal)).collect();
-
         let envelope = Envelope::new(&self.plan.topic, batch, &messages, processing_time_us);
-        let mut candidates = Candidates::new(&self.plan, &rows, envelope);
+        let candidates = Candidates::new(&self.plan, &rows, envelope);
+        let has_key =
+            |row: usize, text: &str| batch.get(messages[row] as usize).key == Some(text.as_bytes());
+        let key_mismatches = bronze::key_mismatches(&self.plan, &candidates, has_key);
         let slots = arrivals.slots_of(&messages);
-        let key_mismatches = bronze::key_mismatches(&self.plan, &candidates, batch, &messages);
         self.partitions.count_bronze(&slots, &key_mismatches);
         finished(Stage::Bronze);
+        Ok(self.judge(candidates, Arrived { arrivals, messages, slots, refused }, finished))
+    }
 
+    /// [`Self::refine`], for rows of bronze in place of their messages: those of each partition in the order of their
+    /// offsets. Messages that were refused when they were decoded are no rows, and leave no trace.
+    pub(crate) fn refine_rows(
+        &mut self,
+        bronze: &RecordBatch,
+        processing_time_us: i64,
+    ) -> Result<Refined, ArrowError> {
+        let (mut rows, mut envelope) = bronze::read(&self.plan, bronze)?;
+        let (partitions, offsets) = (envelope.partition.as_primitive(), envelope.offset.as_primitive());
+        let fresh = self.partitions.fresh_rows(partitions, offsets);
+        if fresh.false_count() > 0 {
+            (rows, envelope) = bronze::read(&self.plan, &filter_record_batch(bronze, &fresh)?)?;
+        }
+        let (partitions, offsets) = (envelope.partition.as_primitive(), envelope.offset.as_primitive());
+        let arrivals = self.partitions.arrive_rows(partitions, offsets);
+        self.epoch.messages += rows.num_rows() as u64;
+        self.epoch.bytes += rows.get_array_memory_size() as u64;
+        let candidates = Candidates::new(&self.plan, &rows, envelope.processed_at(processing_time_us));
+        // Bronze has no more of a key than its text.
+        let key_mismatches = bronze::key_mismatches(&self.plan, &candidates, |_, _| true);
+        let messages: Vec<u32> = (0..rows.num_rows() as u32).collect();
+        let slots = arrivals.slots_of(&messages);
+        self.partitions.count_bronze(&slots, &key_mismatches);
+        Ok(self.judge(candidates, Arrived { arrivals, messages, slots, refused: Vec::new() }, &mut |_| {}))
+    }
+
+    /// What becomes of rows of bronze.
+    fn judge(
+        &mut self,
+        mut candidates: Candidates,
+        arrived: Arrived,
+        finished: &mut impl FnMut(Stage),
+    ) -> Refined {
+        let Arrived { arrivals, messages, slots, mut refused } = arrived;
         silver::require(&self.plan, &mut candidates);
         finished(Stage::Rules);
         silver::compute_columns(&self.plan, &mut candidates);
@@ -230,7 +276,7 @@ impl Ingest {
             &mut self.partitions,
         );
         finished(Stage::Deduplication);
-        Ok(Refined { arrivals, messages, slots, candidates, accepted, refused })
+        Refined { arrivals, messages, slots, candidates, accepted, refused }
     }
 
     /// Takes rows of bronze in as [`Self::process`] once took their messages, for their traces alone: watermarks,

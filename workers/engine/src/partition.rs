@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow::array::Int32Array;
+use arrow::array::{BooleanArray, Int32Array, Int64Array};
 use sluice_contract::manifest::{Counts, PartitionProgress, ScoringCounts};
 use sluice_decode::{Message, MessageBatch, UnresolvedSchema};
 
@@ -226,6 +226,28 @@ impl Partitions {
             slots.push(slot as u32);
         }
         Arrivals { slots, bytes }
+    }
+
+    /// Which rows of bronze were not processed before.
+    pub(crate) fn fresh_rows(&self, numbers: &Int32Array, offsets: &Int64Array) -> BooleanArray {
+        let positions: BTreeMap<i32, i64> =
+            self.list.iter().map(|partition| (partition.number, partition.next_offset)).collect();
+        let rows = numbers.values().iter().zip(offsets.values());
+        let is_fresh =
+            |(number, offset): (&i32, &i64)| positions.get(number).is_none_or(|position| offset >= position);
+        rows.map(is_fresh).collect::<Vec<_>>().into()
+    }
+
+    /// Counts rows of bronze as the messages that they were, and moves the positions behind them. Bronze does not
+    /// tell how long the messages were.
+    pub(crate) fn arrive_rows(&mut self, numbers: &Int32Array, offsets: &Int64Array) -> Arrivals {
+        let slots = self.slots(numbers);
+        for (&slot, &offset) in slots.iter().zip(offsets.values()) {
+            let partition = &mut self.list[slot as usize];
+            partition.next_offset = partition.next_offset.max(offset.saturating_add(1));
+            partition.counts.messages += 1;
+        }
+        Arrivals { slots, bytes: 0 }
     }
 
     /// The slots of the partitions with these numbers, which are started where they are not known.

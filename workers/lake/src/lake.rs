@@ -12,6 +12,7 @@ use sluice_contract::manifest::{
 use uuid::Uuid;
 
 use crate::chain::{self, Beginning, Claim, SignOfLife, names};
+use crate::coverage;
 use crate::data_file::FinishedFile;
 use crate::error::LakeError;
 use crate::failpoint;
@@ -252,6 +253,11 @@ impl Lake {
             positions.extend(newest.into_iter().flat_map(|newest| newest.partitions));
         }
         Ok(positions)
+    }
+
+    /// Up to which offsets a table has the rows of all messages that a job has read, by partition.
+    pub async fn coverage(&self, job: &str, table: &str) -> Result<BTreeMap<i32, i64>, LakeError> {
+        coverage::coverage(&self.store, job, table).await
     }
 
     /// Keeps a rule set of a scoring job for restarts. Do it before a manifest names it.

@@ -35,6 +35,7 @@
 //! the process).
 
 mod chain;
+mod coverage;
 mod data_file;
 mod document;
 mod error;

@@ -7,6 +7,7 @@ use sluice_contract::manifest::PartitionProgress;
 use sluice_contract::scorer::{ScorerConfig, VelocityCount};
 
 use super::{Alert, Scored, Scoring};
+use crate::Ingest;
 use crate::epoch::ClosedEpoch;
 use crate::fixture::{self, Sent, texts};
 use crate::laws::{
@@ -107,6 +108,30 @@ fn in_pieces(sent: &[Sent], cuts: &[(usize, u8)]) -> Whole {
     (outcome.sorted(), scoring.progress())
 }
 
+/// The first messages as rows of bronze, in pieces of which each begins with rows that were scored before; then the
+/// others, and all of those before once more.
+fn from_bronze(sent: &[Sent], until: usize, cuts: &[(usize, u8)]) -> Whole {
+    let mut ingest = Ingest::new(&laws::configuration(), &fixture::schema(), KEY).expect("it is valid");
+    let mut scoring = scoring();
+    let mut outcome = Outcome::default();
+    let processed = ingest.process(&fixture::batch(&sent[..until]), START_US - 1).expect("JSON needs no schema");
+    let mut cuts = cuts.iter().cycle();
+    let mut from = 0;
+    while let Some(bronze) = processed.bronze.as_ref().filter(|bronze| from < bronze.num_rows()) {
+        let &(length, again) = cuts.next().expect("there are cuts");
+        let first = from.saturating_sub(usize::from(again % 8));
+        let to = bronze.num_rows().min(from + length);
+        outcome.add(&scoring.backfill(&bronze.slice(first, to - first), START_US).expect("rows of bronze"));
+        from = to;
+    }
+    // Messages that did not decode are no rows: the position behind them is another's to tell.
+    for (partition, progress) in ingest.progress() {
+        scoring.advance(partition, progress.next_offset);
+    }
+    outcome.add(&scoring.process(&fixture::batch(sent), START_US).expect("JSON needs no schema"));
+    (outcome.sorted(), scoring.progress())
+}
+
 /// The count of each silver row, by its definition alone: (partition, offset) to (velocity, burst).
 fn naive_counts(draws: &[Draw], sent: &[Sent]) -> BTreeMap<(i32, i64), (usize, usize)> {
     struct Row {
@@ -169,6 +194,31 @@ proptest! {
             }
         }
         prop_assert_eq!(found, naive_counts(&draws, &sent));
+    }
+
+    #[test]
+    fn rows_of_bronze_stand_in_for_their_messages_up_to_any_offset(
+        draws in draws(),
+        cuts in prop::collection::vec((1..40_usize, any::<u8>()), 1..20),
+        until in any::<prop::sample::Index>(),
+    ) {
+        let sent = messages(&draws);
+        let (outcome, progress) = all_at_once(&sent);
+        let until = until.index(sent.len() + 1);
+        let (found, standing) = from_bronze(&sent, until, &cuts);
+        prop_assert_eq!(found, outcome);
+        for (partition, progress) in progress {
+            // Bronze knows no more of messages than the rows that they became.
+            let undecoded = sent[..until].iter().filter(|sent| sent.partition == partition).count() as u64;
+            let expected = &progress.counts;
+            let counts = &standing[&partition].counts;
+            prop_assert!(counts.messages <= expected.messages && counts.messages + undecoded >= expected.messages);
+            prop_assert_eq!((counts.bronze, counts.silver), (expected.bronze, expected.silver));
+            prop_assert_eq!((counts.duplicates, counts.key_mismatches), (expected.duplicates, expected.key_mismatches));
+            prop_assert_eq!(counts.refused.get("silver"), expected.refused.get("silver"));
+            prop_assert_eq!(&counts.scoring, &expected.scoring);
+            prop_assert_eq!(standing[&partition].max_event_time_us, progress.max_event_time_us);
+        }
     }
 
     #[test]

@@ -25,13 +25,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::{PartitionProgress, add_to};
 use sluice_contract::scorer::{RuleSet, ScorerConfig};
 use sluice_decode::{Decoder, MessageBatch, RowSchema, UnresolvedSchema};
 
 use crate::epoch::{ClosedEpoch, EpochSize};
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, Refined};
 use crate::partition::MemorySize;
 use crate::plan::{PlanError, Problems};
 use crate::state::{Retention, StateError};
@@ -58,7 +59,8 @@ use silver_rows::SilverRows;
 
 /// One shard's scoring: decodes and refines as [`Ingest`] does, and scores what becomes silver.
 ///
-/// It is restored, fed and closed like an [`Ingest`].
+/// It is restored, fed and closed like an [`Ingest`]; rows of bronze may stand in for messages
+/// ([`Scoring::backfill`]).
 pub struct Scoring {
     ingest: Ingest,
     plan: Arc<ScoringPlan>,
@@ -169,8 +171,22 @@ impl Scoring {
             .ingest
             .refine(fresh.batch(), processing_time_us, &mut |_| {})
             .map_err(|error| fresh.name_message(error))?;
-        let Some(rows) = SilverRows::of(&self.ingest.plan, &refined) else {
-            return Ok(Scored { rows: None, alerts: Vec::new() });
+        Ok(self.score(&refined))
+    }
+
+    /// Scores rows of bronze as [`Self::process`] does their messages: those of each partition in the order of their
+    /// offsets. Rows below a partition's position were scored before and are skipped.
+    ///
+    /// What bronze does not have leaves no trace: messages that were refused when they were decoded are not counted,
+    /// nor are the bytes of the others.
+    pub fn backfill(&mut self, bronze: &RecordBatch, processing_time_us: i64) -> Result<Scored, ArrowError> {
+        let refined = self.ingest.refine_rows(bronze, processing_time_us)?;
+        Ok(self.score(&refined))
+    }
+
+    fn score(&mut self, refined: &Refined) -> Scored {
+        let Some(rows) = SilverRows::of(&self.ingest.plan, refined) else {
+            return Scored { rows: None, alerts: Vec::new() };
         };
         let counts = counting::count(&self.plan, &self.ingest.hasher, &rows, &mut self.ingest.partitions);
         let scores = Scores::of(&self.rules, &rows, &counts);
@@ -178,7 +194,7 @@ impl Scoring {
         let alerting = scores.alerting(&self.rules);
         self.keep_accounts(&rows, &scores, &alerting);
         let alerts = alerts::of(&scored, &rows, &alerting);
-        Ok(Scored { rows: Some(scored), alerts })
+        Scored { rows: Some(scored), alerts }
     }
 
     /// Counts levels, rules and alerts, partition by partition.

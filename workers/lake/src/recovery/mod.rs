@@ -18,7 +18,7 @@
 mod doubt;
 mod mend;
 mod survey;
-mod transactions;
+pub(crate) mod transactions;
 mod verdict;
 
 use std::collections::BTreeMap;

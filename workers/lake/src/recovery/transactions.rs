@@ -22,7 +22,7 @@ use crate::table::log_entry::LogEntry;
 const READ_AHEAD: usize = 16;
 
 /// The newest version of each application in a table's log; nothing where there is no table.
-pub(super) async fn all(store: &Store, table: &str) -> Result<BTreeMap<String, i64>, LakeError> {
+pub(crate) async fn all(store: &Store, table: &str) -> Result<BTreeMap<String, i64>, LakeError> {
     let files = store.list_after(&log_directory(table), None).await?;
     let names: Vec<&str> = files.iter().filter_map(|file| file.location.filename()).collect();
     let checkpoint = names.iter().filter_map(|name| checkpoint_of(name)).max();
@@ -48,7 +48,8 @@ pub(super) async fn all(store: &Store, table: &str) -> Result<BTreeMap<String, i
     }
     let newest = entries.last().copied();
     let paths: Vec<String> = entries.iter().map(|version| entry_path(table, *version)).collect();
-    let contents = futures::stream::iter(&paths).map(|path| store.read(path)).buffered(READ_AHEAD);
+    let read = |path: String| async move { store.read(&path).await };
+    let contents = futures::stream::iter(paths.clone()).map(read).buffered(READ_AHEAD);
     let mut contents = std::pin::pin!(contents.enumerate());
     while let Some((index, content)) = contents.next().await {
         match LogEntry::parse(&content?) {

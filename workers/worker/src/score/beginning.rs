@@ -8,12 +8,10 @@ use arrow::datatypes::Int64Type;
 use sluice_contract::config::StartFrom;
 use sluice_contract::scorer::ScorerConfig;
 use sluice_lake::Lake;
-use snafu::{OptionExt, ResultExt, ensure};
+use snafu::{OptionExt, ResultExt};
 
 use crate::kafka::{Topic, TopicError, Watermarks};
-use crate::stream::restore::{
-    LakeSnafu, PipelineNotStartedSnafu, RestoreError, RowsExpiredSnafu, TopicSnafu,
-};
+use crate::stream::restore::{LakeSnafu, PipelineNotStartedSnafu, RestoreError, TopicSnafu};
 use crate::stream::work::Claimed;
 
 /// How long Kafka may take to answer.
@@ -25,7 +23,7 @@ const BRONZE: &str = "bronze";
 ///
 /// | the pipeline | begins |
 /// |---|---|
-/// | has rows in bronze from before Kafka's first message | nowhere: refused |
+/// | has rows in bronze from before Kafka's first message | at its first row: rows of bronze stand in for messages |
 /// | started at the end of the log, and has rows | at its first row |
 /// | started at the end of the log, and has none | at its present position |
 /// | else | at Kafka's first message |
@@ -46,10 +44,7 @@ pub(super) async fn first_offsets(
             None
         };
         let offset = match first_row {
-            Some(first) => {
-                ensure!(first >= low, RowsExpiredSnafu { partition, first, low });
-                first
-            }
+            Some(first) => first,
             None if from_the_end => position(claimed.lake, partition).await?,
             None => low,
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use futures::future::{BoxFuture, FutureExt};
 use sluice_contract::manifest::PartitionProgress;
 use sluice_contract::scorer::RuleSet;
@@ -75,6 +76,22 @@ impl ScoreProcessor {
         let file = RuleFile::follow(&self.work, self.scoring.compiler(), (runtime, keep), self.offer.clone());
         self.file = Some(file);
         beginning::first_offsets(&config, claimed).await
+    }
+
+    /// Sends alerts, and gives the rows with the number of their table.
+    fn pass_on(&mut self, scored: Scored, processing_time_us: i64) -> Vec<(usize, RecordBatch)> {
+        let Scored { rows, alerts } = scored;
+        if std::mem::take(&mut self.has_new_rules) {
+            failpoint::hit("before_new_rules");
+        }
+        if let Some(sender) = &mut self.alerts {
+            let raised = !alerts.is_empty();
+            sender.send(alerts, processing_time_us);
+            if raised {
+                failpoint::hit("after_alerts");
+            }
+        }
+        rows.map(|rows| (0, rows)).into_iter().collect()
     }
 
     fn take_up(&mut self, rules: Rules) {
@@ -164,18 +181,17 @@ impl Processor for ScoreProcessor {
         batch: &MessageBatch,
         processing_time_us: i64,
     ) -> Result<Vec<(usize, RecordBatch)>, UnresolvedSchema> {
-        let Scored { rows, alerts } = self.scoring.process(batch, processing_time_us)?;
-        if std::mem::take(&mut self.has_new_rules) {
-            failpoint::hit("before_new_rules");
-        }
-        if let Some(sender) = &mut self.alerts {
-            let raised = !alerts.is_empty();
-            sender.send(alerts, processing_time_us);
-            if raised {
-                failpoint::hit("after_alerts");
-            }
-        }
-        Ok(rows.map(|rows| (0, rows)).into_iter().collect())
+        let scored = self.scoring.process(batch, processing_time_us)?;
+        Ok(self.pass_on(scored, processing_time_us))
+    }
+
+    fn backfill(
+        &mut self,
+        bronze: &RecordBatch,
+        processing_time_us: i64,
+    ) -> Result<Vec<(usize, RecordBatch)>, ArrowError> {
+        let scored = self.scoring.backfill(bronze, processing_time_us)?;
+        Ok(self.pass_on(scored, processing_time_us))
     }
 
     fn is_congested(&mut self) -> bool {

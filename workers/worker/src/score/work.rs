@@ -57,6 +57,10 @@ impl Work for ScoreWork {
         self.config.start_from
     }
 
+    fn backfills(&self) -> bool {
+        true
+    }
+
     fn retention(&self) -> Retention {
         Scoring::retention(&self.config)
     }

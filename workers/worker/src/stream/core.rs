@@ -9,20 +9,19 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use sluice_contract::manifest::PartitionProgress;
-use sluice_contract::report::{Phase, Problem};
+use sluice_contract::report::Problem;
 use sluice_decode::MessageBatch;
 use sluice_engine::EpochPolicy;
 
 use super::caught_up::Goal;
-use super::event::{Assignment, Event, ReadBatch};
+use super::event::{Event, ReadBatch, Waiting};
 use super::hold::Holds;
 use super::idle::IdleTracker;
 use super::links::{Closed, Links};
-use super::source::assignment::{Expired, StartingPoint};
 use super::work::{EndedEpoch, Processor};
 use crate::clock::now_us;
-use crate::report::Scope;
+
+mod partitions;
 
 /// The inbox is left at least this often, to look at the time.
 const TICK: Duration = Duration::from_millis(20);
@@ -67,7 +66,9 @@ pub(crate) struct Core {
     idle: IdleTracker,
     goal: Option<Goal>,
     expired: BTreeMap<i32, Problem>,
-    waiting: VecDeque<ReadBatch>,
+    /// Partitions of which rows stand in for messages.
+    backfilling: BTreeSet<i32>,
+    waiting: VecDeque<Waiting>,
     started: Instant,
     epoch: OpenEpoch,
     in_commit: bool,
@@ -113,6 +114,7 @@ impl Core {
             idle: IdleTracker::new(options.idle_after_ms),
             goal: None,
             expired: BTreeMap::new(),
+            backfilling: BTreeSet::new(),
             waiting: VecDeque::new(),
             started: now,
             epoch: OpenEpoch::new(now),
@@ -142,9 +144,11 @@ impl Core {
 
     fn hear(&mut self, event: Event) -> Step {
         match event {
-            Event::Read(batch) => self.waiting.push_back(batch),
+            Event::Read(batch) => self.waiting.push_back(Waiting::Batch(batch)),
+            Event::Backfilled(page) => self.waiting.push_back(Waiting::Page(page)),
             Event::Assigned(assignments) => self.assign(&assignments),
-            Event::Expired { partition, expired } => self.stop_partition(partition, expired),
+            Event::Expired { partition, expired } => self.go_without(partition, expired),
+            Event::RowsMissing { partition, problem } => self.stop_partition(partition, problem),
             Event::SchemaFound { id, text } => {
                 self.processor.decoder().add_writer_schema(id, &text);
                 self.release_due = true;
@@ -200,8 +204,11 @@ impl Core {
             if self.stopping || self.at_boundary || is_full || self.processor.is_congested() {
                 return Step::Continue(());
             }
-            let Some(batch) = self.waiting.pop_front() else { return Step::Continue(()) };
-            self.take(batch, now)?;
+            match self.waiting.pop_front() {
+                Some(Waiting::Batch(batch)) => self.take(batch, now)?,
+                Some(Waiting::Page(page)) => self.take_page(&page, now)?,
+                None => return Step::Continue(()),
+            }
         }
     }
 
@@ -301,45 +308,6 @@ impl Core {
                 Step::Continue(())
             }
             Err(unresolved) => Step::Break(CoreEnd::Broken(unresolved.to_string())),
-        }
-    }
-
-    fn assign(&mut self, assignments: &[Assignment]) {
-        let stored = self.processor.progress();
-        let mut offsets = BTreeMap::new();
-        for assignment in assignments {
-            let partition = assignment.partition;
-            match assignment.from {
-                StartingPoint::At(offset) => {
-                    let stored = stored.get(&partition);
-                    if stored.is_none_or(|stored| stored.next_offset != offset) {
-                        self.processor.restore(partition, &PartitionProgress::starting_at(offset));
-                        self.must_pin_positions = true;
-                    }
-                    let silver_rows = stored.map_or(0, |stored| stored.counts.silver);
-                    self.processor.assigned(partition, assignment.end);
-                    self.idle.add(partition, silver_rows, Instant::now());
-                    offsets.insert(partition, offset);
-                }
-                StartingPoint::Expired(expired) => self.stop_partition(partition, expired),
-            }
-        }
-        if self.options.until_caught_up && self.goal.is_none() {
-            let ends = assignments.iter().filter(|assignment| assignment.offset().is_some());
-            let ends = ends.map(|assignment| (assignment.partition, assignment.end)).collect();
-            self.goal = Some(Goal::new(ends));
-        }
-        tracing::info!(?offsets, "reading partitions");
-        self.links.assign(offsets);
-        self.links.status.enter(Phase::Running);
-    }
-
-    fn stop_partition(&mut self, partition: i32, expired: Expired) {
-        let problem = expired.problem(&self.topic, partition);
-        self.links.status.raise(Scope::Partition(partition), problem.clone());
-        self.expired.insert(partition, problem);
-        if let Some(goal) = &mut self.goal {
-            goal.give_up(partition);
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use sluice_contract::report::Problem;
 use sluice_decode::MessageBatch;
 
+use super::backfill::Page;
 use super::source::assignment::{Expired, StartingPoint};
 
 /// Something that the core must act on.
@@ -13,12 +15,21 @@ pub(crate) enum Event {
     Read(ReadBatch),
     /// Partitions to read from now on: those of the topic at the start, then those that it gains.
     Assigned(Vec<Assignment>),
-    /// A partition cannot go on.
+    /// A partition cannot go on with messages.
     Expired {
         /// Number of the partition.
         partition: i32,
         /// The offset that it wants, and what the broker has.
         expired: Expired,
+    },
+    /// Rows of bronze, which stand in for messages that the broker has no longer.
+    Backfilled(Page),
+    /// Bronze does not have the rows that would stand in for messages, and they are not waited for.
+    RowsMissing {
+        /// Number of the partition.
+        partition: i32,
+        /// What is missing.
+        problem: Problem,
     },
     /// The registry has the writer schema.
     SchemaFound {
@@ -51,6 +62,15 @@ pub(crate) struct ReadBatch {
     pub(crate) oldest_ms: Option<i64>,
     /// Partitions that are read to their end after this batch: see [`super::source::ReadOutcome`].
     pub(crate) at_end: BTreeMap<i32, Option<i64>>,
+}
+
+/// What waits for the core to take it, in order.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    /// Messages.
+    Batch(ReadBatch),
+    /// Rows in place of messages.
+    Page(Page),
 }
 
 /// A partition to read.

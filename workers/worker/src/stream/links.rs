@@ -10,8 +10,10 @@ use sluice_decode::MessageBatch;
 use sluice_engine::{ClosedEpoch, MemorySize};
 use tokio::sync::mpsc;
 
+use super::backfill::Backfiller;
 use super::encoders::{Encoder, Files};
 use super::schemas::Resolver;
+use super::source::assignment::Expired;
 use super::source::reader::Command;
 use super::work::Pledge;
 use crate::report::Status;
@@ -50,6 +52,8 @@ pub(crate) struct Links {
     pub(crate) closed: mpsc::Sender<Closed>,
     /// Who asks for writer schemas; `None` for JSON.
     pub(crate) resolver: Option<Resolver>,
+    /// Who reads rows of bronze in place of messages; `None`: nobody.
+    pub(crate) backfiller: Option<Backfiller>,
     /// What the worker says of itself.
     pub(crate) status: Arc<Status>,
 }
@@ -83,6 +87,18 @@ impl Links {
     pub(crate) fn ask_for_schema(&mut self, id: u32) {
         if let Some(resolver) = &mut self.resolver {
             resolver.ask(id);
+        }
+    }
+
+    /// Whether rows of bronze may stand in for messages that the broker lacks.
+    pub(crate) fn can_backfill(&self, expired: Expired) -> bool {
+        self.backfiller.is_some() && expired.was_there()
+    }
+
+    /// Has rows of bronze read in place of messages.
+    pub(crate) fn backfill(&mut self, partition: i32, expired: Expired) {
+        if let Some(backfiller) = &mut self.backfiller {
+            backfiller.start(partition, expired);
         }
     }
 

@@ -7,7 +7,7 @@
 //!    belongs to the present cut and configuration, and [`inheritance`], what a new one begins with.
 //! 3. [`tenure`]: the threads and how they are joined; then `source`, [`core`], [`encoders`],
 //!    [`committer`], one for each.
-//! 4. [`work`]: what tells one job from another.
+//! 4. [`work`]: what tells one job from another; [`backfill`]: what stands in for messages that Kafka has no longer.
 //! 5. The pure parts they decide with: [`hold`], [`idle`], [`caught_up`], [`state_history`],
 //!    `source::{assignment, renewal}`.
 //!
@@ -33,6 +33,7 @@ use crate::report::{Scope, Status};
 use crate::stop::Stop;
 
 mod arguments;
+mod backfill;
 mod caught_up;
 pub(crate) mod committer;
 mod compaction;

@@ -57,18 +57,6 @@ pub(crate) enum RestoreError {
         /// The partition.
         partition: i32,
     },
-    /// A scorer's first messages are in bronze, and no longer in Kafka.
-    #[snafu(display(
-        "the pipeline's rows of partition {partition} begin at offset {first}, but Kafka's messages at {low}:          a scorer reads from Kafka and would miss the rows before"
-    ))]
-    RowsExpired {
-        /// The partition.
-        partition: i32,
-        /// Offset of its first row in bronze.
-        first: i64,
-        /// Offset of its first message in Kafka.
-        low: i64,
-    },
     /// The schema registry gives no reader schema.
     #[snafu(display("{source}"))]
     Registry {
@@ -103,7 +91,7 @@ impl RestoreError {
     /// Where the report shows it.
     pub(crate) fn scope(&self) -> Scope {
         match self {
-            Self::Topic { .. } | Self::RowsExpired { .. } => Scope::Kafka,
+            Self::Topic { .. } => Scope::Kafka,
             Self::Alerts { .. } => Scope::Alerts,
             Self::Registry { .. } | Self::SubjectMissing { .. } => Scope::Registry,
             Self::Lake { .. }
@@ -126,10 +114,6 @@ impl RestoreError {
             Self::PipelineNotStarted { .. } => {
                 problem("PipelineNotStarted", "start it; the scorer follows by itself")
             }
-            Self::RowsExpired { .. } => problem(
-                "OffsetsExpired",
-                "set startFrom to Latest, which scores what comes from now on, or keep messages for longer next time",
-            ),
             Self::Registry { source } => source.problem(),
             Self::SubjectMissing { .. } => problem(
                 "SchemaSubjectMissing",
@@ -152,7 +136,7 @@ impl RestoreError {
             | Self::PipelineNotStarted { .. }
             | Self::Registry { .. }
             | Self::SubjectMissing { .. } => true,
-            Self::State { .. } | Self::Unusable { .. } | Self::RowsExpired { .. } => false,
+            Self::State { .. } | Self::Unusable { .. } => false,
         }
     }
 }

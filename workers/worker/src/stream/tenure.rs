@@ -21,6 +21,7 @@ use sluice_lake::TableSpec;
 use snafu::{ResultExt, Snafu};
 
 use super::Job;
+use super::backfill::Backfiller;
 use super::committer::{CommitError, Committer, CommitterEnd};
 use super::compaction::Compaction;
 use super::core::{Core, CoreEnd, CoreOptions};
@@ -131,8 +132,13 @@ pub(crate) async fn run(job: &Job, restored: Restored, writer: Writer) -> Result
         let (events, status) = (senders.events.clone(), Arc::clone(&job.status));
         Resolver::new(client, runtime, events, status, job.schema_not_found_after)
     });
+    let backfiller = job.work.backfills().then(|| {
+        let topic = job.work.pipeline().source.kafka.topic.clone();
+        let told = (senders.events.clone(), Arc::clone(&job.status));
+        Backfiller::new(lake.clone(), topic, told, job.until_caught_up)
+    });
     let (commands, status) = (senders.commands.clone(), Arc::clone(&job.status));
-    let links = Links { encoders, commands, recycled, closed, resolver, status };
+    let links = Links { encoders, commands, recycled, closed, resolver, backfiller, status };
     let core = start_core(job, processor, links, inbox)?;
     let committer = Committer {
         lake,
@@ -180,6 +186,7 @@ fn start_reader(
     let watcher = Watcher {
         kafka: job.work.pipeline().source.kafka.clone(),
         start_from: job.work.start_from(),
+        backfills: job.work.backfills(),
         consumer: job.consumer(),
         credentials,
         cut: job.cut(),

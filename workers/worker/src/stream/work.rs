@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use futures::future::{BoxFuture, FutureExt, ready};
 use sluice_contract::config::{Commit, StartFrom, WorkerConfig};
 use sluice_contract::cut::Cut;
@@ -36,6 +37,11 @@ pub(crate) trait Work: fmt::Debug + Send + Sync {
 
     /// Where it starts in a partition that it has never read.
     fn start_from(&self) -> StartFrom;
+
+    /// Whether rows of bronze stand in for messages that Kafka has no longer: see [`Processor::backfill`].
+    fn backfills(&self) -> bool {
+        false
+    }
 
     /// What its state files forget.
     fn retention(&self) -> Retention;
@@ -106,6 +112,16 @@ pub(crate) trait Processor: Send {
         batch: &MessageBatch,
         processing_time_us: i64,
     ) -> Result<Vec<(usize, RecordBatch)>, UnresolvedSchema>;
+
+    /// Processes rows of bronze in place of their messages, as [`sluice_engine::Scoring::backfill`] does. Asked of a
+    /// job alone that [backfills](Work::backfills).
+    fn backfill(
+        &mut self,
+        _bronze: &RecordBatch,
+        _processing_time_us: i64,
+    ) -> Result<Vec<(usize, RecordBatch)>, ArrowError> {
+        Err(ArrowError::InvalidArgumentError("this job makes bronze and does not read it".to_owned()))
+    }
 
     /// See [`sluice_engine::Ingest::advance`].
     fn advance(&mut self, partition: i32, next_offset: i64);

@@ -3,19 +3,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use serde_json::json;
-use sluice_contract::config::WorkerConfig;
+use sluice_contract::config::{Storage, WorkerConfig};
+use sluice_contract::manifest::PartitionProgress;
 use sluice_decode::{Decoder, Message, UnresolvedSchema};
 use sluice_engine::{EpochSize, Ingest, MemorySize, StateError};
-use sluice_lake::TableSpec;
+use sluice_lake::{Lake, TableSpec};
 use tokio::sync::mpsc as tokio_mpsc;
 
 use super::*;
 use crate::ingest::compile;
 use crate::kafka::Watermarks;
 use crate::report::{Status, Subject};
+use crate::stream::backfill::{Backfiller, Page};
 use crate::stream::encoders::Encoder;
+use crate::stream::event::Assignment;
 use crate::stream::links::Closed;
+use crate::stream::source::assignment::{Expired, StartingPoint};
 use crate::stream::source::reader::Command;
 use crate::stream::work::Processor;
 use crate::test_support::{SCHEMA, configuration};
@@ -56,6 +61,7 @@ impl Bench {
             recycled: recycled_sender,
             closed: closed_sender,
             resolver: None,
+            backfiller: None,
             status: Arc::new(Status::new(subject)),
         };
         let options = CoreOptions {
@@ -352,6 +358,14 @@ impl Processor for Bounded {
         Processor::process(&mut self.ingest, batch, processing_time_us)
     }
 
+    fn backfill(
+        &mut self,
+        bronze: &RecordBatch,
+        _processing_time_us: i64,
+    ) -> Result<Vec<(usize, RecordBatch)>, ArrowError> {
+        self.ingest.remember(bronze).map(|()| Vec::new())
+    }
+
     fn advance(&mut self, partition: i32, next_offset: i64) {
         self.ingest.advance(partition, next_offset);
     }
@@ -427,4 +441,69 @@ fn a_core_that_is_congested_takes_no_batch() {
     switches.is_congested.store(false, Ordering::Relaxed);
     bench.go_on(2);
     assert_eq!(bench.next_offset(0), 3);
+}
+
+/// Rows of bronze of partition 0.
+fn bronze(config: &WorkerConfig, offsets: std::ops::Range<i64>) -> RecordBatch {
+    let mut ingest = compile(config, SCHEMA, [0; 16]).expect("the configuration is sound");
+    let mut messages = MessageBatch::default();
+    for offset in offsets {
+        let value = format!(r#"{{"device":"d{offset}","at":"2026-01-05T20:00:00Z","celsius":1.5}}"#);
+        let (partition, value) = (0, Some(value.as_bytes()));
+        messages.push(Message { partition, offset, timestamp_ms: Some(9_000), key: None, value });
+    }
+    ingest.process(&messages, 0).expect("JSON needs no schema").bronze.expect("they decode")
+}
+
+/// A bench whose job reads the bronze of a lake that has nothing, of which partition 0 wants offset 0.
+async fn behind(directory: &std::path::Path, available: Watermarks) -> Bench {
+    let config = configuration(|_| {});
+    let ingest = compile(&config, SCHEMA, [0; 16]).expect("the configuration is sound");
+    let processor = Bounded { ingest, switches: Arc::default() };
+    let mut bench = Bench::with(Box::new(processor), &config, true);
+    let storage = Storage { uri: format!("file://{}", directory.display()), adopt: None };
+    let lake = Lake::open(&storage).await.expect("a directory");
+    let told = (mpsc::channel().0, Arc::clone(&bench.core.links.status));
+    bench.core.links.backfiller = Some(Backfiller::new(lake, "readings".to_owned(), told, true));
+    let from = StartingPoint::Expired(Expired { wanted: 0, available });
+    bench.hear(Event::Assigned(vec![Assignment { partition: 0, from, end: available.high }]));
+    assert!(matches!(bench.commands.try_recv(), Ok(Command::Assign(offsets)) if offsets.is_empty()));
+    bench
+}
+
+#[tokio::test]
+async fn rows_stand_in_for_messages_up_to_what_the_broker_has() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let available = Watermarks { low: 3, high: 5 };
+    let mut bench = behind(directory.path(), available).await;
+    bench.pin();
+    let config = configuration(|_| {});
+    // Others asked what is wrong with the reader, which knows nothing of the rows.
+    bench.hear(Event::Expired { partition: 0, expired: Expired { wanted: 0, available } });
+    bench.hear(Event::Backfilled(Page::of(0, vec![bronze(&config, 0..1)], (2, false))));
+    bench.go_on(1);
+    assert_eq!(bench.next_offset(0), 2, "offset 1 has no row");
+    assert!(bench.commands.try_recv().is_err(), "the broker does not have what comes next");
+    assert_eq!(bench.core.epoch.oldest_message_ms, Some(9));
+    bench.hear(Event::Backfilled(Page::of(0, vec![bronze(&config, 2..3)], (3, true))));
+    bench.go_on(2);
+    let assigned = bench.commands.try_recv();
+    assert!(matches!(&assigned, Ok(Command::Assign(offsets)) if offsets[&0] == 3), "{assigned:?}");
+    bench.read(0, 3..5);
+    assert_eq!(bench.end(3), CoreEnd::CaughtUp);
+}
+
+#[tokio::test]
+async fn a_partition_that_the_broker_outran_while_rows_were_read_goes_back_to_rows() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut bench = behind(directory.path(), Watermarks { low: 3, high: 9 }).await;
+    bench.pin();
+    bench.hear(Event::Backfilled(Page::of(0, Vec::new(), (3, true))));
+    bench.go_on(1);
+    let available = Watermarks { low: 6, high: 9 };
+    bench.hear(Event::Expired { partition: 0, expired: Expired { wanted: 3, available } });
+    assert!(bench.core.expired.is_empty() && bench.core.backfilling.contains(&0));
+    let problem = Expired { wanted: 3, available }.missing("readings", 0, Some(4));
+    bench.hear(Event::RowsMissing { partition: 0, problem: problem.clone() });
+    assert_eq!(bench.end(2), CoreEnd::Unreachable(vec![problem]));
 }

@@ -46,9 +46,13 @@ pub(crate) struct Expired {
 /// | an offset to begin at | there, if the broker has it |
 /// | no chain yet | as `start_from` says |
 /// | a partition that was added to the topic | at its first message: it was empty when the pipeline began |
+///
+/// A job that `backfills` finds in bronze what the broker has no longer. It wants the first offset of a new partition,
+/// and follows the start of the log nowhere.
 pub(crate) fn starting_point(
     known: Known<'_>,
     start_from: StartFrom,
+    backfills: bool,
     available: Watermarks,
 ) -> StartingPoint {
     match known {
@@ -56,19 +60,22 @@ pub(crate) fn starting_point(
             StartFrom::Earliest => available.low,
             StartFrom::Latest => available.high,
         }),
+        Known::NewPartition if backfills => at_or_expired(0, available),
         Known::NewPartition => StartingPoint::At(available.low),
-        Known::Beginning(wanted) => {
-            expired(wanted, available).map_or(StartingPoint::At(wanted), StartingPoint::Expired)
-        }
+        Known::Beginning(wanted) => at_or_expired(wanted, available),
         Known::Stored(progress) => {
             let wanted = progress.next_offset;
-            let untouched = progress.counts.messages == 0 && start_from == StartFrom::Earliest;
+            let untouched = progress.counts.messages == 0 && start_from == StartFrom::Earliest && !backfills;
             if untouched && wanted < available.low {
                 return StartingPoint::At(available.low);
             }
-            expired(wanted, available).map_or(StartingPoint::At(wanted), StartingPoint::Expired)
+            at_or_expired(wanted, available)
         }
     }
+}
+
+fn at_or_expired(wanted: i64, available: Watermarks) -> StartingPoint {
+    expired(wanted, available).map_or(StartingPoint::At(wanted), StartingPoint::Expired)
 }
 
 /// Whether the broker lacks the offset that comes next.
@@ -78,6 +85,28 @@ pub(crate) fn expired(wanted: i64, available: Watermarks) -> Option<Expired> {
 }
 
 impl Expired {
+    /// Whether the messages between were there once: then their rows may be somewhere else.
+    pub(crate) fn was_there(&self) -> bool {
+        self.wanted < self.available.low
+    }
+
+    /// What the report says of a job that goes on with rows of bronze, which ends at `covered`, with the repair.
+    pub(crate) fn missing(&self, topic: &str, partition: i32, covered: Option<i64>) -> Problem {
+        let Self { wanted, available: Watermarks { low, high } } = self;
+        let bronze = covered.map_or_else(
+            || "nothing of the partition".to_owned(),
+            |covered| format!("the rows up to offset {covered}"),
+        );
+        Problem {
+            reason: "OffsetsExpired".to_owned(),
+            message: format!(
+                "partition {partition} of topic \"{topic}\" goes on at offset {wanted}, but the broker has {low} to {high}, \
+                 and bronze has {bronze}: the pipeline has yet to read the messages between; nothing is skipped, and the \
+                 partition goes on by itself when it has; see what keeps the pipeline from that"
+            ),
+        }
+    }
+
     /// What the report says, with the repair.
     pub(crate) fn problem(&self, topic: &str, partition: i32) -> Problem {
         let Self { wanted, available: Watermarks { low, high } } = self;
@@ -111,18 +140,24 @@ mod tests {
     }
 
     fn start(known: Known<'_>) -> StartingPoint {
-        starting_point(known, StartFrom::Earliest, AVAILABLE)
+        starting_point(known, StartFrom::Earliest, false, AVAILABLE)
     }
 
     #[test]
     fn the_first_start_follows_start_from() {
-        assert_eq!(starting_point(Known::FirstStart, StartFrom::Earliest, AVAILABLE), StartingPoint::At(100));
-        assert_eq!(starting_point(Known::FirstStart, StartFrom::Latest, AVAILABLE), StartingPoint::At(200));
+        assert_eq!(
+            starting_point(Known::FirstStart, StartFrom::Earliest, false, AVAILABLE),
+            StartingPoint::At(100)
+        );
+        assert_eq!(
+            starting_point(Known::FirstStart, StartFrom::Latest, false, AVAILABLE),
+            StartingPoint::At(200)
+        );
     }
 
     #[test]
     fn a_partition_that_was_added_later_is_read_from_its_first_message_whatever_start_from_says() {
-        let at = starting_point(Known::NewPartition, StartFrom::Latest, AVAILABLE);
+        let at = starting_point(Known::NewPartition, StartFrom::Latest, false, AVAILABLE);
         assert_eq!(at, StartingPoint::At(100));
     }
 
@@ -144,7 +179,7 @@ mod tests {
     #[test]
     fn a_partition_of_which_nothing_was_read_may_follow_the_start_of_the_log() {
         assert_eq!(start(Known::Stored(&stored(50, 0))), StartingPoint::At(100));
-        let latest = starting_point(Known::Stored(&stored(50, 0)), StartFrom::Latest, AVAILABLE);
+        let latest = starting_point(Known::Stored(&stored(50, 0)), StartFrom::Latest, false, AVAILABLE);
         assert!(matches!(latest, StartingPoint::Expired(_)), "messages after the start were lost");
     }
 
@@ -152,6 +187,30 @@ mod tests {
     fn a_partition_that_is_to_begin_at_an_offset_begins_there_or_not_at_all() {
         assert_eq!(start(Known::Beginning(150)), StartingPoint::At(150));
         assert!(matches!(start(Known::Beginning(50)), StartingPoint::Expired(_)), "never a jump");
+    }
+
+    #[test]
+    fn a_job_that_reads_bronze_wants_every_offset_from_the_first_on() {
+        let start = |known: Known<'_>| starting_point(known, StartFrom::Earliest, true, AVAILABLE);
+        for (known, wanted) in [(Known::Stored(&stored(50, 0)), 50), (Known::NewPartition, 0)] {
+            let StartingPoint::Expired(expired) = start(known) else { panic!("{known:?} jumps") };
+            assert_eq!((expired.wanted, expired.was_there()), (wanted, true));
+        }
+        let empty = Watermarks { low: 0, high: 0 };
+        let new = starting_point(Known::NewPartition, StartFrom::Earliest, true, empty);
+        assert_eq!(new, StartingPoint::At(0));
+        let truncated = Expired { wanted: 201, available: AVAILABLE };
+        assert!(!truncated.was_there(), "no row stands in for a message that has yet to come");
+    }
+
+    #[test]
+    fn the_problem_of_missing_rows_tells_how_far_bronze_is() {
+        let expired = Expired { wanted: 20, available: AVAILABLE };
+        let message = expired.missing("readings", 3, Some(70)).message;
+        for part in ["partition 3", "offset 20", "100 to 200", "rows up to offset 70", "the pipeline"] {
+            assert!(message.contains(part), "{part} is not in {message}");
+        }
+        assert!(expired.missing("readings", 3, None).message.contains("nothing of the partition"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sluice_contract::config::{Kafka, StartFrom};
 use sluice_contract::cut::Cut;
 use sluice_contract::manifest::PartitionProgress;
 
-use super::assignment::{Known, StartingPoint, expired, starting_point};
+use super::assignment::{Known, expired, starting_point};
 use super::kafka::KafkaSource;
 use super::reader::Command;
 use super::renewal::{Renewal, Step};
@@ -40,6 +40,8 @@ pub(crate) struct Watcher {
     pub(crate) kafka: Kafka,
     /// Where a partition starts that was never read.
     pub(crate) start_from: StartFrom,
+    /// Whether rows of bronze stand in for messages that the broker has no longer.
+    pub(crate) backfills: bool,
     /// What the reader's consumer is like.
     pub(crate) consumer: ConsumerTraits,
     /// What its clients use, the reader's too.
@@ -193,7 +195,7 @@ impl Watcher {
                 None if self.stored.is_first_start && rounds.listed_at.is_none() => Known::FirstStart,
                 None => Known::NewPartition,
             };
-            let from = starting_point(known, self.start_from, watermarks);
+            let from = starting_point(known, self.start_from, self.backfills, watermarks);
             Assignment { partition, from, end: watermarks.high }
         };
         Ok(available.into_iter().map(assignment).collect())
@@ -235,14 +237,4 @@ impl Watcher {
 struct Rounds {
     assigned: Vec<i32>,
     listed_at: Option<Instant>,
-}
-
-impl Assignment {
-    /// The offset to read from; `None` where the partition cannot be read.
-    pub(crate) fn offset(&self) -> Option<i64> {
-        match self.from {
-            StartingPoint::At(offset) => Some(offset),
-            StartingPoint::Expired(_) => None,
-        }
-    }
 }
