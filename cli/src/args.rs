@@ -128,8 +128,11 @@ pub(crate) enum QuarantineCommand {
 /// Credentials of a lake that is not on this machine come from the environment (`AWS_ACCESS_KEY_ID`, ...).
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RecoverArguments {
-    /// Name of the pipeline; needed where there are several.
+    /// Name of the pipeline, or of the scorer; needed where there are several.
     pub(crate) name: Option<String>,
+    /// Rebuild what a scorer remembers, from its table and the bronze of its pipeline.
+    #[arg(long)]
+    pub(crate) scorer: bool,
     /// Do it. Without this flag the lake is only looked at.
     #[arg(long)]
     pub(crate) apply: bool,

@@ -62,13 +62,13 @@ pub(crate) enum CommandError {
     ProcessFailed { process: String, reason: String, last_lines: Vec<String> },
     #[snafu(display("failed to find '{name}': there are {}", names.join(", ")))]
     NoSuchPipeline { name: String, names: Vec<String> },
-    #[snafu(display("failed to choose a pipeline: there are {}; name one", names.join(", ")))]
-    SeveralPipelines { names: Vec<String> },
+    #[snafu(display("failed to choose one: there are {}; name one", names.join(", ")))]
+    Several { names: Vec<String> },
     #[snafu(display(
-        "failed to find the configuration of '{pipeline}': it is suspended, or `sluice up` of another release ran it; \
+        "failed to find the configuration of '{name}': it is suspended, or `sluice up` of another release ran it; \
          start it again with `sluice up`"
     ))]
-    NoConfiguration { pipeline: String },
+    NoConfiguration { name: String },
     #[snafu(display("failed to start {}: {source}", worker.display()))]
     StartWorker { worker: PathBuf, source: io::Error },
     #[snafu(display("failed to stop `sluice up` (process {process}): {source}"))]

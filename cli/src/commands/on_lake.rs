@@ -1,4 +1,4 @@
-//! What the worker does on the lake of a pipeline that runs here, or ran last: only it knows lakes.
+//! What the worker does on the lake of what runs here, or ran last: only it knows lakes.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -6,36 +6,56 @@ use std::process::{Command, ExitCode};
 use snafu::{OptionExt, ResultExt};
 
 use crate::args::{StateArguments, WorkerArguments};
-use crate::commands::status::choose;
-use crate::commands::{CommandError, NoConfigurationSnafu, SeveralPipelinesSnafu, StartWorkerSnafu};
-use crate::snapshot::{PipelineSnapshot, Snapshot};
+use crate::commands::{
+    CommandError, NoConfigurationSnafu, NoSuchPipelineSnafu, SeveralSnafu, StartWorkerSnafu,
+};
+use crate::snapshot::{JobSnapshot, Snapshot};
 use crate::state_directory::StateDirectory;
 use crate::worker_program;
 
+/// Whose configuration the worker gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Pipeline,
+    Scorer,
+}
+
 /// Runs the worker in the foreground; `words` is its command line for a configuration.
 pub(super) fn run(
-    name: Option<&str>,
+    (subject, name): (Subject, Option<&str>),
     state: &StateArguments,
     worker: &WorkerArguments,
     words: impl FnOnce(&Path) -> Vec<String>,
 ) -> Result<ExitCode, CommandError> {
     let snapshot = Snapshot::read(&StateDirectory::new(&state.state)?)?;
-    let pipeline = choose_one(&snapshot, name)?;
-    let configuration =
-        pipeline.configuration.as_ref().context(NoConfigurationSnafu { pipeline: pipeline.full_name() })?;
+    let configuration = match subject {
+        Subject::Pipeline => configuration(choose_one(&snapshot.pipelines, name)?)?,
+        Subject::Scorer => configuration(choose_one(&snapshot.scorers, name)?)?,
+    };
     let worker = worker_program::find(worker.worker.as_deref())?;
     let status =
         Command::new(&worker).args(words(configuration)).status().context(StartWorkerSnafu { worker })?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn choose_one<'a>(snapshot: &'a Snapshot, name: Option<&str>) -> Result<&'a PipelineSnapshot, CommandError> {
-    match choose(snapshot, name)?.as_slice() {
-        [pipeline] => Ok(pipeline),
-        several => {
-            let names = several.iter().map(|pipeline| pipeline.full_name()).collect::<Vec<_>>();
-            SeveralPipelinesSnafu { names }.fail()
+fn configuration<R>(job: &JobSnapshot<R>) -> Result<&Path, CommandError> {
+    job.configuration.as_deref().context(NoConfigurationSnafu { name: job.full_name() })
+}
+
+/// The only one, or that of a name, which may be `namespace/name`.
+fn choose_one<'a, R>(
+    jobs: &'a [JobSnapshot<R>],
+    name: Option<&str>,
+) -> Result<&'a JobSnapshot<R>, CommandError> {
+    let chosen: Vec<_> = jobs.iter().filter(|job| name.is_none_or(|name| job.is_called(name))).collect();
+    let names = |jobs: &[&JobSnapshot<R>]| jobs.iter().map(|job| job.full_name()).collect::<Vec<_>>();
+    match chosen[..] {
+        [job] => Ok(job),
+        [] => {
+            let names = names(&jobs.iter().collect::<Vec<_>>());
+            NoSuchPipelineSnafu { name: name.unwrap_or_default(), names }.fail()
         }
+        _ => SeveralSnafu { names: names(&chosen) }.fail(),
     }
 }
 
@@ -44,23 +64,22 @@ mod tests {
     use super::choose_one;
     use crate::commands::CommandError;
     use crate::progress::fixtures;
-    use crate::snapshot::Snapshot;
 
     #[test]
-    fn where_there_are_several_pipelines_one_must_be_named() {
+    fn where_there_are_several_one_must_be_named() {
         let [one, mut other] = [fixtures::pipeline(), fixtures::pipeline()];
         other.name = "other".to_owned();
-        let pipelines = vec![one, other];
-        let snapshot = Snapshot {
-            started_at_ms: 0,
-            taken_at_ms: 0,
-            services: vec![],
-            generators: vec![],
-            pipelines,
-            scorers: vec![],
-        };
-        assert_eq!(choose_one(&snapshot, Some("other")).expect("there is one").name, "other");
-        let error = choose_one(&snapshot, None).expect_err("there are two");
-        assert!(matches!(&error, CommandError::SeveralPipelines { names } if names.len() == 2), "{error}");
+        let pipelines = [one, other];
+        for name in ["other", "default/other"] {
+            assert_eq!(choose_one(&pipelines, Some(name)).expect("there is one").name, "other");
+        }
+        let error = choose_one(&pipelines, None).expect_err("there are two");
+        assert!(matches!(&error, CommandError::Several { names } if names.len() == 2), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_is() {
+        let error = choose_one(&[fixtures::scorer()], Some("other")).expect_err("it is not there");
+        assert!(error.to_string().contains("default/shop"), "{error}");
     }
 }

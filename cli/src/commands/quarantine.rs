@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::args::{QuarantineArguments, QuarantineCommand, ShowArguments, StatusOutput};
-use crate::commands::{CommandError, on_lake};
+use crate::commands::CommandError;
+use crate::commands::on_lake::{self, Subject};
 
 pub(super) fn run(command: &QuarantineCommand) -> Result<ExitCode, CommandError> {
     let (verb, arguments, limit) = match command {
@@ -13,7 +14,8 @@ pub(super) fn run(command: &QuarantineCommand) -> Result<ExitCode, CommandError>
         QuarantineCommand::Replay(arguments) => ("replay", arguments, None),
     };
     let QuarantineArguments { name, state, worker, .. } = arguments;
-    on_lake::run(name.as_deref(), state, worker, |configuration| words(verb, configuration, arguments, limit))
+    let subject = (Subject::Pipeline, name.as_deref());
+    on_lake::run(subject, state, worker, |configuration| words(verb, configuration, arguments, limit))
 }
 
 /// The command line of the worker.

@@ -4,16 +4,23 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::args::RecoverArguments;
-use crate::commands::{CommandError, on_lake};
+use crate::commands::CommandError;
+use crate::commands::on_lake::{self, Subject};
 
 pub(super) fn run(arguments: &RecoverArguments) -> Result<ExitCode, CommandError> {
-    let RecoverArguments { name, apply, state, worker } = arguments;
-    on_lake::run(name.as_deref(), state, worker, |configuration| words(configuration, *apply))
+    let RecoverArguments { name, scorer, apply, state, worker } = arguments;
+    let subject = if *scorer { Subject::Scorer } else { Subject::Pipeline };
+    on_lake::run((subject, name.as_deref()), state, worker, |configuration| {
+        words(configuration, *scorer, *apply)
+    })
 }
 
 /// The command line of the worker.
-fn words(configuration: &Path, apply: bool) -> Vec<String> {
+fn words(configuration: &Path, scorer: bool, apply: bool) -> Vec<String> {
     let mut words = vec!["recover".to_owned(), format!("--config={}", configuration.display())];
+    if scorer {
+        words.push("--scorer".to_owned());
+    }
     if apply {
         words.push("--apply".to_owned());
     }
@@ -34,12 +41,13 @@ mod tests {
         for (line, expected) in [
             (vec!["sluice", "recover", "orders"], vec!["recover", "--config=c.json"]),
             (vec!["sluice", "recover", "orders", "--apply"], vec!["recover", "--config=c.json", "--apply"]),
+            (vec!["sluice", "recover", "--scorer", "orders"], vec!["recover", "--config=c.json", "--scorer"]),
         ] {
             let Command::Recover(recover) = Arguments::parse_from(line).command else {
                 panic!("it is `recover`");
             };
             assert_eq!(recover.name.as_deref(), Some("orders"));
-            assert_eq!(words(Path::new("c.json"), recover.apply), expected);
+            assert_eq!(words(Path::new("c.json"), recover.scorer, recover.apply), expected);
         }
     }
 }

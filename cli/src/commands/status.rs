@@ -44,21 +44,6 @@ pub(super) async fn current(arguments: &StateArguments) -> Result<Snapshot, Comm
     Ok(snapshot)
 }
 
-/// All pipelines, or those of a name, which may be `namespace/name`.
-pub(super) fn choose<'a>(
-    snapshot: &'a Snapshot,
-    name: Option<&str>,
-) -> Result<Vec<&'a PipelineSnapshot>, CommandError> {
-    let is_chosen = |pipeline: &&PipelineSnapshot| name.is_none_or(|name| pipeline.is_called(name));
-    let chosen: Vec<_> = snapshot.pipelines.iter().filter(is_chosen).collect();
-    let names = || snapshot.pipelines.iter().map(PipelineSnapshot::full_name).collect::<Vec<_>>();
-    ensure!(
-        name.is_none() || !chosen.is_empty(),
-        NoSuchPipelineSnafu { name: name.unwrap_or_default(), names: names() }
-    );
-    Ok(chosen)
-}
-
 /// Keeps what has a name, which may be `namespace/name`.
 fn retain(snapshot: &mut Snapshot, name: Option<&str>) -> Result<(), CommandError> {
     let Some(name) = name else { return Ok(()) };
@@ -188,10 +173,10 @@ fn row(partition: &PartitionReport, stalled: &BTreeSet<i32>, now_ms: i64) -> Vec
 
 #[cfg(test)]
 mod tests {
-    use sluice_contract::report::AlertReport;
+    use sluice_contract::report::{AlertReport, GoldReport};
 
-    use super::{choose, render};
-    use crate::progress::fixtures::{alert, pipeline, scorer};
+    use super::render;
+    use crate::progress::fixtures::{alert, gold, pipeline, scorer};
     use crate::snapshot::{ScorerSnapshot, Snapshot};
 
     fn snapshot() -> Snapshot {
@@ -203,6 +188,17 @@ mod tests {
             pipelines: vec![pipeline()],
             scorers: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_partition_that_windows_do_not_wait_for_is_marked() {
+        let mut snapshot = snapshot();
+        let report = snapshot.pipelines[0].workers[0].report.as_mut().expect("has one");
+        report.gold = Some(GoldReport { stalled_partitions: vec![1], ..gold() });
+        let text = render(&snapshot).join("\n");
+        assert!(text.contains("! PartitionsStalled: windows do not wait for partition 1"), "{text}");
+        assert!(text.contains("1        1,000  1,600     600          20.0s  stalled"), "{text}");
+        assert_eq!(text.matches("  stalled").count(), 1, "{text}");
     }
 
     #[test]
@@ -236,15 +232,5 @@ mod tests {
         let scoring = scorer.workers[0].report.as_mut().and_then(|report| report.scoring.as_mut());
         scoring.expect("it scores").newest_alerts.clear();
         assert!(!text(&scorer).contains("newest alerts"), "{}", text(&scorer));
-    }
-
-    #[test]
-    fn a_pipeline_is_chosen_by_its_name_with_or_without_namespace() {
-        let snapshot = snapshot();
-        for name in [None, Some("shop"), Some("default/shop")] {
-            assert_eq!(choose(&snapshot, name).expect("there").len(), 1);
-        }
-        let error = choose(&snapshot, Some("other")).expect_err("not there");
-        assert!(error.to_string().contains("default/shop"), "{error}");
     }
 }

@@ -64,6 +64,16 @@ pub(crate) struct Refined {
     pub(crate) refused: Vec<Refused>,
 }
 
+/// What has become of rows of bronze that are remembered.
+pub(crate) struct Recalled {
+    /// The slots of their partitions.
+    pub(crate) slots: Vec<u32>,
+    /// The rows, with all columns that were computed.
+    pub(crate) candidates: Candidates,
+    /// Those that are rows of silver.
+    pub(crate) accepted: Accepted,
+}
+
 /// The messages of a batch that are rows of bronze, and those that are refused already.
 struct Arrived {
     arrivals: Arrivals,
@@ -218,8 +228,7 @@ impl Ingest {
             refused.into_iter().map(|refusal| Refused::new(reasons::STAGE_DECODE, refusal)).collect();
         let envelope = Envelope::new(&self.plan.topic, batch, &messages, processing_time_us);
         let candidates = Candidates::new(&self.plan, &rows, envelope);
-        let has_key =
-            |row: usize, text: &str| batch.get(messages[row] as usize).key == Some(text.as_bytes());
+        let has_key = |row: usize, text: &str| batch.get(messages[row] as usize).key == Some(text.as_bytes());
         let key_mismatches = bronze::key_mismatches(&self.plan, &candidates, has_key);
         let slots = arrivals.slots_of(&messages);
         self.partitions.count_bronze(&slots, &key_mismatches);
@@ -285,14 +294,19 @@ impl Ingest {
     /// The rows of each partition come in the order of their offsets, without those that were refused. A row that
     /// the rules of this configuration refuse leaves no trace.
     pub fn remember(&mut self, bronze: &RecordBatch) -> Result<(), ArrowError> {
+        self.recall(bronze).map(drop)
+    }
+
+    /// [`Self::remember`], with what became of the rows.
+    pub(crate) fn recall(&mut self, bronze: &RecordBatch) -> Result<Recalled, ArrowError> {
         let (rows, envelope) = bronze::read(&self.plan, bronze)?;
         let slots = self.partitions.slots(envelope.partition.as_primitive());
         let mut candidates = Candidates::new(&self.plan, &rows, envelope);
         silver::require(&self.plan, &mut candidates);
         silver::compute_columns(&self.plan, &mut candidates);
         let plan = self.plan.deduplication.as_ref();
-        deduplication::accept(plan, &self.hasher, &candidates, &slots, &mut self.partitions);
-        Ok(())
+        let accepted = deduplication::accept(plan, &self.hasher, &candidates, &slots, &mut self.partitions);
+        Ok(Recalled { slots, candidates, accepted })
     }
 
     /// Moves a partition's position on to `next_offset`, beyond offsets that hold no message for us

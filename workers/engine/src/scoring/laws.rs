@@ -114,7 +114,8 @@ fn from_bronze(sent: &[Sent], until: usize, cuts: &[(usize, u8)]) -> Whole {
     let mut ingest = Ingest::new(&laws::configuration(), &fixture::schema(), KEY).expect("it is valid");
     let mut scoring = scoring();
     let mut outcome = Outcome::default();
-    let processed = ingest.process(&fixture::batch(&sent[..until]), START_US - 1).expect("JSON needs no schema");
+    let processed =
+        ingest.process(&fixture::batch(&sent[..until]), START_US - 1).expect("JSON needs no schema");
     let mut cuts = cuts.iter().cycle();
     let mut from = 0;
     while let Some(bronze) = processed.bronze.as_ref().filter(|bronze| from < bronze.num_rows()) {
@@ -219,6 +220,29 @@ proptest! {
             prop_assert_eq!(&counts.scoring, &expected.scoring);
             prop_assert_eq!(standing[&partition].max_event_time_us, progress.max_event_time_us);
         }
+    }
+
+    #[test]
+    fn what_is_remembered_of_rows_of_bronze_is_what_was_known_when_they_were_scored(
+        draws in draws(),
+        until in any::<prop::sample::Index>(),
+    ) {
+        let sent = messages(&draws);
+        let until = until.index(sent.len() + 1);
+        let mut scored = scoring();
+        scored.process(&fixture::batch(&sent[..until]), START_US).expect("JSON needs no schema");
+        let mut ingest = Ingest::new(&laws::configuration(), &fixture::schema(), KEY).expect("it is valid");
+        let bronze = ingest.process(&fixture::batch(&sent[..until]), START_US).expect("JSON").bronze;
+        let mut remembering = scoring();
+        for (partition, progress) in scored.progress() {
+            remembering.restore(partition, &PartitionProgress::starting_at(progress.next_offset));
+        }
+        if let Some(bronze) = bronze {
+            remembering.remember(&bronze).expect("rows of bronze");
+        }
+        let rest = fixture::batch(&sent[until..]);
+        let expected = scored.process(&rest, START_US).expect("JSON");
+        prop_assert_eq!(remembering.process(&rest, START_US).expect("JSON"), expected);
     }
 
     #[test]

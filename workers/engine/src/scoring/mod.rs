@@ -32,7 +32,7 @@ use sluice_contract::scorer::{RuleSet, ScorerConfig};
 use sluice_decode::{Decoder, MessageBatch, RowSchema, UnresolvedSchema};
 
 use crate::epoch::{ClosedEpoch, EpochSize};
-use crate::ingest::{Ingest, Refined};
+use crate::ingest::{Ingest, Recalled, Refined};
 use crate::partition::MemorySize;
 use crate::plan::{PlanError, Problems};
 use crate::state::{Retention, StateError};
@@ -184,8 +184,18 @@ impl Scoring {
         Ok(self.score(&refined))
     }
 
+    /// Takes rows of bronze in for their traces alone, as [`Ingest::remember`] does; velocity counts them too.
+    pub fn remember(&mut self, bronze: &RecordBatch) -> Result<(), ArrowError> {
+        let Recalled { candidates, accepted, slots } = self.ingest.recall(bronze)?;
+        if let Some(rows) = SilverRows::of(&self.ingest.plan, &candidates, &accepted, &slots) {
+            counting::count(&self.plan, &self.ingest.hasher, &rows, &mut self.ingest.partitions);
+        }
+        Ok(())
+    }
+
     fn score(&mut self, refined: &Refined) -> Scored {
-        let Some(rows) = SilverRows::of(&self.ingest.plan, refined) else {
+        let Refined { candidates, accepted, slots, .. } = refined;
+        let Some(rows) = SilverRows::of(&self.ingest.plan, candidates, accepted, slots) else {
             return Scored { rows: None, alerts: Vec::new() };
         };
         let counts = counting::count(&self.plan, &self.ingest.hasher, &rows, &mut self.ingest.partitions);

@@ -8,9 +8,9 @@ use arrow::array::{
 use arrow::compute::{FilterBuilder, cast};
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
 
-use crate::ingest::Refined;
+use crate::deduplication::Accepted;
 use crate::plan::{BuiltIn, Plan};
-use crate::silver;
+use crate::silver::{self, Candidates};
 
 /// The rows of silver that a batch gives.
 #[derive(Debug)]
@@ -35,9 +35,13 @@ pub(super) struct SilverRows {
 }
 
 impl SilverRows {
-    /// The rows; `None` where there are none.
-    pub(super) fn of(plan: &Plan, refined: &Refined) -> Option<Self> {
-        let Refined { candidates, accepted, slots, .. } = refined;
+    /// The rows among candidates whose partitions have these slots; `None` where there are none.
+    pub(super) fn of(
+        plan: &Plan,
+        candidates: &Candidates,
+        accepted: &Accepted,
+        slots: &[u32],
+    ) -> Option<Self> {
         let columns = silver::assemble(plan, candidates, &accepted.rows)?;
         let filter = FilterBuilder::new(&accepted.rows.clone().into()).optimize().build();
         let all = columns.num_rows() == candidates.rows();

@@ -106,6 +106,7 @@ impl Lake {
             let claim = Manifest {
                 partitions: beginning.partitions.clone(),
                 state: beginning.state.clone(),
+                rule_set: beginning.rule_set.clone(),
                 ..next.first(id)
             };
             if !follow(self.store(), &claim).await? {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, StateFile};
+use sluice_contract::manifest::{ChainId, INGEST, Manifest, ManifestKind, StateFile};
 
 use super::verdict::{Facts, Verdict, judge};
 use super::{REPLAY, doubt, transactions};
@@ -58,7 +58,7 @@ impl SurveyedChain {
 pub struct Survey {
     /// Files that are torn or gone.
     pub damaged: Vec<Damage>,
-    /// All chains of the job, and that of replays.
+    /// All chains of the job; with those of ingest that of replays, which fill the same tables.
     pub chains: Vec<SurveyedChain>,
     /// The newest generation whose file can be read.
     pub newest_generation: Option<Numbered>,
@@ -208,7 +208,9 @@ pub(super) async fn survey(store: &Store, job: &str, tables: &[&str]) -> Result<
 /// The chains that have a directory.
 async fn listed(store: &Store, job: &str) -> Result<Vec<ChainId>, LakeError> {
     let mut chains = chain::listed(store, job).await?;
-    chains.extend(chain::listed(store, REPLAY).await?);
+    if job == INGEST {
+        chains.extend(chain::listed(store, REPLAY).await?);
+    }
     Ok(chains)
 }
 

@@ -131,7 +131,7 @@ impl Accounts {
 }
 
 /// The first columns of a batch, as integers, whatever physical types the reader chose.
-fn integers<const N: usize>(batch: &RecordBatch) -> Result<[Vec<i64>; N], ArrowError> {
+pub(super) fn integers<const N: usize>(batch: &RecordBatch) -> Result<[Vec<i64>; N], ArrowError> {
     let mut columns = Vec::with_capacity(N);
     for column in batch.columns().iter().take(N) {
         let column = cast(column, &DataType::Int64)?;

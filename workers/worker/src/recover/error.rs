@@ -73,6 +73,27 @@ pub enum RecoverError {
         /// The first offset that the broker has.
         low: i64,
     },
+    /// What a scorer remembers is found in what its pipeline has.
+    #[snafu(display(
+        "failed to recover: pipeline '{pipeline}' has lost files itself; recover it first, then its scorers"
+    ))]
+    PipelineLost {
+        /// The pipeline.
+        pipeline: String,
+    },
+    /// A scorer is ahead of its pipeline, whose rows tell what it remembers.
+    #[snafu(display(
+        "failed to recover: partition {partition} is scored up to offset {position}, but bronze has the rows up to \
+         {covered} only; start the pipeline, let it catch up, and run this again"
+    ))]
+    PipelineBehind {
+        /// The partition.
+        partition: i32,
+        /// Up to where it is scored.
+        position: i64,
+        /// Up to where bronze has the rows.
+        covered: i64,
+    },
     /// A table's columns are not those that this release writes.
     #[snafu(display("failed to read the rows of the lake: {source}"))]
     Columns {

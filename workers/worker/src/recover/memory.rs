@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use sluice_contract::manifest::PartitionProgress;
-use sluice_engine::Ingest;
 use sluice_engine::state::{self, Retention};
+use sluice_engine::{ClosedEpoch, Ingest, Scoring};
 use sluice_lake::Reader;
 use snafu::ResultExt;
 
@@ -26,17 +28,57 @@ pub(super) struct Memory {
     pub(super) state: Option<Vec<u8>>,
 }
 
+/// A core that takes rows of bronze in for their traces alone.
+pub(super) trait Remembering {
+    /// See [`Ingest::restore`].
+    fn restore(&mut self, partition: i32, progress: &PartitionProgress);
+
+    /// See [`Ingest::remember`].
+    fn remember(&mut self, bronze: &RecordBatch) -> Result<(), ArrowError>;
+
+    /// See [`Ingest::close_epoch`].
+    fn close_epoch(&mut self) -> ClosedEpoch;
+}
+
+impl Remembering for Ingest {
+    fn restore(&mut self, partition: i32, progress: &PartitionProgress) {
+        Self::restore(self, partition, progress);
+    }
+
+    fn remember(&mut self, bronze: &RecordBatch) -> Result<(), ArrowError> {
+        Self::remember(self, bronze)
+    }
+
+    fn close_epoch(&mut self) -> ClosedEpoch {
+        Self::close_epoch(self)
+    }
+}
+
+impl Remembering for Scoring {
+    fn restore(&mut self, partition: i32, progress: &PartitionProgress) {
+        Self::restore(self, partition, progress);
+    }
+
+    fn remember(&mut self, bronze: &RecordBatch) -> Result<(), ArrowError> {
+        Self::remember(self, bronze)
+    }
+
+    fn close_epoch(&mut self) -> ClosedEpoch {
+        Self::close_epoch(self)
+    }
+}
+
 /// Goes through bronze.
 pub(super) async fn rebuild(
-    mut ingest: Ingest,
+    mut core: impl Remembering,
     reader: &Reader,
     accounts: &Accounts,
     retention: Retention,
 ) -> Result<Memory, RecoverError> {
     for (partition, progress) in accounts.progress() {
-        ingest.restore(partition, &progress);
+        core.restore(partition, &progress);
     }
-    let mut memory = Memory { partitions: ingest.progress(), state: None };
+    let mut memory = Memory { partitions: accounts.progress(), state: None };
     for (partition, account) in &accounts.0 {
         let Some((first, last)) = account.bronze else { continue };
         tracing::info!(partition, first, last, "reading the rows of a partition again");
@@ -45,9 +87,9 @@ pub(super) async fn rebuild(
             let to = from.saturating_add(RANGE - 1).min(last);
             let sql = range(*partition, (from, to), reader.has("quarantine"));
             for rows in reader.rows(&sql).await.context(LakeSnafu)? {
-                ingest.remember(&rows).context(ColumnsSnafu)?;
+                core.remember(&rows).context(ColumnsSnafu)?;
             }
-            let closed = ingest.close_epoch();
+            let closed = core.close_epoch();
             let files: Vec<Vec<u8>> = memory.state.take().into_iter().chain(closed.state_delta).collect();
             let merged = state::merge(&files, &closed.partitions, retention);
             memory.state = merged.context(StateSnafu { path: "what was read again" })?;

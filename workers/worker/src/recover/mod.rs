@@ -3,7 +3,8 @@
 //! What is looked at and what is written is `sluice_lake`'s to tell (its module `recovery`). Here are the parts that
 //! need more than the lake: whether somebody still works in it, what Kafka still has, and the state of the core.
 //!
-//! Reading order: this file, [`accounts`] (positions and counts), [`memory`] (watermarks and deduplication).
+//! Reading order: this file, [`accounts`] (positions and counts), [`memory`] (watermarks and deduplication); then
+//! [`scorer`], which rebuilds what a scorer remembers.
 //!
 //! Bytes read and key mismatches are in no table: their counts begin anew.
 
@@ -12,6 +13,7 @@ mod arguments;
 mod error;
 mod memory;
 mod plan;
+mod scorer;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -38,8 +40,10 @@ use memory::Memory;
 use crate::ingest::{JOB, compile, read_configuration, specs};
 use crate::kafka::{Topic, TopicError, Watermarks};
 use crate::quarantine::replayed_spec;
+use crate::score;
 use crate::stream::generations::{next, registry, schema_of};
 use crate::stream::restore::find_topic_id;
+use crate::stream::work::Work;
 
 /// The tables that say what was delivered, and what became of it.
 const TABLES: [&str; 4] = ["bronze", "silver", "quarantine", "replayed"];
@@ -54,40 +58,57 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How long Kafka may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Where what an ingest remembers is found.
+const SOURCES: &str = "find offsets, watermarks and the memory of deduplication in bronze and quarantine";
+
+/// What is recovered.
+struct Subject<'a> {
+    /// The job.
+    work: &'a dyn Work,
+    /// The tables that it fills.
+    tables: &'a [&'a str],
+}
+
 /// Recovers a lake, or tells what a recovery would do.
 pub async fn run(arguments: RecoverArguments) -> Result<String, RecoverError> {
+    if arguments.scorer {
+        let config = score::read_configuration(&arguments.config)?;
+        return Box::pin(scorer::run(config, arguments.apply)).await;
+    }
     let config = read_configuration(&arguments.config)?;
     let lake = Lake::open(&config.storage).await.context(LakeSnafu)?;
-    let survey = look(&config, &lake).await?;
+    let subject = Subject { work: &config, tables: &TABLES };
+    let survey = look(&subject, &lake).await?;
     if survey.is_sound() {
         return Ok(format!("Nothing is lost in {}: the tables and what is remembered agree.\n", lake.uri()));
     }
     check_topic(&config, &lake).await?;
     if !arguments.apply {
-        return Ok(plan::announced(lake.uri(), &survey, config.shards));
+        return Ok(plan::announced(lake.uri(), &survey, config.shards, SOURCES));
     }
     for finding in plan::findings(&survey) {
         tracing::warn!(finding, "lost");
     }
     if !survey.is_fenced() {
-        await_silence(&lake).await?;
+        await_silence(&subject, &lake).await?;
     }
     // What was looked at before may have been a worker's last words.
-    let survey = look(&config, &lake).await?;
+    let survey = look(&subject, &lake).await?;
     let doubtful = lake.doubtful_offsets(&survey).await.context(LakeSnafu)?;
     check_kafka_has(&config, &doubtful).await?;
     recover(&config, &lake, &survey).await
 }
 
 /// Surveys the lake, its state files included, if it is this pipeline's.
-async fn look(config: &WorkerConfig, lake: &Lake) -> Result<Survey, RecoverError> {
+async fn look(Subject { work, tables }: &Subject<'_>, lake: &Lake) -> Result<Survey, RecoverError> {
+    let config = work.pipeline();
     let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id: None };
     match lake.check_owner(&config.owner, &topic, config.storage.adopt.as_deref()).await {
         // Torn or gone: then it is nobody's.
         Ok(()) | Err(LakeError::Unreadable { .. } | LakeError::LakeFileLost { .. }) => {}
         Err(source) => return Err(RecoverError::Lake { source }),
     }
-    let mut survey = lake.survey(JOB, &TABLES).await.context(LakeSnafu)?;
+    let mut survey = lake.survey(work.job(), tables).await.context(LakeSnafu)?;
     let lost = lost_state(lake, &survey).await?;
     survey.damaged.extend(lost);
     Ok(survey)
@@ -141,14 +162,14 @@ async fn reader(lake: &Lake) -> Result<Reader, RecoverError> {
 }
 
 /// Fails where a worker gives a sign of life.
-async fn await_silence(lake: &Lake) -> Result<(), RecoverError> {
+async fn await_silence(Subject { work, tables }: &Subject<'_>, lake: &Lake) -> Result<(), RecoverError> {
     let seconds = SILENCE.as_secs();
     tracing::info!(seconds, "looking whether a worker is at work in the lake");
-    let before = lake.pulse(JOB, &TABLES).await.context(LakeSnafu)?;
+    let before = lake.pulse(work.job(), tables).await.context(LakeSnafu)?;
     let started = Instant::now();
     while started.elapsed() < SILENCE {
         tokio::time::sleep(LOOK_EVERY).await;
-        let now = lake.pulse(JOB, &TABLES).await.context(LakeSnafu)?;
+        let now = lake.pulse(work.job(), tables).await.context(LakeSnafu)?;
         ensure!(now == before, WorkerRunsSnafu { uri: lake.uri() });
     }
     Ok(())
@@ -199,7 +220,7 @@ async fn recover(config: &WorkerConfig, lake: &Lake, survey: &Survey) -> Result<
     for shard in 0..config.shards {
         let chain = ChainId { job: JOB.to_owned(), generation: generation.number, shard };
         let cut = Cut { shards: config.shards, shard };
-        shards.push(beginning(config, lake, &chain, cut, &partitions, state.as_deref()).await?);
+        shards.push(beginning(config, lake, (&chain, cut), &partitions, state.as_deref()).await?);
     }
     let number = generation.number;
     lake.begin_recovered(JOB, &Successor { generation, shards }, &writer).await.context(LakeSnafu)?;
@@ -218,17 +239,16 @@ async fn remember(config: &WorkerConfig, lake: &Lake, ingest: Ingest) -> Result<
 
 /// What one shard begins with.
 async fn beginning(
-    config: &WorkerConfig,
+    work: &dyn Work,
     lake: &Lake,
-    chain: &ChainId,
-    cut: Cut,
+    (chain, cut): (&ChainId, Cut),
     partitions: &BTreeMap<i32, PartitionProgress>,
     state: Option<&[u8]>,
 ) -> Result<Beginning, RecoverError> {
     let mut partitions = partitions.clone();
     partitions.retain(|partition, _| cut.has(*partition));
     let files: Vec<&[u8]> = state.into_iter().collect();
-    let merged = state::merge(&files, &partitions, Retention::of(config));
+    let merged = state::merge(&files, &partitions, work.retention());
     let base = match merged.context(StateSnafu { path: "what was read again" })? {
         Some(bytes) => Some(lake.put_state(chain, 0, bytes).await.context(LakeSnafu)?),
         None => None,

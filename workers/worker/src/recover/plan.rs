@@ -36,7 +36,7 @@ pub(super) fn findings(survey: &Survey) -> Vec<String> {
 }
 
 /// What is done about it, a line each.
-pub(super) fn steps(survey: &Survey, shards: u32) -> Vec<String> {
+fn steps(survey: &Survey, shards: u32, sources: &str) -> Vec<String> {
     let mut lines = Vec::new();
     if survey.damaged.iter().any(|damage| damage.exists) {
         lines.push("move the files that cannot be read below _sluice/aside".to_owned());
@@ -48,8 +48,7 @@ pub(super) fn steps(survey: &Survey, shards: u32) -> Vec<String> {
             chain.id
         ));
     }
-    lines
-        .push("find offsets, watermarks and the memory of deduplication in bronze and quarantine".to_owned());
+    lines.push(sources.to_owned());
     lines.push(format!(
         "begin generation {} with them, of {shards} {}",
         survey.next_generation,
@@ -58,12 +57,12 @@ pub(super) fn steps(survey: &Survey, shards: u32) -> Vec<String> {
     lines
 }
 
-/// The whole text of a run that changes nothing.
-pub(super) fn announced(uri: &str, survey: &Survey, shards: u32) -> String {
+/// The whole text of a run that changes nothing; `sources` says what would be found where.
+pub(super) fn announced(uri: &str, survey: &Survey, shards: u32, sources: &str) -> String {
     let mut text = format!("Lost or torn in {uri}:\n");
     list(&mut text, &findings(survey));
     text.push_str("\nA recovery would:\n");
-    list(&mut text, &steps(survey, shards));
+    list(&mut text, &steps(survey, shards, sources));
     text.push_str("\nNothing was changed. Stop the workers, and run it again with --apply.\n");
     text
 }

@@ -11,7 +11,7 @@ use sluice_lake::TableSpec;
 
 use super::processor::ScoreProcessor;
 use crate::ingest::{parse_schema, spec, unusable_plan};
-use crate::report::Status;
+use crate::report::{Status, Subject};
 use crate::stream::restore::RestoreError;
 use crate::stream::work::{Pace, Processor, Work};
 
@@ -29,6 +29,29 @@ impl ScoreWork {
     /// The job of a configuration and a file of rules.
     pub(crate) fn new(config: ScorerConfig, rules: PathBuf, status: Arc<Status>) -> Self {
         Self { job: config.job(), config: Arc::new(config), rules, status }
+    }
+
+    /// The job where nothing is scored: it follows no file of rules, and nobody asks what it does.
+    pub(crate) fn at_rest(config: ScorerConfig) -> Self {
+        let status = Status::new(Subject {
+            job: config.job(),
+            shard: 0,
+            shards: config.shards,
+            writer: String::new(),
+            configuration: config.revision.clone(),
+            max_out_of_orderness_us: 0,
+        });
+        Self::new(config, PathBuf::new(), Arc::new(status))
+    }
+
+    /// Its table's path below the lake's root.
+    pub(crate) fn table(&self) -> String {
+        format!("fraud/{}", self.config.table.name)
+    }
+
+    /// The core, without rules.
+    pub(crate) fn scoring(&self, schema: &str, key: [u8; 16]) -> Result<Scoring, RestoreError> {
+        Scoring::new(&self.config, &no_rules(), &parse_schema(schema)?, key).map_err(unusable_plan)
     }
 }
 
@@ -66,7 +89,7 @@ impl Work for ScoreWork {
     }
 
     fn tables(&self) -> Vec<String> {
-        vec![format!("fraud/{}", self.config.table.name)]
+        vec![self.table()]
     }
 
     fn pace(&self) -> Pace {
@@ -78,9 +101,7 @@ impl Work for ScoreWork {
     }
 
     fn compile(&self, schema: &str, key: [u8; 16]) -> Result<Box<dyn Processor>, RestoreError> {
-        let schema = parse_schema(schema)?;
-        let scoring = Scoring::new(&self.config, &no_rules(), &schema, key).map_err(unusable_plan)?;
-        Ok(Box::new(ScoreProcessor::new(scoring, self.clone())))
+        Ok(Box::new(ScoreProcessor::new(self.scoring(schema, key)?, self.clone())))
     }
 }
 
