@@ -50,13 +50,17 @@ pub(crate) async fn refuse_lost_generations(
     for table in tables {
         let found = transactions::all(store, table).await?;
         let chains = found.keys().filter_map(|application| survey::chain_of(application));
-        let lost = chains.filter(|chain| chain.job == job && chain.generation >= number);
-        if let Some(chain) = lost.max() {
-            return LakeFileLostSnafu {
-                path: store.name(&names::generation(job, chain.generation)),
-                evidence: has_epochs(table, &chain),
+        let newer: BTreeMap<u64, ChainId> = chains
+            .filter(|chain| chain.job == job && chain.generation >= number)
+            .map(|chain| (chain.generation, chain))
+            .collect();
+        for (generation, chain) in newer.into_iter().rev() {
+            let path = names::generation(job, generation);
+            // Another process may have begun it, and written to it, since the generations were looked at.
+            if store.read_if_exists(&path).await?.is_none() {
+                let evidence = has_epochs(table, &chain);
+                return LakeFileLostSnafu { path: store.name(&path), evidence }.fail();
             }
-            .fail();
         }
     }
     Ok(())

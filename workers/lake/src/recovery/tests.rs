@@ -213,6 +213,16 @@ async fn an_empty_lake_has_lost_nothing() {
 }
 
 #[tokio::test]
+async fn a_generation_that_another_process_begins_meanwhile_is_not_lost() {
+    let (_directory, lake) = local_lake().await;
+    assert!(lake.generation(JOB).await.unwrap().is_none());
+    Job::start(&lake).await.epochs(3).await;
+    lake.refuse_lost_generations(JOB, 0, &TABLES).await.unwrap();
+    delete(&lake, &names::generation(JOB, 0)).await;
+    lake.refuse_lost_generations(JOB, 0, &TABLES).await.unwrap_err();
+}
+
+#[tokio::test]
 async fn manifests_that_are_gone_are_found_missing_by_the_log_of_the_table() {
     let (_directory, lake) = local_lake().await;
     Job::start(&lake).await.epochs(3).await;
