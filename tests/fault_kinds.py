@@ -12,11 +12,11 @@ from faults import RARE, STEPS_OF_A_RECUT, STEPS_OF_SCORING, failpoints, is_met_
 
 DAY = 86_400
 MOST_SHARDS = 3
-# A base of the merge, and what it forgets then, come once a minute: test_gold has them.
+# A base of the merge, what it spills before and what it forgets then, come once a minute: test_gold has them.
 STEPS_OF_GOLD = [
     step
     for step in failpoints("OF_GOLD")
-    if not step.startswith("merge_") or not step.endswith(("_state_file", "_forget"))
+    if not step.startswith("merge_") or not step.endswith(("_spill", "_state_file", "_forget"))
 ]
 BETWEEN_MANIFEST_AND_COMMITS = [
     "after_manifest",

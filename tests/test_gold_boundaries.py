@@ -1,6 +1,7 @@
 """The edges of windows, lateness and finality: the rows are written out in `gold_cases`, none comes from the oracle."""
 
 import json
+import shutil
 import time
 
 import pytest
@@ -133,6 +134,39 @@ def test_idle_partitions_keep_no_window_open_and_correct_it_when_they_wake(topic
     corrected = await_row(lake, worker, "20:00", transaction_count=3)
     assert (corrected["is_final"], corrected["revision"]) == (True, row["revision"] + 1)
     assert worker.stop() == 0, worker.output()[-4000:]
+    ingest(configuration, "--until-caught-up").succeed()
+    assert_everything(topic, lake, gold_tables.Finality(at("20:15"), at("20:15")))
+
+
+@pytest.mark.parametrize("its_file", ["is there", "is gone"])
+def test_a_window_that_left_memory_is_corrected_after_a_kill(its_file, topic, configuration, ingest, lake):
+    configuration["source"]["eventTime"]["idleAfterMs"] = 3_000
+    log = Log()
+    worker = ingest(configuration)
+
+    def send(time: str, partition: int):
+        log.add(f"2026-01-05T{time}Z", partition)
+        topic.produce(log.messages[-1:])
+
+    send("20:05:00", 0)
+    send("20:06:00", 1)
+    send("20:15:30", 0)
+    row = await_row(lake, worker, "20:00", lambda: send("20:15:30", 0), is_final=True)
+    # Windows leave memory with the next base, which is due when what was folded is a minute old.
+    deadline = time.monotonic() + 60 + PATIENCE
+    spilled = lake / "_sluice/merge/spilled/0/0/gold/transactions"
+    while not list(spilled.glob(f"{at('20:00')}_*.windows")):
+        assert time.monotonic() < deadline, worker.output()[-4000:]
+        send("20:15:30", 0)
+        time.sleep(0.5)
+    worker.kill()
+    if its_file == "is gone":
+        shutil.rmtree(lake / "_sluice/merge/spilled")
+    worker = ingest(configuration)
+    send("20:07:00", 1)
+    corrected = await_row(lake, worker, "20:00", lambda: send("20:15:30", 0), transaction_count=3)
+    assert (corrected["is_final"], corrected["revision"]) == (True, row["revision"] + 1)
+    worker.kill()
     ingest(configuration, "--until-caught-up").succeed()
     assert_everything(topic, lake, gold_tables.Finality(at("20:15"), at("20:15")))
 

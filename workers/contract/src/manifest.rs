@@ -18,6 +18,9 @@ pub const INGEST: &str = "ingest";
 /// The job that folds what ingest leaves, and publishes the tables of windows.
 pub const MERGE: &str = "merge";
 
+/// The job that changes rows of the past: replays, of refused messages and of ranges of offsets.
+pub const REPLAY: &str = "replay";
+
 /// Names one chain of epochs: `<job>/<generation>/<shard>`, which is also its Delta `txn` app id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -28,6 +31,13 @@ pub struct ChainId {
     pub generation: u64,
     /// The shard's number, from 0.
     pub shard: u32,
+}
+
+impl ChainId {
+    /// The one chain of replays.
+    pub fn of_replays() -> Self {
+        Self { job: REPLAY.to_owned(), generation: 0, shard: 0 }
+    }
 }
 
 impl fmt::Display for ChainId {

@@ -145,12 +145,15 @@ pub struct GoldReport {
     pub epoch: u64,
     /// When a table was last published; `None` if this process has not published yet.
     pub published_at_ms: Option<i64>,
-    /// Windows in main memory, over all tables: those that are not final, and final ones that may be corrected.
+    /// Windows in main memory, over all tables: those that are not final, and those that have just become it.
     pub open_windows: u64,
     /// Rows of windows in main memory, over all tables.
     pub groups: u64,
     /// Bytes that they take.
     pub memory_bytes: u64,
+    /// Files of final windows that have left main memory, over all tables.
+    #[serde(default)]
+    pub spilled_files: u64,
     /// Partitions that windows do not wait for, because their watermarks trail by more than
     /// `eventTime.stalledAfter`; of all shards, the first of them if they are many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

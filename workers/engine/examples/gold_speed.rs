@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sluice_contract::config::WorkerConfig;
 use sluice_decode::MessageBatch;
-use sluice_engine::gold::{Merge, Published};
+use sluice_engine::gold::{Folded, Merge, Published, SpilledAt};
 use sluice_engine::{ClosedEpoch, Ingest, Stage};
 
 mod traffic;
@@ -85,7 +85,8 @@ fn main() {
 
         let file = closed.partial_aggregates.as_deref();
         let start = processor_time();
-        merge.fold(file, &closed.partitions).expect("the file is whole");
+        let folded = merge.fold(file, &closed.partitions).expect("the file is whole");
+        assert_eq!(folded, Folded::Done, "the traffic corrects no window that is final");
         let folding = processor_time().saturating_sub(start);
         let start = processor_time();
         let published = merge.publish(&merge.changed(), START_MS * 1_000);
@@ -100,7 +101,7 @@ fn main() {
             file_bytes: file.map_or(0, <[u8]>::len),
             published_rows: published.iter().map(|Published { rows, .. }| rows.num_rows()).sum(),
         });
-        drop(merge.spill());
+        drop(merge.spill(SpilledAt { generation: 0, epoch }));
     }
     report(&spent, &merge);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use sluice_contract::config::WorkerConfig;
@@ -307,6 +307,13 @@ impl Ingest {
         let plan = self.plan.deduplication.as_ref();
         let accepted = deduplication::accept(plan, &self.hasher, &candidates, &slots, &mut self.partitions);
         Ok(Recalled { slots, candidates, accepted })
+    }
+
+    /// The event times of rows of bronze; null where there is none.
+    pub fn event_times(&self, bronze: &RecordBatch) -> Result<TimestampMicrosecondArray, ArrowError> {
+        let (rows, _) = bronze::read(&self.plan, bronze)?;
+        let columns: Vec<ArrayRef> = self.plan.storable_fields(&rows).collect();
+        Ok(self.plan.event_time.times(&columns))
     }
 
     /// Moves a partition's position on to `next_offset`, beyond offsets that hold no message for us

@@ -81,6 +81,8 @@ pub const OF_SCORING: &[&str] =
 /// | `before_partial_aggregates` | before what an epoch of ingest adds to the windows is stored |
 /// | `after_partial_aggregates` | when that file is durable |
 /// | `merge_...` | where the failpoint of [`OF_A_CHAIN`] says, in the merge's own chain |
+/// | `merge_before_spill` | when windows have left memory for a base, before their files are stored |
+/// | `merge_after_spill` | when they are durable |
 /// | `merge_before_forget` | when a base is named by a manifest, before files that it covers are deleted |
 /// | `merge_after_forget` | when they are deleted |
 pub const OF_GOLD: &[&str] = &[
@@ -98,11 +100,21 @@ pub const OF_GOLD: &[&str] = &[
     "before_commit_gold_hourly_summary",
     "after_commit_gold_hourly_summary",
     "merge_after_all_commits",
+    "merge_before_spill",
+    "merge_after_spill",
     "merge_before_state_file",
     "merge_after_state_file",
     "merge_before_forget",
     "merge_after_forget",
 ];
+
+/// Failpoints of a merge that computes windows again, beside those of [`OF_GOLD`].
+///
+/// | name | the crash comes |
+/// |---|---|
+/// | `merge_before_recomputation` | when silver is opened |
+/// | `merge_after_recomputation` | when the windows are there again, before the base that has them |
+pub const OF_A_RECOMPUTATION: &[&str] = &["merge_before_recomputation", "merge_after_recomputation"];
 
 /// Failpoints of maintenance, in the order in which a run meets them.
 ///

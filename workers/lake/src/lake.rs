@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt};
 use sluice_contract::config::{Owner, Storage};
 use sluice_contract::manifest::{
     AddedFile, ChainId, INGEST, MERGE, Manifest, PartitionProgress, StateFile, Writer,
@@ -26,6 +27,30 @@ use crate::table::{Reader, Recovered, Table, TableSpec, query};
 
 /// Tables below this folder are rewritten by the merge alone.
 pub(crate) const PUBLISHED: &str = "gold/";
+
+/// Files that are written at a time where there may be many.
+const WRITTEN_AT_ONCE: usize = 16;
+
+/// Names windows of one table that the merge took out of memory together: see [`Lake::put_spilled`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SpilledWindows<'a> {
+    /// Name of the table.
+    pub table: &'a str,
+    /// The first moment of the first window, in microseconds.
+    pub start_us: i64,
+    /// The generation of the merge...
+    pub generation: u64,
+    /// ... and its epoch after which they were taken out.
+    pub epoch: u64,
+}
+
+impl SpilledWindows<'_> {
+    /// Path of their file, relative to the root.
+    pub fn path(&self) -> String {
+        let Self { table, start_us, generation, epoch } = *self;
+        names::spilled(&ChainId { job: MERGE.to_owned(), generation, shard: 0 }, epoch, table, start_us)
+    }
+}
 
 /// What [`Lake::check`] compares a lake with.
 #[derive(Clone, Copy, Debug)]
@@ -283,6 +308,20 @@ impl Lake {
         self.store.put(&path, bytes.into()).await?;
         failpoint::hit("after_partial_aggregates");
         Ok(path)
+    }
+
+    /// Makes windows durable that the merge took out of memory after an epoch that it has appended.
+    pub async fn put_spilled(&self, files: Vec<(SpilledWindows<'_>, Vec<u8>)>) -> Result<(), LakeError> {
+        failpoint::hit_of(MERGE, "before_spill");
+        let store = &self.store;
+        let files: Vec<(String, Vec<u8>)> =
+            files.into_iter().map(|(windows, bytes)| (windows.path(), bytes)).collect();
+        let stored =
+            files.into_iter().map(|(path, bytes)| async move { store.put(&path, bytes.into()).await });
+        let mut stored = std::pin::pin!(futures::stream::iter(stored).buffer_unordered(WRITTEN_AT_ONCE));
+        while stored.try_next().await?.is_some() {}
+        failpoint::hit_of(MERGE, "after_spill");
+        Ok(())
     }
 
     /// Deletes files, by their paths relative to the root, that no manifest above a base names. Ones that are gone

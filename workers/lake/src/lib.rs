@@ -13,6 +13,7 @@
 //! _sluice/<job>/rules/<hash>.json                     rule sets that manifests of a scoring job name
 //! _sluice/ingest/partial-aggregates/...               what each epoch adds to the windows: the merge folds it
 //! _sluice/merge/<generation>/0/<epoch>.json           the chain of the merge, which publishes the tables below gold/
+//! _sluice/merge/spilled/<generation>/0/gold/...       windows that are final, which the merge took out of memory
 //! _sluice/replay/0/0/<epoch>.json                     the chain of replays: refused messages taken up again
 //! _sluice/aside/...                                   files that a recovery could not read
 //! ```
@@ -60,7 +61,7 @@ pub use data_file::{Bucket, FinishedFile, TableWriter};
 pub use error::LakeError;
 pub use generation::{Generation, Numbered};
 pub use identity::{Identity, TopicIdentity};
-pub use lake::{Expected, Lake};
+pub use lake::{Expected, Lake, SpilledWindows};
 pub use maintenance::{Compacted, MaintenancePolicy, Pruned, Refusal, TableMaintained, Vacuumed};
 pub use recovery::{Damage, Pulse, Successor, Survey, SurveyedChain, Verdict};
 pub use succession::{Bequest, Inheritance};

@@ -124,11 +124,13 @@ metrics! {
         GOLD_PUBLISHED_AT: Gauge "sluice_gold_published_timestamp_seconds" []
             "When a table of windows was last published, in seconds since the Unix epoch.";
         GOLD_OPEN_WINDOWS: Gauge "sluice_gold_open_windows" []
-            "Windows in main memory, over all tables: those that are not final, and final ones that may be corrected.";
+            "Windows in main memory, over all tables: those that are not final, and those that have just become it.";
         GOLD_GROUPS: Gauge "sluice_gold_groups" []
             "Rows of windows in main memory, over all tables.";
         GOLD_MEMORY_BYTES: Gauge "sluice_gold_memory_bytes" []
             "Bytes of main memory that the windows take.";
+        GOLD_SPILLED_FILES: Gauge "sluice_gold_spilled_files" []
+            "Files of final windows that have left main memory, and come back if they are corrected, over all tables.";
         GOLD_STALLED_PARTITIONS: Gauge "sluice_gold_stalled_partitions" []
             "Partitions, at most 256, that windows do not wait for: read to their ends, and further than `stalledAfter` behind the median of all.";
         GOLD_PUBLICATION_DURATION: Histogram "sluice_gold_publication_duration_seconds" []

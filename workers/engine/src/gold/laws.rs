@@ -4,13 +4,19 @@
 //! other, and whenever what is published: in the end the files have the rows of the recomputation.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Field, Schema};
 use proptest::prelude::*;
 use sluice_contract::config::{GoldTable, WorkerConfig};
-use sluice_contract::manifest::PartitionProgress;
+use sluice_contract::manifest::{PartitionProgress, Recompute};
 
-use super::{Bucket, Merge, Published};
+use super::{
+    Bucket, Folded, Merge, Published, PublishedBefore, Recomputation, SENT_AT, SpilledAt, SpilledBlock,
+    TIME_OF_ROW, Times,
+};
 use crate::Ingest;
 use crate::fixture::{self, Sent, Transaction, column, texts};
 
@@ -277,9 +283,63 @@ impl Files {
         assert_eq!(rows, self.rows().len(), "every row is in exactly one file");
     }
 
+    fn of_table(&self, table: usize) -> PublishedBefore {
+        let files = || self.files.iter().filter(|((of, _), _)| *of == table);
+        PublishedBefore {
+            rows: files().map(|(_, rows)| rows.clone()).collect(),
+            buckets: files()
+                .filter(|(_, rows)| rows.num_rows() > 0)
+                .map(|((_, bucket), _)| *bucket)
+                .collect(),
+        }
+    }
+
     fn rows(&self) -> Measures {
         let files = self.files.iter().flat_map(|((table, _), rows)| lines(*table, rows));
         files.map(|(name, content, ..)| (name, content)).collect()
+    }
+}
+
+/// The rows of silver as a recomputation wants them.
+fn silver(rows: &[Row], merge: &Merge) -> RecordBatch {
+    let mut ingest = Ingest::new(&configuration(), &fixture::schema(), KEY).expect("valid");
+    let mut offsets = BTreeMap::<i32, i64>::new();
+    let sent = rows.iter().enumerate().map(|(id, row)| {
+        let offset = offsets.entry(row.partition).or_default();
+        *offset += 1;
+        Sent::json(row.partition, *offset - 1, &row.transaction(id))
+    });
+    let sent: Vec<Sent> = sent.collect();
+    let silver =
+        ingest.process(&fixture::batch(&sent), START_US).expect("JSON").silver.expect("there are rows");
+    let recomputation = Recomputation::new(&configuration(), &fixture::schema(), KEY, merge).expect("valid");
+    let Times::Silver { event_time, kafka_timestamp } = recomputation.times() else {
+        panic!("silver has both times")
+    };
+    let (mut fields, mut columns) = (silver.schema().fields().to_vec(), silver.columns().to_vec());
+    for (name, source) in [(TIME_OF_ROW, event_time), (SENT_AT, kafka_timestamp)] {
+        let column = silver.column_by_name(&source).expect("silver has it");
+        fields.push(Arc::new(Field::new(name, column.data_type().clone(), true)));
+        columns.push(Arc::clone(column));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("two more columns")
+}
+
+/// Computes the windows over a span again, as a process does that meanwhile is started anew.
+fn recompute(merging: &mut Merging, silver: &RecordBatch, files: &Files, (from_us, until_us): (i64, i64)) {
+    let merge = &mut merging.merge;
+    merge.lose_over(&Recompute { tables: Vec::new(), from_us, until_us });
+    let snapshot = merge.snapshot();
+    merge.restore(&snapshot).expect("the snapshot is whole");
+    while merge.has_lost() {
+        let mut again = Recomputation::new(&configuration(), &fixture::schema(), KEY, merge).expect("valid");
+        again.observe(silver).expect("the columns are there");
+        let spans = again.choose(files.files.keys().map(|(table, bucket)| (*table, bucket.window_start_us)));
+        assert!(spans.iter().all(|span| span.from_us < span.until_us), "{spans:?}");
+        again.add(silver).expect("the columns are there");
+        again.close().expect("its own file is whole");
+        let published: Vec<PublishedBefore> = (0..4).map(|table| files.of_table(table)).collect();
+        merge.settle(again, &published).expect("the columns are there");
     }
 }
 
@@ -314,36 +374,37 @@ enum Step {
 /// A merge, with the files of what it spilled.
 struct Merging {
     merge: Merge,
-    spilled: Vec<(super::SpilledBlock, Vec<u8>)>,
+    spilled: BTreeMap<SpilledBlock, Vec<u8>>,
+    /// Epochs after which it spilled.
+    epoch: u64,
 }
 
 impl Merging {
     fn new() -> Self {
         let mut merge = Merge::new(&configuration(), &fixture::schema()).expect("valid");
         merge.expect(0..PARTITIONS);
-        Self { merge, spilled: Vec::new() }
+        Self { merge, spilled: BTreeMap::new(), epoch: 0 }
     }
 
     fn step(&mut self, step: &Step) -> Vec<Published> {
         match step {
             Step::Fold((partial_aggregates, partitions)) => {
                 let file = partial_aggregates.as_deref();
-                let needed =
-                    file.map_or(Vec::new(), |file| self.merge.spilled_blocks_of(file).expect("whole"));
-                if let Some(block) = needed.first() {
-                    assert!(self.merge.fold(file, partitions).is_err(), "{block:?} is missing");
+                while let Folded::Missing(missing) =
+                    self.merge.fold(file, partitions).expect("the file is whole")
+                {
+                    assert!(!missing.is_empty());
+                    for block in missing {
+                        let bytes = self.spilled.get(&block).expect("it was spilled");
+                        self.merge.load_spilled(bytes).expect("the file is whole");
+                    }
                 }
-                for block in needed {
-                    let (_, bytes) =
-                        self.spilled.iter().rev().find(|(name, _)| *name == block).expect("it was spilled");
-                    self.merge.load_spilled(bytes).expect("the file is whole");
-                }
-                self.merge.fold(file, partitions).expect("the file is whole");
                 Vec::new()
             }
             Step::Publish(tables, at_us) => self.merge.publish(tables, *at_us),
             Step::Spill => {
-                self.spilled.extend(self.merge.spill());
+                self.epoch += 1;
+                self.spilled.extend(self.merge.spill(SpilledAt { generation: 0, epoch: self.epoch }));
                 Vec::new()
             }
         }
@@ -472,5 +533,67 @@ proptest! {
             let replayed = if matches!(step, Step::Spill) { Vec::new() } else { replay.step(step) };
             prop_assert_eq!(replayed, merging.step(step));
         }
+    }
+
+    #[test]
+    fn windows_computed_again_from_silver_are_those_that_were_there(
+        rows in rows(),
+        cuts in prop::collection::vec((1..40_usize, any::<bool>(), any::<u8>()), 1..12),
+        choices in prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>()), 1..12),
+        spans in prop::collection::vec((any::<prop::sample::Index>(), 0..200_i64, 0..120_i64), 1..4),
+    ) {
+        let (expected, _) = by_hand(&rows);
+        let steps = steps(ingested(&rows, &cuts).0, &choices);
+        let mut merging = Merging::new();
+        let silver = silver(&rows, &merging.merge);
+        let mut files = Files::default();
+        for (place, step) in steps.iter().enumerate() {
+            let published = merging.step(step);
+            if let Step::Publish(_, at_us) = step {
+                files.publish(&published, *at_us);
+            }
+            for (at, from, length) in &spans {
+                if at.index(steps.len()) == place {
+                    let from_us = START_US + from * SECOND_US;
+                    recompute(&mut merging, &silver, &files, (from_us, from_us + length * SECOND_US));
+                }
+            }
+        }
+        // What was lost behind the last publication was published as it is now.
+        prop_assert_eq!(merging.merge.changed(), Vec::<usize>::new());
+        let mut found = files.rows();
+        found.values_mut().for_each(|content| content.truncate(MEASURES.len()));
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_silver_with_other_rows_gives_other_windows(
+        rows in rows(),
+        cuts in prop::collection::vec((1..40_usize, any::<bool>(), any::<u8>()), 1..12),
+        choices in prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>()), 1..12),
+        kept in prop::collection::vec(prop::bool::weighted(0.8), 150),
+    ) {
+        let mut merging = Merging::new();
+        let mut files = Files::default();
+        for step in steps(ingested(&rows, &cuts).0, &choices) {
+            let published = merging.step(&step);
+            if let Step::Publish(_, at_us) = step {
+                files.publish(&published, at_us);
+            }
+        }
+        let all = silver(&rows, &merging.merge);
+        let kept: Vec<usize> = (0..rows.len()).filter(|row| kept[*row]).collect();
+        let pieces: Vec<RecordBatch> = kept.iter().map(|row| all.slice(*row, 1)).collect();
+        let silver = concat_batches(&all.schema(), &pieces).expect("pieces of one batch");
+        let all_time = (START_US - 1_000 * SECOND_US, START_US + 1_000_000_000 * SECOND_US);
+        recompute(&mut merging, &silver, &files, all_time);
+        let at_us = START_US + 1_000_000 * SECOND_US;
+        let published = merging.merge.publish(&merging.merge.changed(), at_us);
+        files.publish(&published, at_us);
+        let remaining: Vec<Row> = kept.iter().map(|row| rows[*row].clone()).collect();
+        let (expected, _) = by_hand(&remaining);
+        let mut found = files.rows();
+        found.values_mut().for_each(|content| content.truncate(MEASURES.len()));
+        prop_assert_eq!(found, expected);
     }
 }

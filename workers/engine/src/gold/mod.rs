@@ -15,6 +15,7 @@
 //! | `numbering`, `pairs` | values and groups as small numbers |
 //! | `partials` | what one epoch adds, and its file |
 //! | `merge` | [`Merge`]: the windows, what is published of them, snapshots |
+//! | `recomputation` | [`Recomputation`]: windows computed again from silver |
 //! | `sections` | what the files are made of |
 //!
 //! **The law.** gold(window, key) is the aggregate over all silver rows that are not late for the window: cutting the
@@ -35,14 +36,17 @@ mod numbering;
 mod pairs;
 mod partials;
 mod plan;
+mod ranges;
+mod recomputation;
 mod sections;
 #[cfg(test)]
 mod tests;
 mod windows;
 
-pub use merge::{Bucket, Merge, MergeSize, Published, SpilledBlock};
+pub use merge::{Bucket, Folded, Merge, MergeSize, Published, PublishedBefore, SpilledAt, SpilledBlock};
 pub(crate) use partials::{LateRow, PartialAggregates};
 pub(crate) use plan::GoldPlan;
+pub use recomputation::{Recomputation, SENT_AT, Span, TIME_OF_ROW, Times};
 
 /// The quarantine's account of late rows, which are places among the accepted ones.
 pub(crate) fn late_refusals(

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::PartitionProgress;
 
-use super::{Merge, Published};
+use super::{Folded, Merge, Published, SpilledAt};
 use crate::fixture::{self, Sent, Transaction, column, texts};
 use crate::{ClosedEpoch, Ingest, Processed, StateError};
 
@@ -65,7 +65,8 @@ impl Pipeline {
 
     fn fold(&mut self, closed: &ClosedEpoch) {
         let file = closed.partial_aggregates.as_deref();
-        self.merge.fold(file, &closed.partitions).expect("the file is whole");
+        let folded = self.merge.fold(file, &closed.partitions).expect("the file is whole");
+        assert_eq!(folded, Folded::Done);
     }
 
     /// Columns of a table, a line of text for each row, sorted.
@@ -476,7 +477,7 @@ fn a_changed_table_is_refused_with_the_way_out() {
         change(&mut configuration);
         let mut merge = Merge::new(&configuration, &fixture::schema()).expect("valid");
         let refusals = [
-            merge.fold(closed.partial_aggregates.as_deref(), &closed.partitions),
+            merge.fold(closed.partial_aggregates.as_deref(), &closed.partitions).map(drop),
             merge.restore(&before.merge.snapshot()),
         ];
         for refusal in refusals {
@@ -492,20 +493,23 @@ fn a_changed_table_is_refused_with_the_way_out() {
 fn final_windows_leave_memory_and_come_back_for_a_correction() {
     let mut pipeline = Pipeline::example();
     pipeline.send(0, &[at("a", "20:00:00"), at("b", "23:00:00")]);
-    assert!(pipeline.merge.spill().is_empty());
+    let spilled_at = SpilledAt { generation: 0, epoch: 7 };
+    assert!(pipeline.merge.spill(spilled_at).is_empty());
     pipeline.publish();
     let before = pipeline.merge.size();
-    let spilled = pipeline.merge.spill();
-    assert!(spilled.iter().any(|(block, _)| block.table == 4), "{:?}", pipeline.merge.spilled_blocks());
-    assert!(pipeline.merge.size().open_windows < before.open_windows);
-    assert!(pipeline.merge.spill().is_empty() && pipeline.merge.changed().is_empty());
+    let spilled = pipeline.merge.spill(spilled_at);
+    assert!(spilled.iter().any(|(block, _)| block.table == 4), "{spilled:?}");
+    let after = pipeline.merge.size();
+    assert!(after.open_windows < before.open_windows && after.bytes < before.bytes, "{after:?}");
+    assert_eq!(after.spilled, spilled.len() as u64);
+    assert!(pipeline.merge.spill(spilled_at).is_empty() && pipeline.merge.changed().is_empty());
 
     pipeline.send(1, &[at("c", "20:10:00")]);
     let closed = pipeline.ingest.close_epoch();
     let file = closed.partial_aggregates.as_deref().expect("there are rows");
-    let refused = pipeline.merge.fold(Some(file), &closed.partitions).expect_err("the windows are missing");
-    assert!(matches!(refused, StateError::Spilled { .. }), "{refused}");
-    for block in pipeline.merge.spilled_blocks_of(file).expect("the file is whole") {
+    let folded = pipeline.merge.fold(Some(file), &closed.partitions).expect("the file is whole");
+    let Folded::Missing(missing) = folded else { panic!("its windows were spilled") };
+    for block in missing {
         let (_, bytes) = spilled.iter().find(|(name, _)| *name == block).expect("it was spilled");
         pipeline.merge.load_spilled(bytes).expect("the file is whole");
     }
@@ -516,6 +520,30 @@ fn final_windows_leave_memory_and_come_back_for_a_correction() {
 }
 
 #[test]
+fn memory_stays_level_however_many_windows_pass() {
+    const HOURS: u64 = 20 * 24;
+    let mut pipeline = Pipeline::example();
+    let (mut first_days, mut later) = (0, 0);
+    for hour in 0..HOURS {
+        let at = |id: u64| Transaction {
+            id: format!("{hour}-{id}"),
+            user_id: (id % 7) as i32,
+            timestamp: format!("2026-01-{:02}T{:02}:{:02}:00Z", 1 + hour / 24, hour % 24, id),
+            ..Transaction::default()
+        };
+        pipeline.send(0, &(0..60).map(at).collect::<Vec<_>>());
+        pipeline.publish();
+        pipeline.merge.spill(SpilledAt { generation: 0, epoch: hour });
+        let bytes = pipeline.merge.size().bytes;
+        let largest = if hour < HOURS / 5 { &mut first_days } else { &mut later };
+        *largest = bytes.max(*largest);
+    }
+    let size = pipeline.merge.size();
+    assert!(later <= first_days + first_days / 10, "{first_days} bytes at first, {later} later");
+    assert!(size.spilled > 6 * HOURS && size.open_windows < 40, "{size:?}");
+}
+
+#[test]
 fn an_unknown_partition_that_is_expected_holds_windows_open() {
     let mut pipeline = Pipeline::example();
     pipeline.merge.expect([0, 1]);
@@ -523,6 +551,7 @@ fn an_unknown_partition_that_is_expected_holds_windows_open() {
     pipeline.publish();
     assert_eq!(pipeline.rows(4, &["is_final"]), ["false", "false"]);
     let idle = PartitionProgress { idle: true, ..PartitionProgress::starting_at(0) };
-    pipeline.merge.fold(None, &BTreeMap::from([(1, idle)])).expect("nothing can fail");
+    let folded = pipeline.merge.fold(None, &BTreeMap::from([(1, idle)])).expect("nothing can fail");
+    assert_eq!(folded, Folded::Done);
     assert_eq!(pipeline.merge.changed(), [0, 1, 2, 3, 4]);
 }

@@ -28,19 +28,31 @@ pub(crate) enum EventTimeSource {
 }
 
 impl EventTimeSource {
+    /// The slot of the column.
+    pub(crate) fn slot(&self) -> usize {
+        match self {
+            Self::Text { slot, .. } | Self::Temporal { slot } => *slot,
+        }
+    }
+
     /// The event times of a batch; null where there is none, or where the text does not parse.
     pub(crate) fn times(&self, columns: &[ArrayRef]) -> TimestampMicrosecondArray {
+        self.times_of(&columns[self.slot()])
+    }
+
+    /// [`Self::times`] of the column itself.
+    pub(crate) fn times_of(&self, column: &ArrayRef) -> TimestampMicrosecondArray {
         match self {
-            Self::Text { slot, parser } => {
-                let texts = columns[*slot].as_string::<i32>();
+            Self::Text { parser, .. } => {
+                let texts = column.as_string::<i32>();
                 let mut times = TimestampMicrosecondArray::builder(texts.len());
                 for text in texts {
                     times.append_option(text.and_then(|text| parser.parse(text)));
                 }
                 times.finish().with_timezone("UTC")
             }
-            Self::Temporal { slot } => {
-                let times = cast(&columns[*slot], &timestamp_type()).expect("dates and timestamps convert");
+            Self::Temporal { .. } => {
+                let times = cast(column, &timestamp_type()).expect("dates and timestamps convert");
                 times.as_primitive::<TimestampMicrosecondType>().clone()
             }
         }

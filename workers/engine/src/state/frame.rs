@@ -49,16 +49,6 @@ pub enum StateError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// An epoch has rows of windows that were taken out of memory.
-    #[snafu(display(
-        "failed to fold an epoch into `{table}`: its windows from {window_start_us} us on were spilled: load them first"
-    ))]
-    Spilled {
-        /// The gold table.
-        table: String,
-        /// The first moment of the first of these windows.
-        window_start_us: i64,
-    },
     /// The content is whole, but not what the configuration makes of it.
     #[snafu(display(
         "failed to read the state file: table `{table}` {problem}: undo the change to the table, or give the changed table a new name"
@@ -69,6 +59,17 @@ pub enum StateError {
         /// What does not fit.
         problem: &'static str,
     },
+}
+
+impl StateError {
+    /// Whether the bytes are not those that were written: what they said is lost. Else they are sound, and it is the
+    /// reader that does not fit.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::NotAStateFile { .. } | Self::Checksum { .. } | Self::Section { .. } => true,
+            Self::FormatVersion { .. } | Self::Table { .. } => false,
+        }
+    }
 }
 
 /// The frame of one kind of file.

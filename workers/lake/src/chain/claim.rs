@@ -45,6 +45,8 @@ pub struct Beginning {
     pub state: StateFiles,
     /// The rule set in force (scoring jobs).
     pub rule_set: Option<String>,
+    /// The last epoch folded of chains that the new chain follows too (the merge).
+    pub folded: BTreeMap<String, u64>,
 }
 
 /// Takes a chain over, unless it has ended or a newer deployment holds it. `beginning` is for a fresh one.
@@ -73,6 +75,7 @@ pub(crate) async fn claim(
                 partitions: beginning.partitions.clone(),
                 state: beginning.state.clone(),
                 rule_set: beginning.rule_set.clone(),
+                folded: beginning.folded.clone(),
                 ..next.first(id.clone())
             },
         };

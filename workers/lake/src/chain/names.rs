@@ -87,6 +87,29 @@ pub(crate) fn of_partial_aggregates(path: &str) -> Option<(ChainId, u64)> {
     Some((ChainId { job: job.to_owned(), generation, shard }, epoch))
 }
 
+/// The directory of the windows that a job took out of memory.
+pub(crate) fn spilled_directory(job: &str) -> String {
+    format!("_sluice/{job}/spilled")
+}
+
+/// Windows of a table that were taken out of memory after an epoch of a chain, by the start of the first of them. One
+/// process alone has appended the epoch, and nobody else spills after it.
+pub(crate) fn spilled(chain: &ChainId, epoch: u64, table: &str, start_us: i64) -> String {
+    let ChainId { job, generation, shard } = chain;
+    format!("{}/{generation}/{shard}/{table}/{start_us}_{epoch:020}.windows", spilled_directory(job))
+}
+
+/// What a file of spilled windows is named by: its chain, epoch, table and start; `None` for other files.
+pub(crate) fn of_spilled(path: &str) -> Option<(ChainId, u64, &str, i64)> {
+    let (job, rest) = path.strip_prefix("_sluice/")?.split_once("/spilled/")?;
+    let (table, name) = rest.strip_suffix(".windows")?.rsplit_once('/')?;
+    let mut parts = table.splitn(3, '/');
+    let (generation, shard) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let (start_us, epoch) = name.split_once('_')?;
+    let chain = ChainId { job: job.to_owned(), generation, shard };
+    Some((chain, epoch.parse().ok()?, parts.next()?, start_us.parse().ok()?))
+}
+
 /// What the processes of a lake have agreed to put in place of a torn log entry.
 pub(crate) fn repair(table: &str, version: u64) -> String {
     format!("_sluice/repairs/{table}/{version:020}.json")
@@ -120,6 +143,22 @@ mod tests {
             "_sluice/ingest/partial-aggregates/3/1/42.partial",
         ] {
             assert_eq!(of_partial_aggregates(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn spilled_windows_tell_when_they_were_spilled_and_of_which_table() {
+        let chain = ChainId { job: "merge".to_owned(), generation: 3, shard: 0 };
+        for start_us in [1_767_643_200_000_000, 0, -600_000_000] {
+            let path = spilled(&chain, 42, "gold/merchant", start_us);
+            assert_eq!(of_spilled(&path), Some((chain.clone(), 42, "gold/merchant", start_us)));
+        }
+        for other in [
+            "_sluice/merge/state/3/0/00000000000000000042-7.state",
+            "_sluice/merge/spilled/3/0/7_42.windows",
+            "_sluice/merge/spilled/3/0/gold/x/7.windows",
+        ] {
+            assert_eq!(of_spilled(other), None, "{other}");
         }
     }
 

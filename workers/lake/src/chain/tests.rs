@@ -197,11 +197,13 @@ async fn a_fresh_chain_begins_with_what_it_is_given_and_an_old_one_does_not() {
         partitions: BTreeMap::from([(partition, progress.clone())]),
         state: StateFiles::default(),
         rule_set: Some(format!("rules {partition}")),
+        folded: BTreeMap::from([("replay/0/0".to_owned(), 7)]),
     };
     let (_, first) = won_of(&store, chain_id(0), "a", &beginning(3)).await;
     let (_, second) = won_of(&store, chain_id(0), "b", &beginning(4)).await;
     assert_eq!((first.epoch, second.epoch), (0, 1));
     assert_eq!(first.partitions, second.partitions);
+    assert_eq!((&first.folded, first.folded.len()), (&second.folded, 1));
     assert_eq!((first.rule_set.as_deref(), second.rule_set.as_deref()), (Some("rules 3"), Some("rules 3")));
     assert_eq!(second.partitions.keys().collect::<Vec<_>>(), [&3]);
 }

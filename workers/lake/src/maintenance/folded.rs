@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use sluice_contract::manifest::{ChainId, INGEST, MERGE};
+use sluice_contract::manifest::{ChainId, INGEST, MERGE, REPLAY};
 
 use super::MaintenancePolicy;
 use super::chains::{ChainEnd, read_if_exists};
@@ -53,6 +53,10 @@ impl Folded {
     pub(super) fn needed_from(&self, chain: &ChainId) -> Option<u64> {
         match self {
             Self::Unneeded => None,
+            // There is one chain of replays for all generations.
+            Self::UpTo { epochs, .. } if chain.job == REPLAY => {
+                Some(epochs.get(&chain.to_string()).map_or(0, |epoch| epoch + 1))
+            }
             _ if chain.job != INGEST => None,
             Self::Nothing => Some(0),
             Self::UpTo { generation, .. } if chain.generation < *generation => None,
@@ -74,14 +78,15 @@ mod tests {
 
     #[test]
     fn what_the_newest_base_does_not_cover_is_needed() {
-        let epochs = BTreeMap::from([("ingest/3/0".to_owned(), 41)]);
+        let epochs = BTreeMap::from([("ingest/3/0".to_owned(), 41), ("replay/0/0".to_owned(), 6)]);
         let folded = Folded::UpTo { generation: 3, epochs };
         assert_eq!(folded.needed_from(&chain(INGEST, 2)), None);
         assert_eq!(folded.needed_from(&chain(INGEST, 3)), Some(42));
         let unseen = ChainId { shard: 1, ..chain(INGEST, 3) };
         assert_eq!(folded.needed_from(&unseen), Some(0));
         assert_eq!(folded.needed_from(&chain(INGEST, 4)), Some(0), "the merge has not come so far");
-        assert_eq!(folded.needed_from(&chain("replay", 0)), None);
+        assert_eq!(folded.needed_from(&chain("score-x", 0)), None);
+        assert_eq!(folded.needed_from(&ChainId::of_replays()), Some(7), "of all generations");
     }
 
     #[test]

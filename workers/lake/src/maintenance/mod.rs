@@ -19,6 +19,7 @@ mod history;
 mod landed;
 mod opened;
 mod prune;
+mod spilled;
 mod vacuum;
 
 use std::collections::BTreeSet;
@@ -52,6 +53,8 @@ pub struct MaintenancePolicy {
     pub settled_after: Duration,
     /// Whether a merge folds what ingest leaves: what it has yet to fold stays.
     pub merged: bool,
+    /// How long windows that the merge took out of memory can be corrected from their files.
+    pub spilled_kept: Duration,
 }
 
 impl MaintenancePolicy {

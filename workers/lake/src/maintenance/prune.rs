@@ -16,6 +16,7 @@ use super::MaintenancePolicy;
 use super::chains::{self, ChainEnd, ROOT, Standing, read_if_exists};
 use super::folded::Folded;
 use super::opened::Opened;
+use super::spilled;
 use crate::chain::names;
 use crate::error::LakeError;
 use crate::failpoint;
@@ -47,6 +48,8 @@ pub struct Pruned {
     pub state_files: u64,
     /// Files of partial aggregates.
     pub partial_aggregates: u64,
+    /// Files of windows that the merge took out of memory.
+    pub spilled_windows: u64,
     /// Temporary files that dead processes left.
     pub temporary_files: u64,
 }
@@ -82,6 +85,11 @@ pub(super) async fn run(store: &Store, policy: &MaintenancePolicy) -> Result<Pru
         store.delete_all(batch).await?;
     }
     pruned.partial_aggregates = partials.len() as u64;
+    let spilled = spilled::superfluous(store, &ends, policy).await?;
+    for batch in spilled.chunks(BATCH) {
+        store.delete_all(batch).await?;
+    }
+    pruned.spilled_windows = spilled.len() as u64;
     pruned.temporary_files = store.delete_abandoned(policy.before_ms(STATE_KEPT)).await?;
     failpoint::hit("after_prune");
     Ok(pruned)

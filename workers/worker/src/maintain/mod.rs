@@ -4,6 +4,8 @@
 //! its turn, and one that fails does not keep the others from theirs. A run may be killed at any moment, and
 //! several may run at once: it only costs time. The last thing written to standard output is a summary.
 
+use std::time::Duration;
+
 use sluice_contract::config::WorkerConfig;
 use sluice_lake::{Lake, LakeError, MaintenancePolicy, TableMaintained, TopicIdentity, Vacuumed};
 use snafu::{ResultExt, Snafu, ensure};
@@ -55,6 +57,7 @@ pub async fn run(arguments: MaintainArguments) -> Result<(), MaintainError> {
         retention: arguments.retention,
         settled_after: arguments.settled_after,
         merged: !config.gold.is_empty(),
+        spilled_kept: spilled_kept(&config),
     };
     let lake = open(&config).await.context(LakeSnafu)?;
     let mut summary = Summary::default();
@@ -86,6 +89,7 @@ pub async fn run(arguments: MaintainArguments) -> Result<(), MaintainError> {
                 manifests = pruned.manifests,
                 state_files = pruned.state_files,
                 partial_aggregates = pruned.partial_aggregates,
+                spilled_windows = pruned.spilled_windows,
                 temporary_files = pruned.temporary_files,
                 "deleted what no restart needs"
             );
@@ -96,6 +100,12 @@ pub async fn run(arguments: MaintainArguments) -> Result<(), MaintainError> {
     println!("{summary}");
     ensure!(failures.is_empty(), UnfinishedSnafu { failures });
     Ok(())
+}
+
+/// How long windows can be corrected from files, by the table for which it is longest. Older ones are computed again
+/// from silver if it comes to that.
+fn spilled_kept(config: &WorkerConfig) -> Duration {
+    Duration::from_millis(config.gold.iter().map(|table| table.correct_for_ms).max().unwrap_or_default())
 }
 
 /// Opens the lake, if it is this pipeline's.

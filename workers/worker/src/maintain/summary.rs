@@ -43,7 +43,7 @@ impl fmt::Display for Summary {
             "maintained {tables} tables: {replaced} files put into {into}; deleted {data_files} data files \
              ({bytes} bytes), {log_entries} log entries, {} manifests, {} state files, {} temporary files",
             pruned.manifests,
-            pruned.state_files + pruned.partial_aggregates,
+            pruned.state_files + pruned.partial_aggregates + pruned.spilled_windows,
             pruned.temporary_files
         )?;
         if refused.is_empty() {
@@ -67,7 +67,13 @@ mod tests {
     #[test]
     fn a_run_is_told_in_one_line() {
         let mut summary = Summary {
-            pruned: Pruned { manifests: 2, state_files: 1, partial_aggregates: 3, temporary_files: 0 },
+            pruned: Pruned {
+                manifests: 2,
+                state_files: 1,
+                partial_aggregates: 2,
+                spilled_windows: 1,
+                temporary_files: 0,
+            },
             ..Summary::default()
         };
         summary.add("bronze", &done(Vacuumed::Done { files: 3, bytes: 90 }));

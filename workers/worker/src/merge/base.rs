@@ -45,6 +45,13 @@ impl BaseMaker {
         self.running.is_some()
     }
 
+    /// Gives up one that is being written, since a newer one is there.
+    pub(super) fn abandon(&mut self) {
+        if let Some(task) = self.running.take() {
+            task.abort();
+        }
+    }
+
     /// Starts to write one: a frozen copy of what the merge knows after an epoch of its chain.
     pub(super) fn start(&mut self, lake: Lake, chain: ChainId, frozen: Merge, epoch: u64) {
         self.running = Some(tokio::spawn(async move {
@@ -56,8 +63,6 @@ impl BaseMaker {
 
 impl Drop for BaseMaker {
     fn drop(&mut self) {
-        if let Some(task) = &self.running {
-            task.abort();
-        }
+        self.abandon();
     }
 }

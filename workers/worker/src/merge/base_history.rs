@@ -1,7 +1,7 @@
 //! [`BaseHistory`]: what a restart of the merge reads, and when to make it less. Pure.
 //!
-//! A restart reads the base, and then the partial aggregates of every epoch folded since. Once a manifest names a
-//! base, nobody reads what it covers, or the base before it.
+//! A restart reads the base, and then the partial aggregates of every epoch folded since, and the files of spilled
+//! windows that these correct. Once a manifest names a base, nobody reads what it covers, or the base before it.
 
 use sluice_contract::manifest::{StateFile, StateFiles};
 
@@ -16,9 +16,9 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 /// After a failed attempt.
 const PAUSE_AFTER_FAILURE_MS: i64 = 30_000;
 
-/// A file of partial aggregates that the merge has folded.
+/// A file that the merge has read: partial aggregates that it folded, or spilled windows that it loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FoldedFile {
+pub(super) struct ReadFile {
     /// Path relative to the lake's root.
     pub(super) path: String,
     /// Bytes.
@@ -29,8 +29,8 @@ pub(super) struct FoldedFile {
 #[derive(Clone, Debug, Default)]
 pub(super) struct BaseHistory {
     base: Option<StateFile>,
-    /// Files with the epoch of the merge that folded them, and when it did; oldest first.
-    since: Vec<(FoldedFile, u64, i64)>,
+    /// Files with the epoch of the merge that read them, and when it did; oldest first.
+    since: Vec<(ReadFile, u64, i64)>,
     superseded: Vec<String>,
     not_before_ms: i64,
 }
@@ -46,8 +46,8 @@ impl BaseHistory {
         StateFiles { base: self.base.clone(), deltas: Vec::new() }
     }
 
-    /// An epoch of the merge, written then, has folded these.
-    pub(super) fn fold(&mut self, files: Vec<FoldedFile>, epoch: u64, at_ms: i64) {
+    /// An epoch of the merge, written then, has read these.
+    pub(super) fn read(&mut self, files: Vec<ReadFile>, epoch: u64, at_ms: i64) {
         self.since.extend(files.into_iter().map(|file| (file, epoch, at_ms)));
     }
 
@@ -91,8 +91,8 @@ impl BaseHistory {
 mod tests {
     use super::*;
 
-    fn file(path: &str, bytes: u64) -> FoldedFile {
-        FoldedFile { path: path.to_owned(), bytes }
+    fn file(path: &str, bytes: u64) -> ReadFile {
+        ReadFile { path: path.to_owned(), bytes }
     }
 
     fn base(path: &str, epoch: u64, bytes: u64) -> StateFile {
@@ -103,28 +103,28 @@ mod tests {
     fn a_base_is_due_when_what_was_folded_since_is_old_or_large() {
         let mut history = BaseHistory::new(None);
         assert!(!history.is_due(i64::MAX), "nothing was folded");
-        history.fold(vec![file("a", 10)], 1, 1_000);
+        history.read(vec![file("a", 10)], 1, 1_000);
         assert!(!history.is_due(61_000));
         assert!(history.is_due(61_001));
-        history.fold(vec![file("b", LARGEST)], 2, 2_000);
+        history.read(vec![file("b", LARGEST)], 2, 2_000);
         assert!(history.is_due(2_000));
     }
 
     #[test]
     fn a_large_base_is_not_written_again_for_a_few_rows_but_every_ten_minutes() {
         let mut history = BaseHistory::new(Some(base("old", 4, 400)));
-        history.fold(vec![file("a", 99)], 5, 0);
+        history.read(vec![file("a", 99)], 5, 0);
         assert!(!history.is_due(600_000));
         assert!(history.is_due(600_001));
-        history.fold(vec![file("b", 1)], 6, 0);
+        history.read(vec![file("b", 1)], 6, 0);
         assert!(history.is_due(60_001), "a quarter of its size");
     }
 
     #[test]
     fn what_a_base_covers_is_superseded_once_and_what_came_later_stays() {
         let mut history = BaseHistory::new(Some(base("old", 4, 9)));
-        history.fold(vec![file("a", 1), file("b", 1)], 5, 0);
-        history.fold(vec![file("c", 1)], 6, 0);
+        history.read(vec![file("a", 1), file("b", 1)], 5, 0);
+        history.read(vec![file("c", 1)], 6, 0);
         history.adopt(base("new", 5, 9));
         assert_eq!(history.files().base, Some(base("new", 5, 9)));
         assert_eq!(history.take_superseded(), ["a", "b", "old"]);
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_base_that_failed_waits_before_it_is_tried_again() {
         let mut history = BaseHistory::new(None);
-        history.fold(vec![file("a", 10)], 1, 0);
+        history.read(vec![file("a", 10)], 1, 0);
         history.postpone(100_000);
         assert!(!history.is_due(129_999));
         assert!(history.is_due(130_000));

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, PartitionProgress};
-use sluice_engine::gold::Merge;
-use sluice_lake::Lake;
+use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, PartitionProgress, REPLAY, Recompute};
+use sluice_engine::gold::{Folded, Merge};
+use sluice_lake::{Lake, LakeError};
 use snafu::ResultExt;
 
-use super::base_history::FoldedFile;
+use super::base_history::ReadFile;
 use super::error::{EpochsLostSnafu, LakeSnafu, MergeError, StateSnafu};
 use super::progress::Progress;
 
@@ -27,13 +27,54 @@ pub(super) struct Epoch {
     /// Whether the chain ends with it.
     is_end: bool,
     partitions: BTreeMap<i32, PartitionProgress>,
-    partial_aggregates: Option<(FoldedFile, Bytes)>,
+    partial_aggregates: PartialAggregates,
+    recompute: Option<Recompute>,
+}
+
+/// What an epoch adds to the windows.
+#[derive(Clone, Debug)]
+enum PartialAggregates {
+    Nothing,
+    File(ReadFile, Bytes),
+    /// Its file is gone. What it said is in silver, nobody knows in which windows.
+    Gone,
 }
 
 impl Epoch {
     /// The file that it left, if any.
-    pub(super) fn file(&self) -> Option<&FoldedFile> {
-        self.partial_aggregates.as_ref().map(|(file, _)| file)
+    pub(super) fn file(&self) -> Option<&ReadFile> {
+        match &self.partial_aggregates {
+            PartialAggregates::File(file, _) => Some(file),
+            PartialAggregates::Nothing | PartialAggregates::Gone => None,
+        }
+    }
+
+    /// Folds it. CPU-bound.
+    pub(super) fn fold(&self, merge: &mut Merge) -> Result<Folded, MergeError> {
+        if let Some(recompute) = &self.recompute {
+            merge.lose_over(recompute);
+        }
+        let Self { chain, number, partitions, .. } = self;
+        let folded = match &self.partial_aggregates {
+            PartialAggregates::Nothing => merge.fold(None, partitions),
+            PartialAggregates::File(_, content) => merge.fold(Some(content), partitions),
+            PartialAggregates::Gone => {
+                merge.lose_all();
+                merge.fold(None, partitions)
+            }
+        };
+        let folded = match folded {
+            Err(error) if error.is_damage() => {
+                tracing::warn!(%chain, number, %error, "partial aggregates are damaged: all windows are computed again");
+                merge.lose_all();
+                merge.fold(None, partitions)
+            }
+            folded => folded,
+        };
+        folded.with_context(|_| {
+            let path = self.file().map(|file| file.path.clone());
+            StateSnafu { path: path.unwrap_or_else(|| format!("epoch {number} of '{chain}'")) }
+        })
     }
 
     fn bytes(&self) -> u64 {
@@ -45,11 +86,15 @@ impl Epoch {
 pub(super) async fn read(lake: &Lake, chain: &ChainId, number: u64) -> Result<Option<Epoch>, MergeError> {
     let Some(manifest) = lake.manifest(chain, number).await.context(LakeSnafu)? else { return Ok(None) };
     let partial_aggregates = match manifest.partial_aggregates {
-        Some(path) => {
-            let content = lake.read(&path).await.context(LakeSnafu)?;
-            Some((FoldedFile { path, bytes: content.len() as u64 }, content))
-        }
-        None => None,
+        Some(path) => match lake.read(&path).await {
+            Ok(content) => PartialAggregates::File(ReadFile { path, bytes: content.len() as u64 }, content),
+            Err(LakeError::FileMissing { .. }) => {
+                tracing::warn!(path, "partial aggregates are gone: all windows are computed again");
+                PartialAggregates::Gone
+            }
+            Err(source) => return Err(MergeError::Lake { source }),
+        },
+        None => PartialAggregates::Nothing,
     };
     Ok(Some(Epoch {
         chain: chain.clone(),
@@ -57,6 +102,7 @@ pub(super) async fn read(lake: &Lake, chain: &ChainId, number: u64) -> Result<Op
         is_end: manifest.kind.is_end(),
         partitions: manifest.partitions,
         partial_aggregates,
+        recompute: manifest.recompute,
     }))
 }
 
@@ -70,9 +116,22 @@ pub(super) struct Batch {
 }
 
 /// Reads what there is of all chains, up to a bound for each.
+///
+/// A replay changes rows that ingest has read before it. So replays are looked for first, and folded last: where they
+/// are, these rows have been given to the merge, unless there is more at once.
 pub(super) async fn read_all(lake: &Lake, progress: &Progress) -> Result<Batch, MergeError> {
+    let (replays, ingest): (Vec<_>, Vec<_>) =
+        progress.next().into_iter().partition(|(chain, _)| chain.job == REPLAY);
+    let replays = read_chains(lake, replays).await?;
+    let mut all = read_chains(lake, ingest).await?;
+    all.epochs.extend(replays.epochs);
+    all.is_full |= replays.is_full;
+    Ok(all)
+}
+
+async fn read_chains(lake: &Lake, chains: Vec<(ChainId, u64)>) -> Result<Batch, MergeError> {
     let mut all = Batch::default();
-    for (chain, next) in progress.next() {
+    for (chain, next) in chains {
         let batch = read_on(lake, &chain, next).await?;
         all.epochs.extend(batch.epochs);
         all.is_full |= batch.is_full;
@@ -102,7 +161,7 @@ async fn read_on(lake: &Lake, chain: &ChainId, next: u64) -> Result<Batch, Merge
 
 /// Fails where the epoch that comes next on a chain is gone, though the chain goes on: it would be waited for in vain.
 pub(super) async fn refuse_gaps(lake: &Lake, progress: &Progress) -> Result<(), MergeError> {
-    for (chain, next) in progress.next() {
+    for (chain, next) in progress.of_ingest() {
         if lake.manifest(&chain, next).await.context(LakeSnafu)?.is_some() {
             continue;
         }
@@ -129,7 +188,7 @@ impl FirstEpochs {
     /// Looks at the first epoch of each chain. Nothing that comes later changes what is found.
     pub(super) async fn of(lake: &Lake, progress: &Progress) -> Result<Self, MergeError> {
         let (mut partitions, mut missing) = (BTreeSet::new(), Vec::new());
-        for (chain, _) in progress.next() {
+        for (chain, _) in progress.of_ingest() {
             match first(lake, &chain).await? {
                 Some(manifest) => partitions.extend(manifest.partitions.into_keys()),
                 None => missing.push(chain.shard),
@@ -148,16 +207,4 @@ async fn first(lake: &Lake, chain: &ChainId) -> Result<Option<Manifest>, MergeEr
         }
     }
     Ok(None)
-}
-
-/// Folds epochs, in their order. CPU-bound.
-pub(super) fn fold(merge: &mut Merge, epochs: &[Epoch]) -> Result<(), MergeError> {
-    for Epoch { chain, number, partitions, partial_aggregates, .. } in epochs {
-        let content = partial_aggregates.as_ref().map(|(_, content)| content.as_ref());
-        merge.fold(content, partitions).with_context(|_| {
-            let path = partial_aggregates.as_ref().map(|(file, _)| file.path.clone());
-            StateSnafu { path: path.unwrap_or_else(|| format!("epoch {number} of '{chain}'")) }
-        })?;
-    }
-    Ok(())
 }

@@ -70,6 +70,16 @@ impl MergeError {
         }
     }
 
+    /// Whether what it knew is lost, in files that are gone or damaged.
+    pub(super) fn is_loss(&self) -> bool {
+        match self {
+            Self::Lake { source } => matches!(source, LakeError::FileMissing { .. }),
+            Self::State { source, .. } => source.is_damage(),
+            Self::EpochsLost { .. } => true,
+            Self::Rewritten { .. } | Self::Unusable { .. } | Self::Broken { .. } => false,
+        }
+    }
+
     /// What the report says.
     pub(super) fn problem(&self) -> Problem {
         let problem = |reason: &str, fix: &str| Problem {
@@ -84,7 +94,7 @@ impl MergeError {
             }
             Self::State { .. } | Self::EpochsLost { .. } => problem(
                 "StateLost",
-                "restore the file from a copy of the lake, or begin the tables below gold/ anew: suspend the \
+                "restore _sluice from a copy of the lake, or begin the tables below gold/ anew: suspend the \
                  pipeline, remove them and _sluice/merge, and go on with another number of shards",
             ),
             Self::Rewritten { .. } => problem(

@@ -43,6 +43,11 @@ impl Layout {
         Ok(Self { paths })
     }
 
+    /// The buckets, in order.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = Bucket> {
+        self.paths.keys().copied()
+    }
+
     /// Takes buckets out, and gives the paths of their files.
     pub(super) fn take(&mut self, buckets: &[Bucket]) -> Result<Vec<String>, Misplaced> {
         let take = |bucket: &Bucket| self.paths.remove(bucket).ok_or(Misplaced::Missing { bucket: *bucket });

@@ -3,6 +3,8 @@
 //! A restart loads the base, and then does what each manifest since says was done: folds the same epochs in the
 //! same order, and publishes the same tables. The rows are thrown away, for the tables have them; what remains is
 //! the state that the manifest stands for, with its revisions and buckets.
+//!
+//! Where any of that is lost, what the merge knew of windows is in silver and in what was published of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,14 +12,15 @@ use std::sync::Arc;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::{ChainId, INGEST, Manifest};
 use sluice_decode::RowSchema;
-use sluice_engine::gold::Merge;
+use sluice_engine::gold::{Folded, Merge};
 use sluice_lake::Lake;
 use snafu::{OptionExt, ResultExt};
 
-use super::base_history::BaseHistory;
-use super::epochs::{self, EPOCHS, Epoch, FirstEpochs, fold};
+use super::base_history::{BaseHistory, ReadFile};
+use super::epochs::{self, EPOCHS, Epoch, FirstEpochs};
 use super::error::{BrokenSnafu, EpochsLostSnafu, LakeSnafu, MergeError, StateSnafu, UnusableSnafu};
 use super::progress::{self, Progress};
+use super::spilled::{self, AfterFold};
 use crate::finding::Finding;
 
 /// What the merge is made from, by every generation anew.
@@ -53,8 +56,47 @@ impl Memory {
         Ok(Self { merge, progress, history: BaseHistory::default() })
     }
 
-    /// What the merge knew after a manifest of its chain. `chains` are those that it followed.
+    /// What the merge knew after a manifest of its chain. `chains` are those that it followed. Where files are lost that
+    /// tell it, all windows are to be computed again.
     pub(super) async fn at(
+        lake: &Lake,
+        recipe: &Recipe,
+        chains: Vec<ChainId>,
+        newest: &Manifest,
+    ) -> Result<Self, MergeError> {
+        match Self::replayed(lake, recipe, chains.clone(), newest).await {
+            Err(error) if error.is_loss() => {
+                tracing::warn!(%error, "lost what the merge knew: all windows are computed again from silver");
+                Self::without_windows(lake, recipe, chains, newest).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// How far the merge had come, without any window.
+    async fn without_windows(
+        lake: &Lake,
+        recipe: &Recipe,
+        chains: Vec<ChainId>,
+        newest: &Manifest,
+    ) -> Result<Self, MergeError> {
+        let mut memory = Self::new(recipe, [])?;
+        memory.progress = Progress::new(chains, &newest.folded);
+        let mut standing = BTreeMap::new();
+        for (chain, next) in memory.progress.of_ingest() {
+            let epoch = next.saturating_sub(1);
+            let manifest = lake.manifest(&chain, epoch).await.context(LakeSnafu)?;
+            let manifest = manifest.with_context(|| EpochsLostSnafu { chain: chain.to_string(), epoch })?;
+            standing.extend(manifest.partitions);
+        }
+        memory.merge.lose_all();
+        let folded = memory.merge.fold(None, &standing).context(StateSnafu { path: "no file" })?;
+        debug_assert_eq!(folded, Folded::Done);
+        Ok(memory)
+    }
+
+    /// Loads the base, and does what each manifest since says was done.
+    async fn replayed(
         lake: &Lake,
         recipe: &Recipe,
         chains: Vec<ChainId>,
@@ -71,11 +113,15 @@ impl Memory {
             memory.progress = Progress::new(chains, &at.folded);
             memory.history = BaseHistory::new(Some(base.clone()));
             next = base.epoch + 1;
-        } else if !newest.folded.is_empty()
-            && let FirstEpochs::Partitions(partitions) = FirstEpochs::of(lake, &memory.progress).await?
-        {
+        } else {
             // As before the first epoch was folded.
-            memory.merge.expect(partitions);
+            let first = manifest(lake, newest, 0).await?;
+            memory.progress = Progress::new(chains, &first.folded);
+            if newest.folded != first.folded
+                && let FirstEpochs::Partitions(partitions) = FirstEpochs::of(lake, &memory.progress).await?
+            {
+                memory.merge.expect(partitions);
+            }
         }
         for epoch in next..=newest.epoch {
             let manifest = manifest(lake, newest, epoch).await?;
@@ -95,8 +141,8 @@ impl Memory {
                     epoch.with_context(|| EpochsLostSnafu { chain: chain.to_string(), epoch: number })?,
                 );
                 if batch.len() as u64 == EPOCHS || number == last {
-                    self =
-                        self.fold(std::mem::take(&mut batch), manifest.epoch, manifest.created_at_ms).await?;
+                    let batch = std::mem::take(&mut batch);
+                    self = self.fold(lake, batch, manifest.epoch, manifest.created_at_ms).await?;
                 }
             }
         }
@@ -115,30 +161,28 @@ impl Memory {
 
     /// Folds epochs for an epoch of the merge, written then.
     pub(super) async fn fold(
-        mut self,
+        self,
+        lake: &Lake,
         batch: Vec<Epoch>,
         epoch: u64,
         at_ms: i64,
     ) -> Result<Self, MergeError> {
-        self.note(&batch, epoch, at_ms);
-        let mut merge = self.merge;
-        self.merge = blocking(move || fold(&mut merge, &batch).map(|()| merge)).await??;
-        Ok(self)
-    }
-
-    /// Takes note of epochs that have been folded for an epoch of the merge, written then.
-    pub(super) fn note(&mut self, batch: &[Epoch], epoch: u64, at_ms: i64) {
-        for folded in batch {
-            self.progress.folded(&folded.chain, folded.number);
+        let Self { merge, mut progress, mut history } = self;
+        let AfterFold { merge, epochs, loaded } = spilled::fold(lake, merge, batch).await?;
+        for folded in &epochs {
+            progress.folded(&folded.chain, folded.number);
         }
-        let files = batch.iter().filter_map(|folded| folded.file().cloned());
-        self.history.fold(files.collect(), epoch, at_ms);
+        let folded = epochs.iter().filter_map(|folded| folded.file().cloned());
+        let files: Vec<ReadFile> = folded.chain(loaded).collect();
+        history.read(files, epoch, at_ms);
+        Ok(Self { merge, progress, history })
     }
 }
 
-/// The chains of ingest in a generation of so many shards.
+/// The chains that the merge follows in a generation of so many shards: those of ingest, and that of replays.
 pub(super) fn chains_of(generation: u64, shards: u32) -> Vec<ChainId> {
-    (0..shards).map(|shard| ChainId { job: INGEST.to_owned(), generation, shard }).collect()
+    let ingest = (0..shards).map(|shard| ChainId { job: INGEST.to_owned(), generation, shard });
+    ingest.chain([ChainId::of_replays()]).collect()
 }
 
 /// The places of tables in [`Merge::table_schemas`], ascending. One that the configuration has no more is left out.

@@ -10,12 +10,15 @@
 //! all that was folded since, and the files that come and go. A restart does again what the manifests say, so
 //! it knows the same, to the last revision.
 //!
+//! The chain of replays is followed like one of ingest. Its epochs bring no partial aggregates: they say which windows
+//! are to be computed again from silver.
+//!
 //! Nothing here can hold ingest up. What goes wrong is told in the report, tried again, and costs the tables below
 //! `gold/` their freshness, and nothing else.
 //!
 //! # Reading order
 //! [`start`] (the claim, and what a new generation takes over), [`memory`] (what a restart does again), then
-//! [`publisher`] (a step) with [`epochs`] and [`rewrite`]. The pure parts they decide with: [`progress`],
+//! [`publisher`] (a step) with [`epochs`], [`spilled`], [`recompute`] and [`rewrite`]. The pure parts they decide with: [`progress`],
 //! [`schedule`], [`layout`], [`base_history`].
 
 mod base;
@@ -27,8 +30,10 @@ mod layout;
 mod memory;
 mod progress;
 mod publisher;
+mod recompute;
 mod rewrite;
 mod schedule;
+mod spilled;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -36,6 +41,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::Writer;
 use sluice_contract::report::Problem;
@@ -167,7 +173,7 @@ async fn attempt(
     goal: &Goal,
     wished: &mut watch::Receiver<Wish>,
 ) -> Result<Ended, MergeError> {
-    let Begun::Ready(mut publisher) = begin(merging).await? else { return Ok(Ended::Superseded) };
+    let Begun::Ready(mut publisher) = begin(merging).boxed().await? else { return Ok(Ended::Superseded) };
     merging.status.clear(Scope::Gold);
     let began = Instant::now();
     loop {
@@ -175,7 +181,7 @@ async fn attempt(
             return finish(publisher, goal).await;
         }
         let stepped;
-        (publisher, stepped) = publisher.step(Which::Due).await?;
+        (publisher, stepped) = publisher.step(Which::Due).boxed().await?;
         match stepped {
             Stepped::Lost => return Ok(Ended::Superseded),
             Stepped::Folded { is_behind: true, .. } => continue,
@@ -198,7 +204,7 @@ async fn finish(mut publisher: Box<Publisher>, goal: &Goal) -> Result<Ended, Mer
     let mut quiet_since = Instant::now();
     loop {
         let stepped;
-        (publisher, stepped) = publisher.step(Which::Due).await?;
+        (publisher, stepped) = publisher.step(Which::Due).boxed().await?;
         match stepped {
             Stepped::Lost => return Ok(Ended::Superseded),
             Stepped::Folded { is_behind: true, .. } => {
@@ -220,7 +226,7 @@ async fn finish(mut publisher: Box<Publisher>, goal: &Goal) -> Result<Ended, Mer
     }
     loop {
         let stepped;
-        (publisher, stepped) = publisher.step(Which::All).await?;
+        (publisher, stepped) = publisher.step(Which::All).boxed().await?;
         match stepped {
             Stepped::Lost => return Ok(Ended::Superseded),
             Stepped::Folded { is_behind: true, .. } => {}

@@ -1,11 +1,11 @@
-//! [`Progress`]: how far the merge has come in each chain of ingest. Pure.
+//! [`Progress`]: how far the merge has come in each chain of ingest, and in that of replays. Pure.
 //!
 //! Chains are folded in the order of their names, each up to where it was found to end, epoch by epoch. So the
 //! epochs that a manifest of the merge names say all of the order: a restart folds as the first time.
 
 use std::collections::BTreeMap;
 
-use sluice_contract::manifest::ChainId;
+use sluice_contract::manifest::{ChainId, INGEST};
 
 /// How far the merge has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,23 @@ impl Progress {
         self.chains.values().map(next).collect()
     }
 
+    /// [`Self::next`] without the chain of replays.
+    pub(super) fn of_ingest(&self) -> Vec<(ChainId, u64)> {
+        self.next().into_iter().filter(|(chain, _)| chain.job == INGEST).collect()
+    }
+
+    /// What a manifest says of replays.
+    pub(super) fn of_replays(&self) -> BTreeMap<String, u64> {
+        let mut epochs = self.epochs();
+        epochs.retain(|chain, _| *chain == ChainId::of_replays().to_string());
+        epochs
+    }
+
+    /// Whether nothing of ingest has been folded.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.of_ingest().iter().all(|(_, next)| *next == 0)
+    }
+
     /// An epoch has been folded.
     pub(super) fn folded(&mut self, chain: &ChainId, epoch: u64) {
         if let Some(chain) = self.chains.get_mut(&chain.to_string()) {
@@ -66,8 +83,6 @@ pub(super) fn steps(
 
 #[cfg(test)]
 mod tests {
-    use sluice_contract::manifest::INGEST;
-
     use super::*;
 
     fn chain(shard: u32) -> ChainId {

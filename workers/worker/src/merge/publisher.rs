@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use futures::future::try_join_all;
 use sluice_contract::manifest::{
     AddedFile, MANIFEST_FORMAT_VERSION, MERGE, Manifest, ManifestKind, TableProgress,
@@ -21,12 +22,17 @@ use super::epochs::{Batch, FirstEpochs, read_all};
 use super::error::{LakeSnafu, MergeError, RewrittenSnafu};
 use super::goal::Goal;
 use super::layout::Layout;
-use super::memory::{Memory, blocking};
+use super::memory::{Memory, Recipe, blocking};
+use super::recompute::{Attempt, recompute};
 use super::rewrite::{Rewritten, Work, Worked};
 use super::schedule::Schedule;
+use super::spilled;
 use crate::clock::now_ms;
 use crate::report::{Publication, PublishedRows, PublishedTable};
 use crate::stream::committer::table_report;
+
+/// Silver gets an epoch within moments of its manifest.
+const PAUSE_FOR_SILVER: Duration = Duration::from_millis(200);
 
 /// A table that the merge publishes.
 #[derive(Debug)]
@@ -70,6 +76,7 @@ pub(super) enum Stepped {
 /// Publishes the tables of windows.
 pub(super) struct Publisher {
     merging: Merging,
+    recipe: Recipe,
     chain: Chain,
     /// What the merge knows; taken out while a step works on it.
     memory: Memory,
@@ -81,12 +88,19 @@ pub(super) struct Publisher {
 
 impl Publisher {
     /// A publisher that has claimed its chain and restored what it left.
-    pub(super) fn new(merging: &Merging, chain: Chain, memory: Memory, tables: Vec<Target>) -> Self {
+    pub(super) fn new(
+        merging: &Merging,
+        recipe: Recipe,
+        chain: Chain,
+        memory: Memory,
+        tables: Vec<Target>,
+    ) -> Self {
         let every = merging.config.gold.iter().map(|table| Duration::from_millis(table.emit_every_ms));
         Self {
             schedule: Schedule::new(every, Instant::now()),
             specs: tables.iter().map(|table| table.spec.clone()).collect(),
             merging: merging.clone(),
+            recipe,
             chain,
             memory,
             tables,
@@ -118,36 +132,69 @@ impl Publisher {
             Which::All => (0..self.tables.len()).collect(),
         };
         let (count, at_ms) = (epochs.len(), now_ms());
+        let folding = Instant::now();
+        self.memory = self.memory.fold(lake, epochs, self.chain.next_epoch(), at_ms).await?;
+        let folding = folding.elapsed();
+        let mut is_recomputed = false;
+        if self.memory.merge.has_lost() && !is_full {
+            (self, is_recomputed) = self.recompute().await?;
+        }
         let Memory { merge, progress, history } = self.memory;
-        let work = Work {
-            merge,
-            epochs,
-            due: due.clone(),
-            specs: Arc::clone(&self.specs),
-            updated_at_us: at_ms * 1_000,
-        };
-        let Worked { merge, epochs, rewritten, folding, publishing } = blocking(move || work.run()).await??;
+        let specs = Arc::clone(&self.specs);
+        let work = Work { merge, due: due.clone(), specs, updated_at_us: at_ms * 1_000 };
+        let Worked { merge, rewritten, took: publishing } = blocking(move || work.run()).await??;
         self.memory = Memory { merge, progress, history };
         self.schedule.done(&due, began, publishing);
-        if count == 0 && rewritten.is_empty() {
-            return Ok((self, Stepped::Folded { epochs: 0, is_behind: false }));
+        let is_behind = is_full || self.memory.merge.has_lost();
+        if count == 0 && rewritten.is_empty() && !is_recomputed {
+            return Ok((self, Stepped::Folded { epochs: 0, is_behind }));
         }
-        self.memory.note(&epochs, self.chain.next_epoch(), at_ms);
         if !rewritten.is_empty() {
             self.merging.status.durations().published(folding + publishing);
         }
-        if !self.commit(rewritten, at_ms).await? {
+        if !self.commit(rewritten, is_recomputed, at_ms).await? {
             return Ok((self, Stepped::Lost));
         }
         self.tend().await;
+        if is_recomputed {
+            self = self.spill().await?;
+        }
         if !self.base.is_running() && self.memory.history.is_due(now_ms()) {
             self = self.freeze().await?;
         }
-        Ok((self, Stepped::Folded { epochs: count, is_behind: is_full }))
+        Ok((self, Stepped::Folded { epochs: count, is_behind }))
     }
 
-    /// Has a base written of what the merge knows after the manifest that was just appended.
-    async fn freeze(mut self: Box<Self>) -> Result<Box<Self>, MergeError> {
+    /// Computes windows again that are lost; whether that could be done.
+    async fn recompute(mut self: Box<Self>) -> Result<(Box<Self>, bool), MergeError> {
+        let again = recompute(&self.merging.lake, &self.recipe, self.memory, &self.tables);
+        match again.boxed().await? {
+            Attempt::Done(memory) => {
+                self.memory = memory;
+                Ok((self, true))
+            }
+            Attempt::SilverIsBehind(memory) => {
+                self.memory = memory;
+                tokio::time::sleep(PAUSE_FOR_SILVER).await;
+                Ok((self, false))
+            }
+        }
+    }
+
+    /// Makes a base of what the merge knows now, for the next manifest. No restart could come to know the same.
+    async fn rebase(&mut self) -> Result<(), MergeError> {
+        self.base.abandon();
+        let frozen = self.memory.merge.clone();
+        let snapshot = blocking(move || frozen.snapshot()).await?;
+        let put = self.merging.lake.put_state(self.chain.id(), self.chain.next_epoch(), snapshot);
+        self.memory.history.adopt(put.await.context(LakeSnafu)?);
+        Ok(())
+    }
+
+    /// Has a base written of what the merge knows after the manifest that was just appended. What is over leaves
+    /// memory with it.
+    pub(super) async fn freeze(mut self: Box<Self>) -> Result<Box<Self>, MergeError> {
+        self = self.spill().await?;
         let Memory { merge, progress, history } = self.memory;
         let (merge, frozen) = blocking(move || {
             let frozen = merge.clone();
@@ -166,7 +213,7 @@ impl Publisher {
         if *goal == Goal::OwnShard {
             return Ok(goal.missing(&next_offsets));
         }
-        for (chain, next) in self.memory.progress.next() {
+        for (chain, next) in self.memory.progress.of_ingest() {
             let Some(folded) = next.checked_sub(1) else { continue };
             let manifest = self.merging.lake.manifest(&chain, folded).await.context(LakeSnafu)?;
             let partitions = manifest.into_iter().flat_map(|manifest| manifest.partitions);
@@ -175,14 +222,31 @@ impl Publisher {
         Ok(goal.missing(&next_offsets))
     }
 
+    /// Lets what is over leave memory, after the manifest that was just appended.
+    async fn spill(mut self: Box<Self>) -> Result<Box<Self>, MergeError> {
+        let epoch = self.chain.next_epoch() - 1;
+        let Memory { merge, progress, history } = self.memory;
+        let merge = spilled::spill(&self.merging.lake, merge, self.chain.id(), epoch).await?;
+        self.memory = Memory { merge, progress, history };
+        Ok(self)
+    }
+
     /// Whether nothing has been folded since tables of windows were first asked for.
     fn chain_is_fresh(&self) -> bool {
-        self.memory.history.files().base.is_none() && self.memory.progress.epochs().is_empty()
+        self.memory.history.files().base.is_none() && self.memory.progress.is_fresh()
     }
 
     /// Decides a step, and gives every table its commit; `false` if another process has the chain.
-    async fn commit(&mut self, rewritten: Vec<Rewritten>, at_ms: i64) -> Result<bool, MergeError> {
+    async fn commit(
+        &mut self,
+        rewritten: Vec<Rewritten>,
+        is_recomputed: bool,
+        at_ms: i64,
+    ) -> Result<bool, MergeError> {
         self.base.collect(&mut self.memory.history).await;
+        if is_recomputed {
+            self.rebase().await?;
+        }
         let rows = self.rows_of(&rewritten);
         let changes = self.persist(rewritten).await?;
         let manifest = self.manifest(changes, at_ms);
@@ -295,6 +359,7 @@ impl Publisher {
             open_windows: size.open_windows,
             groups: size.groups,
             memory_bytes: size.bytes,
+            spilled_files: size.spilled,
             stalled_partitions: self.memory.merge.stalled_partitions(),
             tables: tables
                 .map(|((table, rows), (interval, is_stretched))| PublishedTable {

@@ -1,4 +1,4 @@
-//! [`Work`]: the part of a step that takes CPU: epochs folded, buckets published, files encoded. No I/O.
+//! [`Work`]: the part of a step that makes files: buckets published and encoded. No I/O.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,15 +7,12 @@ use sluice_engine::gold::{self, Merge, Published};
 use sluice_lake::{Bucket, FinishedFile, TableSpec, TableWriter};
 use snafu::ResultExt;
 
-use super::epochs::{Epoch, fold};
 use super::error::{LakeSnafu, MergeError};
 
 /// What a step is to do.
 pub(super) struct Work {
     /// Windows and watermarks.
     pub(super) merge: Merge,
-    /// Epochs to fold, in order.
-    pub(super) epochs: Vec<Epoch>,
     /// The tables that may be published, by their places.
     pub(super) due: Vec<usize>,
     /// All tables.
@@ -28,14 +25,10 @@ pub(super) struct Work {
 pub(super) struct Worked {
     /// Windows and watermarks, after it.
     pub(super) merge: Merge,
-    /// The epochs, folded.
-    pub(super) epochs: Vec<Epoch>,
     /// The buckets that were published.
     pub(super) rewritten: Vec<Rewritten>,
-    /// How long folding took.
-    pub(super) folding: Duration,
-    /// How long publishing and encoding took.
-    pub(super) publishing: Duration,
+    /// How long it took.
+    pub(super) took: Duration,
 }
 
 /// A bucket in a file of its own.
@@ -54,16 +47,14 @@ pub(super) struct Rewritten {
 impl Work {
     /// Does it.
     pub(super) fn run(self) -> Result<Worked, MergeError> {
-        let Self { mut merge, epochs, due, specs, updated_at_us } = self;
+        let Self { mut merge, due, specs, updated_at_us } = self;
         let began = Instant::now();
-        fold(&mut merge, &epochs)?;
-        let (folding, folded_at) = (began.elapsed(), Instant::now());
         let mut changed = merge.changed();
         changed.retain(|table| due.contains(table));
         let published = if changed.is_empty() { Vec::new() } else { merge.publish(&changed, updated_at_us) };
         let rewritten = published.into_iter().map(|published| encode(published, &specs));
         let rewritten = rewritten.collect::<Result<_, _>>()?;
-        Ok(Worked { merge, epochs, rewritten, folding, publishing: folded_at.elapsed() })
+        Ok(Worked { merge, rewritten, took: began.elapsed() })
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn begin(merging: &Merging) -> Result<Begun, MergeError> {
     let memory = Memory::at(lake, &recipe, chains, &manifest).await?;
     refuse_gaps(lake, &memory.progress).await?;
     tracing::info!(chain = %chain.id(), epoch = manifest.epoch, "claimed the chain of the merge");
-    Ok(Begun::Ready(Box::new(Publisher::new(merging, chain, memory, tables))))
+    Ok(Begun::Ready(Box::new(Publisher::new(merging, recipe, chain, memory, tables))))
 }
 
 /// What the merge is made from: the configuration, and the schema that the generation has pinned.
@@ -148,16 +148,21 @@ async fn inherit(
         let ended = lake.chains(INGEST).await.context(LakeSnafu)?.into_iter();
         let ended: Vec<ChainId> =
             ended.filter(|chain| (old.generation..id.generation).contains(&chain.generation)).collect();
-        let own = ended.iter().filter(|chain| chain.generation == old.generation).cloned().collect();
+        let own = ended.iter().filter(|chain| chain.generation == old.generation).cloned();
+        let own = own.chain([ChainId::of_replays()]).collect();
         let memory = Memory::at(lake, recipe, own, &seal).await?;
+        let folded = memory.progress.of_replays();
         let Memory { merge, history, .. } = fold_to_the_end(lake, memory, ended).await?;
         let snapshot = blocking(move || merge.snapshot()).await?;
         let base = lake.put_state(id, 0, snapshot).await.context(LakeSnafu)?;
         tracing::info!(chain = %id, from = %old, "took the open windows over from the generation before");
         let state = StateFiles { base: Some(base), deltas: Vec::new() };
-        return Ok((Beginning { state, ..Beginning::default() }, history.into_paths()));
+        return Ok((Beginning { state, folded, ..Beginning::default() }, history.into_paths()));
     }
-    Ok((Beginning::default(), Vec::new()))
+    // The tables begin with what is read from now on: what was replayed before is not in them.
+    let newest = lake.newest_manifest(&ChainId::of_replays()).await.context(LakeSnafu)?;
+    let folded = newest.map(|newest| (newest.chain.to_string(), newest.epoch));
+    Ok((Beginning { folded: folded.into_iter().collect(), ..Beginning::default() }, Vec::new()))
 }
 
 /// Folds what chains of ingest that have ended left, generation by generation.
@@ -173,7 +178,7 @@ async fn fold_to_the_end(lake: &Lake, mut memory: Memory, ended: Vec<ChainId>) -
             if batch.epochs.is_empty() {
                 break;
             }
-            memory = memory.fold(batch.epochs, 0, 0).await?;
+            memory = memory.fold(lake, batch.epochs, 0, 0).await?;
         }
         refuse_lost_ends(lake, &memory.progress).await?;
         folded = memory.progress.epochs();

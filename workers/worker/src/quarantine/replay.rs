@@ -20,14 +20,18 @@
 //! [`super::verdict::copies`]: it is a copy if silver has its key on its partition, sent within
 //! `deduplicate.within` of it. Ingest does not know of replayed rows: a copy that the topic brings after the
 //! replay, or while it runs, is a second silver row, as it would be after the horizon.
-//! A replayed row moves no watermark.
+//! A replayed row moves no watermark of ingest.
+//!
+//! # Windows
+//! The manifest says over which event times silver has new rows: the merge computes these windows again, from silver.
 
 use std::collections::{BTreeMap, HashSet};
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use sluice_contract::config::{Deduplicate, WorkerConfig};
 use sluice_contract::manifest::{
-    ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, StateFiles, Writer,
+    ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, Recompute, StateFiles, Writer,
 };
 use sluice_contract::reasons::{STAGE_DECODE, STAGE_SILVER};
 use sluice_engine::{Ingest, Processed};
@@ -42,7 +46,7 @@ use super::error::{
     ColumnsSnafu, KeyColumnSnafu, LakeSnafu, LostSnafu, NeverStartedSnafu, QuarantineError, RegistrySnafu,
     UnresolvedSnafu,
 };
-use super::message::{self, RefusedMessage, as_they_came};
+use super::message::{self, RefusedMessage, as_they_came, positions};
 use super::query::{self, Cursor, KeyColumn, REPLAYED};
 use super::verdict::{Looked, Tally, Verdict, copies, replayed_schema};
 use crate::clock::{now_ms, now_us};
@@ -66,10 +70,10 @@ pub(super) async fn run(config: &WorkerConfig, filter: &Filter) -> Result<Tally,
         let page = replay.page(filter, after).await?;
         let Some(last) = page.last() else { return Ok(tally) };
         after = Some((last.partition, last.offset));
-        let verdict = replay.judge(page).await?;
+        let (verdict, recompute) = replay.judge(page).await?;
         tally.add(verdict.tally);
         if !verdict.rows.is_empty() {
-            replay.commit(&verdict.rows).await?;
+            replay.commit(&verdict.rows, recompute).await?;
         }
     }
 }
@@ -108,7 +112,7 @@ impl<'a> Replay<'a> {
         let registry = registry(config)?;
         let topic = TopicIdentity { name: config.source.kafka.topic.clone(), id: None };
         lake.identify(&config.owner, &topic, config.storage.adopt.as_deref()).await.context(LakeSnafu)?;
-        let id = ChainId { job: "replay".to_owned(), generation: 0, shard: 0 };
+        let id = ChainId::of_replays();
         let writer = Writer { id: format!("replay-{}", Uuid::new_v4()), deployment_revision: 0 };
         let claim = lake.claim(id, writer.clone(), &config.revision, &Beginning::default()).await;
         let (chain, claim) = match claim.context(LakeSnafu)? {
@@ -138,14 +142,19 @@ impl<'a> Replay<'a> {
         message::messages(&rows).context(ColumnsSnafu)
     }
 
-    async fn judge(&mut self, page: Vec<RefusedMessage>) -> Result<Verdict, QuarantineError> {
+    /// What becomes of messages, and the windows that the new rows of silver are in.
+    async fn judge(
+        &mut self,
+        page: Vec<RefusedMessage>,
+    ) -> Result<(Verdict, Option<Recompute>), QuarantineError> {
         let of = |stage| page.iter().filter(move |message| message.stage == stage);
         let decode = look(&mut self.decode, self.registry.as_ref(), of(STAGE_DECODE)).await?;
         let silver = look(&mut self.silver, self.registry.as_ref(), of(STAGE_SILVER)).await?;
         let within_us = self.config.silver.deduplicate.as_ref().map_or(0, window_us);
         let sent = sent_near(&page, within_us);
         let looked = Looked::new(page, decode, silver).context(ColumnsSnafu)?;
-        let copies = match (&self.config.silver.deduplicate, looked.candidates().context(ColumnsSnafu)?) {
+        let candidates = looked.candidates().context(ColumnsSnafu)?;
+        let copies = match (&self.config.silver.deduplicate, candidates.clone()) {
             (Some(_), Some((silver, bronze))) => {
                 let candidates = [("candidate_silver", silver), ("candidate_bronze", bronze)];
                 let sql = query::copies(&self.key, sent);
@@ -155,11 +164,43 @@ impl<'a> Replay<'a> {
             }
             _ => HashSet::new(),
         };
-        looked.decide(&copies, now_us()).context(ColumnsSnafu)
+        let recompute = match candidates {
+            Some((silver, bronze)) => self.recompute(&silver, &bronze, &copies).context(ColumnsSnafu)?,
+            None => None,
+        };
+        Ok((looked.decide(&copies, now_us()).context(ColumnsSnafu)?, recompute))
+    }
+
+    /// The windows over the rows of silver that are no copies; `None` where there are no such rows or no windows.
+    fn recompute(
+        &self,
+        silver: &RecordBatch,
+        bronze: &RecordBatch,
+        copies: &HashSet<(i32, i64)>,
+    ) -> Result<Option<Recompute>, ArrowError> {
+        if self.config.gold.is_empty() {
+            return Ok(None);
+        }
+        let mut new: HashSet<(i32, i64)> = positions(silver)?.into_iter().collect();
+        new.retain(|position| !copies.contains(position));
+        let times = self.silver.event_times(bronze)?;
+        let times = positions(bronze)?.into_iter().zip(&times);
+        let times: Vec<i64> =
+            times.filter(|(position, _)| new.contains(position)).filter_map(|row| row.1).collect();
+        let span = times.iter().min().zip(times.iter().max());
+        Ok(span.map(|(first, last)| Recompute {
+            tables: Vec::new(),
+            from_us: *first,
+            until_us: last.saturating_add(1),
+        }))
     }
 
     /// Makes the rows durable, decides them with a manifest, and gives each table its own.
-    async fn commit(&mut self, rows: &BTreeMap<&'static str, RecordBatch>) -> Result<(), QuarantineError> {
+    async fn commit(
+        &mut self,
+        rows: &BTreeMap<&'static str, RecordBatch>,
+        recompute: Option<Recompute>,
+    ) -> Result<(), QuarantineError> {
         let mut added = BTreeMap::new();
         for spec in &self.specs {
             let Some(rows) = rows.get(spec.name.as_str()) else { continue };
@@ -183,7 +224,7 @@ impl<'a> Replay<'a> {
             state: StateFiles::default(),
             partial_aggregates: None,
             folded: BTreeMap::new(),
-            recompute: None,
+            recompute,
         };
         if let Appended::Lost { by } = self.chain.append(&manifest).await.context(LakeSnafu)? {
             return LostSnafu { by: by.id }.fail();

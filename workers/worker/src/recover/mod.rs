@@ -254,5 +254,5 @@ async fn beginning(
         None => None,
     };
     let state = StateFiles { base, deltas: Vec::new() };
-    Ok(Beginning { partitions, state, rule_set: None })
+    Ok(Beginning { partitions, state, ..Beginning::default() })
 }

@@ -19,6 +19,8 @@ pub struct Publication {
     pub groups: u64,
     /// Bytes that they take.
     pub memory_bytes: u64,
+    /// Files of windows that left memory.
+    pub spilled_files: u64,
     /// Partitions that windows do not wait for although they are not idle.
     pub stalled_partitions: Vec<i32>,
     /// Each table after it.
@@ -65,6 +67,7 @@ impl Gold {
             open_windows,
             groups,
             memory_bytes,
+            spilled_files,
             mut stalled_partitions,
             tables,
         } = publication;
@@ -94,6 +97,7 @@ impl Gold {
             open_windows,
             groups,
             memory_bytes,
+            spilled_files,
             stalled_partitions,
             tables: tables.iter().map(report).collect(),
         };
@@ -112,6 +116,7 @@ mod tests {
             open_windows: 3,
             groups: 9,
             memory_bytes: 100,
+            spilled_files: 7,
             stalled_partitions: Vec::new(),
             tables: vec![PublishedTable {
                 report: TableReport {

@@ -207,6 +207,7 @@ impl Page {
         self.add_one(&worker::GOLD_OPEN_WINDOWS, gold.open_windows as f64);
         self.add_one(&worker::GOLD_GROUPS, gold.groups as f64);
         self.add_one(&worker::GOLD_MEMORY_BYTES, gold.memory_bytes as f64);
+        self.add_one(&worker::GOLD_SPILLED_FILES, gold.spilled_files as f64);
         self.add_one(&worker::GOLD_STALLED_PARTITIONS, gold.stalled_partitions.len() as f64);
         let all = || gold.tables.iter().map(|table| ([table.name.as_str()], table));
         let intervals = all().map(|(label, table)| (label, table.interval_ms as f64 / 1_000.0));

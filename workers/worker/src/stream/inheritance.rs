@@ -51,7 +51,8 @@ pub(crate) async fn inherit(
     }
     tracing::info!(%chain, partitions = partitions.len(), "took partitions over from the generation before");
     let rule_set = newest_rule_set(&inheritance.seals);
-    let beginning = Beginning { partitions, state: StateFiles { base: None, deltas }, rule_set };
+    let state = StateFiles { base: None, deltas };
+    let beginning = Beginning { partitions, state, rule_set, ..Beginning::default() };
     Ok(Inherited { beginning, is_first_start: !inheritance.has_positions })
 }
 

@@ -20,7 +20,7 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// How many windows of a table make a block: one if they do not overlap. Else so many that the windows of a row are
 /// mostly in one block, where a value of a group is one entry however many of them have it.
-pub(super) fn windows_of_a_block(windows: &Windows) -> i64 {
+pub(in crate::gold) fn windows_of_a_block(windows: &Windows) -> i64 {
     match windows.per_pane() {
         1 => 1,
         overlapping => i64::from((overlapping * 2).next_power_of_two().min(MOST_WINDOWS)),
@@ -29,7 +29,7 @@ pub(super) fn windows_of_a_block(windows: &Windows) -> i64 {
 
 /// Windows that follow each other, with their groups and the values of the groups.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
+pub(in crate::gold) struct Block {
     /// Its first window.
     pub(super) first: i64,
     /// The number of each group plus one, by the hash of its keys.

@@ -62,6 +62,32 @@ impl Buckets {
         Self { directory, buckets }
     }
 
+    /// Buckets of which these have files, all without rows. Where there was no row there is no file.
+    pub(super) fn published(mut parts: Vec<Part>) -> Self {
+        if parts.is_empty() {
+            return Self::default();
+        }
+        let most = parts.iter().map(|part| part.of).max().unwrap_or(1);
+        parts.sort_by_key(|part| part.number * (most / part.of));
+        let mut buckets = Vec::new();
+        let mut next = 0;
+        let ends = parts.iter().map(|part| part.number * (most / part.of)).chain([most]);
+        let ends: Vec<u32> = ends.collect();
+        for (end, part) in ends.into_iter().zip(parts.into_iter().map(Some).chain([None])) {
+            while next < end {
+                // The largest part that begins here and ends before the next file's.
+                let width = (1 << next.trailing_zeros().min(most.ilog2())).min(1 << (end - next).ilog2());
+                buckets.push(Bucket::new(Part { number: next / width, of: most / width }));
+                next += width;
+            }
+            if let Some(part) = part {
+                buckets.push(Bucket { replaces: vec![part], ..Bucket::new(part) });
+                next += most / part.of;
+            }
+        }
+        Self::restored(buckets)
+    }
+
     /// The buckets, in no particular order.
     pub(super) fn all(&self) -> &[Bucket] {
         &self.buckets
@@ -93,7 +119,7 @@ impl Buckets {
     /// Says that something of all rows changed.
     pub(super) fn touch_all(&mut self) {
         for bucket in &mut self.buckets {
-            bucket.is_changed = !bucket.rows.is_empty();
+            bucket.is_changed |= !bucket.rows.is_empty();
         }
     }
 
@@ -108,7 +134,8 @@ impl Buckets {
         for bucket in self.buckets.iter_mut().filter(|bucket| bucket.is_changed) {
             changed.push(bucket.clone());
             bucket.is_changed = false;
-            bucket.replaces = vec![bucket.part];
+            // What has no rows has no file.
+            bucket.replaces = if bucket.rows.is_empty() { Vec::new() } else { vec![bucket.part] };
         }
         // The start of a part, as a fraction of all hashes.
         let start = |part: Part| u64::from(part.number) << (32 - part.of.ilog2());
@@ -189,6 +216,46 @@ mod tests {
         let published = buckets.take_changed();
         assert_eq!(published.len(), 1);
         assert_eq!(published[0].replaces, [published[0].part]);
+    }
+
+    #[test]
+    fn buckets_that_have_files_are_found_again_and_the_rest_is_without_rows() {
+        let mut buckets = Buckets::default();
+        // Almost all hashes begin with three bits that are set.
+        let hash = |row: u32| if row == 0 { 0 } else { hash(row) >> 3 | 0b111 << 125 };
+        for row in 0..MOST_ROWS as u32 * 2 {
+            buckets.insert(row, hash);
+        }
+        let published = buckets.take_changed();
+        assert!(published.len() > 2, "{published:?}");
+        let parts: Vec<Part> = published.iter().map(|bucket| bucket.part).rev().collect();
+        let mut found = Buckets::published(parts);
+        for row in 0..MOST_ROWS as u32 * 2 {
+            found.restore_row(row, hash(row));
+        }
+        assert!(!found.is_changed());
+        found.touch_all();
+        let again = found.take_changed();
+        assert_eq!(again.len(), published.len());
+        for (again, published) in again.iter().zip(&published) {
+            assert_eq!((again.part, &again.rows), (published.part, &published.rows));
+            assert_eq!(again.replaces, [published.part]);
+        }
+        // A row where there is no file.
+        found.insert(MOST_ROWS as u32 * 2, |_| 1 << 127);
+        let new = found.take_changed();
+        assert_eq!((new.len(), new[0].rows.len(), new[0].replaces.len()), (1, 1, 0));
+    }
+
+    #[test]
+    fn a_bucket_that_has_lost_its_rows_is_replaced_by_nothing_and_once() {
+        let part = Part { number: 0, of: 1 };
+        let mut buckets = Buckets::published(vec![part]);
+        buckets.touch(7);
+        let published = buckets.take_changed();
+        assert_eq!((published[0].rows.len(), &published[0].replaces), (0, &vec![part]));
+        buckets.insert(0, |_| 7);
+        assert_eq!(buckets.take_changed()[0].replaces, []);
     }
 
     #[test]

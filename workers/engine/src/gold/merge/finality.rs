@@ -28,11 +28,14 @@ pub(super) struct Standing {
     pub(super) watermark_us: i64,
     pub(super) idle: bool,
     pub(super) caught_up: bool,
+    /// The offset that comes next; `None` before an epoch has told.
+    pub(super) next_offset: Option<i64>,
 }
 
 impl Standing {
     /// Before anything is known.
-    const UNKNOWN: Self = Self { watermark_us: MINUS_INFINITY, idle: false, caught_up: false };
+    const UNKNOWN: Self =
+        Self { watermark_us: MINUS_INFINITY, idle: false, caught_up: false, next_offset: None };
 
     fn has_rows(&self) -> bool {
         self.watermark_us != MINUS_INFINITY
@@ -85,8 +88,13 @@ impl Finality {
         for (&partition, progress) in partitions {
             let watermark = Watermark::new(progress.max_event_time_us, self.max_out_of_orderness_ms);
             let PartitionProgress { idle, caught_up, .. } = *progress;
-            self.partitions
-                .insert(partition, Standing { watermark_us: watermark.value_us(), idle, caught_up });
+            let standing = Standing {
+                watermark_us: watermark.value_us(),
+                idle,
+                caught_up,
+                next_offset: Some(progress.next_offset),
+            };
+            self.partitions.insert(partition, standing);
         }
         let twice_median = self.twice_median();
         let waited_for = self.awake().filter(|standing| !self.is_stalled(standing, twice_median));

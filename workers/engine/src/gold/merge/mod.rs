@@ -12,7 +12,7 @@
 //! The same folds and publications in the same order give the same state, the same rows and the same files: a
 //! restart folds and publishes again what the manifests since its base say, and throws the rows away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, UInt32Array};
@@ -22,24 +22,28 @@ use sluice_decode::RowSchema;
 
 use super::cells::Cell;
 use super::partials::{self, TableRows};
-use super::plan::GoldPlan;
+use super::plan::{GoldPlan, GoldTable};
+use super::ranges::Ranges;
 use crate::plan::{Plan, PlanError};
 use crate::state::StateError;
 use crate::tables::TableSchema;
 
+mod absent;
 mod block;
 mod buckets;
 mod finality;
 mod hashes;
 mod publish;
+mod recompute;
 mod snapshot;
 mod spill;
 mod states;
 mod window;
 
-use block::{Block, windows_of_a_block};
+pub(super) use block::{Block, windows_of_a_block};
 use finality::Finality;
-pub use spill::SpilledBlock;
+pub use recompute::PublishedBefore;
+pub use spill::{SpilledAt, SpilledBlock};
 
 /// The state of the merge. A clone is a frozen copy, for a snapshot in the background.
 ///
@@ -58,8 +62,21 @@ pub struct Merge {
 struct Table {
     /// By the first window divided by the number of windows of a block.
     blocks: BTreeMap<i64, Block>,
-    /// The numbers of blocks that were taken out of memory.
-    spilled: BTreeSet<i64>,
+    /// The numbers of blocks that were taken out of memory, and when.
+    spilled: BTreeMap<i64, SpilledAt>,
+    /// The numbers of blocks that are to be computed again from silver. Nothing else is known of them.
+    lost: Ranges,
+}
+
+/// What became of an epoch.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Folded {
+    /// It is in the windows.
+    Done,
+    /// Nothing of it is: it corrects windows that were taken out of memory. [`Merge::load_spilled`] brings them back,
+    /// and then it can be folded.
+    Missing(Vec<SpilledBlock>),
 }
 
 /// A part of the rows of a window, by the hashes of their keys: what one file holds.
@@ -98,6 +115,8 @@ pub struct MergeSize {
     pub groups: u64,
     /// Bytes of main memory, about.
     pub bytes: u64,
+    /// Files of windows that were taken out of memory.
+    pub spilled: u64,
 }
 
 impl Merge {
@@ -125,37 +144,31 @@ impl Merge {
 
     /// Folds one epoch of one ingest chain: its partial aggregates, if any, and where its partitions stand after it.
     ///
-    /// On an error nothing was folded. An epoch for windows that were spilled is such an error: see
-    /// [`Self::spilled_blocks_of`].
+    /// On an error nothing was folded.
     pub fn fold(
         &mut self,
         partial_aggregates: Option<&[u8]>,
         partitions: &BTreeMap<i32, PartitionProgress>,
-    ) -> Result<(), StateError> {
+    ) -> Result<Folded, StateError> {
         let epoch = match partial_aggregates {
             Some(file) => partials::read(&self.plan, file)?,
             None => Vec::new(),
         };
-        self.check_in_memory(&epoch)?;
+        let missing = self.missing(&epoch);
+        if !missing.is_empty() {
+            return Ok(Folded::Missing(missing));
+        }
         for rows in epoch {
             self.fold_table(&rows);
         }
         self.finality.observe(partitions);
-        Ok(())
+        Ok(Folded::Done)
     }
 
     fn fold_table(&mut self, partials: &TableRows) {
         let plan = &self.plan.tables[partials.table];
-        let blocks = &mut self.tables[partials.table].blocks;
-        let windows = windows_of_a_block(&plan.windows);
-        for (cell, rows) in rows_of_cells(&partials.cells) {
-            let rows = UInt32Array::from(rows);
-            for (number, set) in blocks_of(cell, plan.windows.first_of(cell.pane), windows) {
-                let block =
-                    blocks.entry(number).or_insert_with(|| Block::new(plan, number * windows, windows));
-                block.fold(plan, partials, &rows, set);
-            }
-        }
+        let Table { blocks, lost, .. } = &mut self.tables[partials.table];
+        fold_blocks(plan, blocks, partials, |number| !lost.contains(number));
     }
 
     /// The partitions that windows do not wait for although they are not idle: read to their ends, they trail the
@@ -171,6 +184,27 @@ impl Merge {
             open_windows: blocks().map(|block| block.windows().count() as u64).sum(),
             groups: blocks().flat_map(Block::windows).map(|(_, window)| window.rows() as u64).sum(),
             bytes: blocks().map(|block| block.bytes() as u64).sum(),
+            spilled: self.tables.iter().map(|table| table.spilled.len() as u64).sum(),
+        }
+    }
+}
+
+/// Folds rows of a table into those of its blocks that are wanted.
+pub(super) fn fold_blocks(
+    plan: &GoldTable,
+    blocks: &mut BTreeMap<i64, Block>,
+    partials: &TableRows,
+    is_wanted: impl Fn(i64) -> bool,
+) {
+    let windows = windows_of_a_block(&plan.windows);
+    for (cell, rows) in rows_of_cells(&partials.cells) {
+        let rows = UInt32Array::from(rows);
+        for (number, set) in blocks_of(cell, plan.windows.first_of(cell.pane), windows) {
+            if is_wanted(number) {
+                let block =
+                    blocks.entry(number).or_insert_with(|| Block::new(plan, number * windows, windows));
+                block.fold(plan, partials, &rows, set);
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::datatypes::TimestampMicrosecondType;
 
 use super::block::Block;
-use super::buckets::Part;
+use super::buckets::{self, Part};
 use super::window::Window;
 use super::{Bucket, Merge, Published, Table};
 use crate::gold::plan::{GoldTable, MergedColumn};
@@ -68,9 +68,9 @@ impl Merge {
                     let becomes_final = number < first_open && !window.is_final;
                     if becomes_final || window.buckets.is_changed() {
                         let was_final = window.is_final;
-                        window.publish(becomes_final, updated_at_us);
+                        let changed = window.publish(becomes_final, updated_at_us);
                         let first = published.len();
-                        publish_window(plan, place, block, number, &mut window, &mut published);
+                        publish_window((place, plan), block, number, &mut window, changed, &mut published);
                         if was_final {
                             published[first..]
                                 .iter_mut()
@@ -87,18 +87,21 @@ impl Merge {
 
 /// The changed buckets of one window. They are computed together, and cut apart at the end.
 fn publish_window(
-    plan: &GoldTable,
-    table: usize,
+    (table, plan): (usize, &GoldTable),
     block: &mut Block,
     number: i64,
     window: &mut Window,
+    changed: Vec<buckets::Bucket>,
     published: &mut Vec<Published>,
 ) {
-    let changed = window.buckets.take_changed();
     let rows = UInt32Array::from_iter_values(changed.iter().flat_map(|bucket| bucket.rows.iter().copied()));
     let count = window.rows();
     window.states.merge(&plan.aggregates, count);
-    let batch = rows_of(plan, block, number, window, &rows);
+    let batch = if rows.is_empty() {
+        RecordBatch::new_empty(Arc::clone(&plan.table.schema))
+    } else {
+        rows_of(plan, block, number, window, &rows)
+    };
     let start_us = plan.windows.start_us(number);
     let mut first = 0;
     for bucket in changed {
@@ -114,8 +117,8 @@ fn publish_window(
     }
 }
 
-/// Rows of a window as the table has them.
-fn rows_of(
+/// Rows of a window as the table has them. Of its states nothing may wait.
+pub(super) fn rows_of(
     plan: &GoldTable,
     block: &mut Block,
     number: i64,

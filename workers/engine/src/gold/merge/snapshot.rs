@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! section 1   how far event time has come: watermark i64 | (partition i32 | watermark i64 | flags u8)*
-//! section 2   a table's spilled blocks: batch of i64
+//! section 2   a table's spilled blocks: batch: number i64 | generation u64 | epoch u64
 //! section 3   a block: batch of its groups: key hash, 16 bytes | keys...
 //! section 4   values of a distinct count of the block before, in the order of the table: entries of 16 bytes
 //! section 5   a window of the block before: batch of its rows: group | revision | updated at | touched | counts...
 //! section 6   the buckets of the window before: (number u32 | of u32 | changed u32 | n u32 | (number u32 | of u32)*n)*
 //! section 7   merged states of the window before: batch: row | states...
 //! section 8   states of the window before that wait: the same
+//! section 9   blocks of a table that are to be computed again: batch: from i64 | until i64
+//! section 10  what ingest has given of the partitions that have told: (partition i32 | next offset i64)*
 //! ```
 //! Flags of a partition: 1, it is idle; 2, it is read to its end, which format 1 does not tell and thereby denies.
 //!
@@ -30,7 +32,7 @@ use super::finality::Standing;
 use super::hashes::Hashes;
 use super::states::{Pending, States};
 use super::window::Window;
-use super::{Merge, Table};
+use super::{Merge, Table, absent};
 use crate::gold::partials::{column_hashes, hash_column};
 use crate::gold::plan::{GoldPlan, GoldTable};
 use crate::gold::sections::{self, Section, Writer};
@@ -48,6 +50,8 @@ const KIND_WINDOW: u16 = 5;
 const KIND_BUCKETS: u16 = 6;
 const KIND_MERGED: u16 = 7;
 const KIND_PENDING: u16 = 8;
+const KIND_LOST: u16 = 9;
+const KIND_POSITIONS: u16 = 10;
 
 /// Flag of a partition: it is idle.
 const IDLE: u8 = 1;
@@ -76,12 +80,19 @@ impl Merge {
                 bytes.push(flag(standing.idle, IDLE) | flag(standing.caught_up, CAUGHT_UP));
             }
         });
+        let positions = self.positions();
+        if !positions.is_empty() {
+            file.push(KIND_POSITIONS, |bytes| absent::write_positions(&positions, bytes));
+        }
         for (plan, table) in self.plan.tables.iter().zip(&self.tables) {
             if !table.spilled.is_empty() {
-                let numbers = Int64Array::from_iter_values(table.spilled.iter().copied());
+                let spilled = absent::spilled_columns(&table.spilled);
+                file.push_batch(KIND_SPILLED, &batch(spilled, [(TABLE, plan.table.name.clone())]));
+            }
+            if !table.lost.is_empty() {
                 file.push_batch(
-                    KIND_SPILLED,
-                    &batch(vec![Arc::new(numbers)], [(TABLE, plan.table.name.clone())]),
+                    KIND_LOST,
+                    &batch(absent::lost_columns(&table.lost), [(TABLE, plan.table.name.clone())]),
                 );
             }
             for block in table.blocks.values() {
@@ -203,8 +214,21 @@ impl<'a> Restored<'a> {
             KIND_SPILLED => {
                 let batch = section.batch()?;
                 if let Some(table) = self.table_of(&batch) {
-                    let numbers = batch.column(0).as_primitive::<Int64Type>();
-                    self.tables[table].spilled = numbers.values().iter().copied().collect();
+                    self.tables[table].spilled = absent::spilled(&batch, section)?;
+                }
+            }
+            KIND_POSITIONS => {
+                let Some((_, standings)) = &mut self.finality else { return Ok(()) };
+                for (partition, next_offset) in absent::positions(section)? {
+                    if let Some(standing) = standings.get_mut(&partition) {
+                        standing.next_offset = Some(next_offset);
+                    }
+                }
+            }
+            KIND_LOST => {
+                let batch = section.batch()?;
+                if let Some(table) = self.table_of(&batch) {
+                    self.tables[table].lost = absent::lost(&batch, section)?;
                 }
             }
             KIND_BLOCK => self.block(section)?,
@@ -236,6 +260,7 @@ impl<'a> Restored<'a> {
                 watermark_us: i64::from_le_bytes(*watermark),
                 idle: flags & IDLE != 0,
                 caught_up: flags & CAUGHT_UP != 0,
+                next_offset: None,
             };
             Ok((i32::from_le_bytes(*partition), standing))
         });
@@ -331,6 +356,7 @@ impl Current {
         window.revisions = batch.column(1).as_primitive::<Int32Type>().values().to_vec();
         window.updated_at_us = batch.column(2).as_primitive::<Int64Type>().values().to_vec();
         window.is_touched = batch.column(3).as_boolean().values().iter().collect();
+        window.has_drifted = window.is_touched.contains(&true);
         let counts = batch.columns()[ROW_COLUMNS..].iter();
         window.distinct_counts =
             counts.map(|counts| counts.as_primitive::<Int64Type>().values().to_vec()).collect();
@@ -378,7 +404,7 @@ fn number_of(batch: &RecordBatch, section: &Section<'_>) -> Result<i64, StateErr
     number.ok_or_else(|| section.problem("names no window"))
 }
 
-fn has_types(columns: &[ArrayRef], types: &[DataType]) -> bool {
+pub(super) fn has_types(columns: &[ArrayRef], types: &[DataType]) -> bool {
     columns.len() == types.len()
         && columns.iter().zip(types).all(|(column, data_type)| column.data_type().equals_datatype(data_type))
 }
@@ -416,7 +442,7 @@ mod tests {
     fn a_snapshot_of_format_1_says_of_no_partition_that_it_is_read_to_its_end() {
         for idle in [false, true] {
             let merge = restored(&file(1, u8::from(idle)));
-            let standing = Standing { watermark_us: 5, idle, caught_up: false };
+            let standing = Standing { watermark_us: 5, idle, caught_up: false, next_offset: None };
             assert_eq!(*merge.finality.partitions(), BTreeMap::from([(7, standing)]));
         }
     }

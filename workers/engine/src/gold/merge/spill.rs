@@ -6,10 +6,18 @@ use super::Merge;
 use super::block::{Block, windows_of_a_block};
 use super::snapshot::{FRAME, Restored, write_block};
 use super::{blocks_of, rows_of_cells};
-use crate::gold::partials::{self, TableRows};
+use crate::gold::partials::TableRows;
 use crate::gold::sections::{self, Writer};
 use crate::state::StateError;
-use crate::state::frame::SpilledSnafu;
+
+/// When windows were spilled: after an epoch of the merge's own chain. With their name it tells their file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SpilledAt {
+    /// The generation.
+    pub generation: u64,
+    /// The epoch.
+    pub epoch: u64,
+}
 
 /// Names windows that were spilled together: those of a table that begin within a range of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,52 +28,42 @@ pub struct SpilledBlock {
     pub start_us: i64,
     /// The first moment behind its last window.
     pub end_us: i64,
+    /// When they were spilled.
+    pub at: SpilledAt,
 }
 
 impl Merge {
-    /// Takes out of memory what is final and published, each block with the bytes of its file.
+    /// Takes out of memory what is final and published, each block with the bytes of its file. It is done after the
+    /// epoch `at`, and at most once after each.
     ///
     /// The next snapshot says that they are spilled, and no longer has them: the files must be durable before that
     /// snapshot is anybody's base. A replay from an older base does not spill, which changes nothing but memory.
-    pub fn spill(&mut self) -> Vec<(SpilledBlock, Vec<u8>)> {
+    pub fn spill(&mut self, at: SpilledAt) -> Vec<(SpilledBlock, Vec<u8>)> {
         let mut spilled = Vec::new();
-        for (place, plan) in self.plan.tables.iter().enumerate() {
-            let windows = windows_of_a_block(&plan.windows);
-            let first_open = plan.windows.first_open(self.finality.watermark_us());
-            let table = &mut self.tables[place];
-            let is_over = |number: i64, block: &Block| {
-                (number + 1) * windows <= first_open
-                    && block.windows().all(|(_, window)| window.is_final && !window.buckets.is_changed())
-            };
-            let over = table.blocks.iter().filter(|(number, block)| is_over(**number, block));
-            let over: Vec<i64> = over.map(|(number, _)| *number).collect();
-            for number in over {
+        for place in 0..self.tables.len() {
+            for number in self.over(place) {
+                let table = &mut self.tables[place];
                 let Some(block) = table.blocks.remove(&number) else { continue };
                 let mut file = Writer::new(FRAME);
-                write_block(&mut file, plan, &block);
-                table.spilled.insert(number);
-                let name = SpilledBlock {
-                    table: place,
-                    start_us: plan.windows.start_us(number * windows),
-                    end_us: plan.windows.end_us((number + 1) * windows - 1),
-                };
-                spilled.push((name, file.finish()));
+                write_block(&mut file, &self.plan.tables[place], &block);
+                table.spilled.insert(number, at);
+                spilled.push((self.name(place, number, at), file.finish()));
             }
         }
         spilled
     }
 
-    /// The spilled blocks that an epoch corrects: they are to be loaded before it is folded.
-    pub fn spilled_blocks_of(&self, partial_aggregates: &[u8]) -> Result<Vec<SpilledBlock>, StateError> {
-        Ok(self.needed(&partials::read(&self.plan, partial_aggregates)?).into_iter().collect())
-    }
-
-    /// All blocks that are spilled.
-    pub fn spilled_blocks(&self) -> Vec<SpilledBlock> {
-        let tables = self.tables.iter().enumerate();
-        tables
-            .flat_map(|(place, table)| table.spilled.iter().map(move |&number| self.name(place, number)))
-            .collect()
+    /// The numbers of a table's blocks that are final and published as a whole.
+    fn over(&self, place: usize) -> Vec<i64> {
+        let windows = &self.plan.tables[place].windows;
+        let of_a_block = windows_of_a_block(windows);
+        let first_open = windows.first_open(self.finality.watermark_us());
+        let is_over = |number: i64, block: &Block| {
+            (number + 1) * of_a_block <= first_open
+                && block.windows().all(|(_, window)| window.is_final && !window.buckets.is_changed())
+        };
+        let blocks = self.tables[place].blocks.iter();
+        blocks.filter(|(number, block)| is_over(**number, block)).map(|(number, _)| *number).collect()
     }
 
     /// Takes a spilled block back into memory. Blocks that are in memory, and those of other tables, are left alone.
@@ -78,7 +76,7 @@ impl Merge {
         let (tables, _) = restored.finish();
         for (table, loaded) in self.tables.iter_mut().zip(tables) {
             for (number, block) in loaded.blocks {
-                if table.spilled.remove(&number) {
+                if table.spilled.remove(&number).is_some() {
                     table.blocks.insert(number, block);
                 }
             }
@@ -86,19 +84,9 @@ impl Merge {
         Ok(())
     }
 
-    /// Refuses an epoch for windows that are not in memory.
-    pub(super) fn check_in_memory(&self, epoch: &[TableRows]) -> Result<(), StateError> {
-        match self.needed(epoch).first() {
-            None => Ok(()),
-            Some(block) => {
-                let table = self.plan.tables[block.table].table.name.clone();
-                SpilledSnafu { table, window_start_us: block.start_us }.fail()
-            }
-        }
-    }
-
-    fn needed(&self, epoch: &[TableRows]) -> BTreeSet<SpilledBlock> {
-        let mut needed = BTreeSet::new();
+    /// The spilled blocks that an epoch corrects, in order.
+    pub(super) fn missing(&self, epoch: &[TableRows]) -> Vec<SpilledBlock> {
+        let mut missing = BTreeSet::new();
         for rows in epoch {
             let windows = &self.plan.tables[rows.table].windows;
             let spilled = &self.tables[rows.table].spilled;
@@ -107,20 +95,22 @@ impl Merge {
             }
             for (cell, _) in rows_of_cells(&rows.cells) {
                 let blocks = blocks_of(cell, windows.first_of(cell.pane), windows_of_a_block(windows));
-                let blocks = blocks.into_iter().filter(|(number, _)| spilled.contains(number));
-                needed.extend(blocks.map(|(number, _)| self.name(rows.table, number)));
+                for (number, _) in blocks {
+                    missing.extend(spilled.get(&number).map(|at| self.name(rows.table, number, *at)));
+                }
             }
         }
-        needed
+        missing.into_iter().collect()
     }
 
-    fn name(&self, table: usize, number: i64) -> SpilledBlock {
+    fn name(&self, table: usize, number: i64, at: SpilledAt) -> SpilledBlock {
         let windows = &self.plan.tables[table].windows;
         let of_a_block = windows_of_a_block(windows);
         SpilledBlock {
             table,
             start_us: windows.start_us(number * of_a_block),
             end_us: windows.end_us((number + 1) * of_a_block - 1),
+            at,
         }
     }
 }

@@ -3,7 +3,7 @@
 use arrow::array::{ArrayRef, Int64Array, UInt32Array};
 use std::sync::Arc;
 
-use super::buckets::Buckets;
+use super::buckets::{Bucket, Buckets};
 use super::states::{Pending, States};
 use crate::gold::plan::GoldTable;
 
@@ -26,6 +26,8 @@ pub(super) struct Window {
     pub(super) updated_at_us: Vec<i64>,
     /// Whether the row has changed since.
     pub(super) is_touched: Vec<bool>,
+    /// Whether there may be rows that have changed by no more than the order of addition makes: their buckets have not.
+    pub(super) has_drifted: bool,
     /// Whether it was published as final.
     pub(super) is_final: bool,
     pub(super) buckets: Buckets,
@@ -41,6 +43,7 @@ impl Window {
             revisions: Vec::new(),
             updated_at_us: Vec::new(),
             is_touched: Vec::new(),
+            has_drifted: false,
             is_final: false,
             buckets: Buckets::default(),
         }
@@ -61,7 +64,7 @@ impl Window {
     /// The row of a group, which is added if it has none, and has changed now.
     fn touch(&mut self, group: u32, hashes: &[u128]) -> u32 {
         if let Some(&row) = self.row_of_group.get(group as usize).filter(|&&row| row != NO_ROW) {
-            if !self.is_touched[row as usize] {
+            if !self.is_touched[row as usize] || self.has_drifted {
                 self.is_touched[row as usize] = true;
                 self.buckets.touch(hashes[group as usize]);
             }
@@ -98,19 +101,22 @@ impl Window {
         Arc::new(Int64Array::from_iter_values(rows.values().iter().map(|&row| counts[row as usize])))
     }
 
-    /// Marks the changed rows as published at a time; all rows if the window becomes final by it.
-    pub(super) fn publish(&mut self, becomes_final: bool, updated_at_us: i64) {
+    /// Gives the changed buckets, whose changed rows are marked as published at a time; all rows if the window becomes
+    /// final by it.
+    pub(super) fn publish(&mut self, becomes_final: bool, updated_at_us: i64) -> Vec<Bucket> {
         if becomes_final {
             self.is_final = true;
             self.buckets.touch_all();
         }
-        for row in 0..self.rows() {
+        let changed = self.buckets.take_changed();
+        for row in changed.iter().flat_map(|bucket| &bucket.rows).map(|row| *row as usize) {
             if self.is_touched[row] || becomes_final {
                 self.is_touched[row] = false;
                 self.revisions[row] = self.revisions[row].saturating_add(1);
                 self.updated_at_us[row] = updated_at_us;
             }
         }
+        changed
     }
 
     /// Bytes of main memory.

@@ -28,6 +28,7 @@ mod table;
 
 pub(crate) use epoch_file::{TableRows, column_hashes, hash_column, read};
 use table::TablePartials;
+pub(crate) use table::key_hashes;
 
 /// The partial aggregates of an open epoch.
 #[derive(Debug)]

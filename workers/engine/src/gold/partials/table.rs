@@ -12,6 +12,7 @@ use arrow::datatypes::Field;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
 use super::{Batch, Values, both};
+use crate::deduplication::KeyHasher;
 use crate::gold::cells::{Cell, Cells};
 use crate::gold::pairs::{PairNumbers, PairSet};
 use crate::gold::plan::{Aggregate, GoldPlan, GoldTable, Numbered};
@@ -157,6 +158,17 @@ fn with_next_key(keys: u128, next: u128) -> u128 {
     /// 2¹²⁸ divided by the golden ratio, which is odd.
     const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
     keys.wrapping_mul(FACTOR).wrapping_add(next)
+}
+
+/// The hash of the keys of each of so many rows.
+pub(crate) fn key_hashes(keys: &[ArrayRef], rows: usize, hasher: &KeyHasher) -> Vec<u128> {
+    let mut hashes = vec![0; rows];
+    for key in keys {
+        for (hash, next) in hashes.iter_mut().zip(hasher.hash_values(key)) {
+            *hash = with_next_key(*hash, next);
+        }
+    }
+    hashes
 }
 
 /// A fresh accumulator of an aggregate.

@@ -86,6 +86,7 @@ fn after(time: Duration) -> MaintenancePolicy {
         retention: 30 * DAY,
         settled_after: Duration::from_mins(5),
         merged: false,
+        spilled_kept: Duration::MAX,
     }
 }
 

@@ -114,6 +114,7 @@ async fn season(status: Status) -> Status {
         open_windows: 5,
         groups: 40,
         memory_bytes: 4_096,
+        spilled_files: 3,
         stalled_partitions: vec![6],
         tables: vec![PublishedTable {
             report: TableReport { name: "gold/hour".to_owned(), version: 2, rows: 3, files: 1, bytes: 70 },
@@ -191,6 +192,7 @@ async fn counts_partitions_tables_and_state_become_metrics() {
         "sluice_gold_open_windows 5",
         "sluice_gold_groups 40",
         "sluice_gold_memory_bytes 4096",
+        "sluice_gold_spilled_files 3",
         "sluice_gold_stalled_partitions 1",
         "sluice_gold_emit_interval_seconds{table=\"gold/hour\"} 10",
         "sluice_gold_published_rows_total{table=\"gold/hour\"} 3",
