@@ -89,7 +89,9 @@ fn main() {
         assert_eq!(folded, Folded::Done, "the traffic corrects no window that is final");
         let folding = processor_time().saturating_sub(start);
         let start = processor_time();
-        let published = merge.publish(&merge.changed(), START_MS * 1_000);
+        let mut published_rows = 0;
+        let changed = merge.changed();
+        merge.publish(&changed, START_MS * 1_000, |published| published_rows += published.rows.num_rows());
         let publishing = processor_time().saturating_sub(start);
         spent.push(Spent {
             rows,
@@ -99,7 +101,7 @@ fn main() {
             folding,
             publishing,
             file_bytes: file.map_or(0, <[u8]>::len),
-            published_rows: published.iter().map(|Published { rows, .. }| rows.num_rows()).sum(),
+            published_rows,
         });
         drop(merge.spill(SpilledAt { generation: 0, epoch }));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::future::try_join_all;
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, stream};
 use sluice_contract::config::{Owner, Storage};
 use sluice_contract::manifest::{
     AddedFile, ChainId, INGEST, MERGE, Manifest, PartitionProgress, StateFile, Writer,
@@ -27,9 +27,6 @@ use crate::table::{Reader, Recovered, Table, TableSpec, query};
 
 /// Tables below this folder are rewritten by the merge alone.
 pub(crate) const PUBLISHED: &str = "gold/";
-
-/// Files that are written at a time where there may be many.
-const WRITTEN_AT_ONCE: usize = 16;
 
 /// Names windows of one table that the merge took out of memory together: see [`Lake::put_spilled`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -251,12 +248,22 @@ impl Lake {
         epoch: u64,
         bytes: Vec<u8>,
     ) -> Result<StateFile, LakeError> {
+        self.put_state_in_pieces(chain, epoch, stream::iter([bytes])).await
+    }
+
+    /// The same for a file that comes in pieces, all but the last of at least 5 MiB, since it may be too large for main
+    /// memory.
+    pub async fn put_state_in_pieces(
+        &self,
+        chain: &ChainId,
+        epoch: u64,
+        pieces: impl Stream<Item = Vec<u8>> + Unpin,
+    ) -> Result<StateFile, LakeError> {
         let path = names::state(chain, epoch, Uuid::new_v4());
-        let size = bytes.len() as u64;
         failpoint::hit_of(&chain.job, "before_state_file");
-        self.store.put(&path, bytes.into()).await?;
+        let bytes = self.store.put_in_pieces(&path, pieces).await?;
         failpoint::hit_of(&chain.job, "after_state_file");
-        Ok(StateFile { path, bytes: size, epoch, written_at_ms: crate::now_ms() })
+        Ok(StateFile { path, bytes, epoch, written_at_ms: crate::now_ms() })
     }
 
     /// Deletes state files that no manifest names any more, and none ever will.
@@ -310,16 +317,15 @@ impl Lake {
         Ok(path)
     }
 
-    /// Makes windows durable that the merge took out of memory after an epoch that it has appended.
-    pub async fn put_spilled(&self, files: Vec<(SpilledWindows<'_>, Vec<u8>)>) -> Result<(), LakeError> {
+    /// Makes windows durable that the merge took out of memory after an epoch that it has appended; their file comes in
+    /// pieces, as with [`Self::put_state_in_pieces`].
+    pub async fn put_spilled(
+        &self,
+        windows: SpilledWindows<'_>,
+        pieces: impl Stream<Item = Vec<u8>> + Unpin,
+    ) -> Result<(), LakeError> {
         failpoint::hit_of(MERGE, "before_spill");
-        let store = &self.store;
-        let files: Vec<(String, Vec<u8>)> =
-            files.into_iter().map(|(windows, bytes)| (windows.path(), bytes)).collect();
-        let stored =
-            files.into_iter().map(|(path, bytes)| async move { store.put(&path, bytes.into()).await });
-        let mut stored = std::pin::pin!(futures::stream::iter(stored).buffer_unordered(WRITTEN_AT_ONCE));
-        while stored.try_next().await?.is_some() {}
+        self.store.put_in_pieces(&windows.path(), pieces).await?;
         failpoint::hit_of(MERGE, "after_spill");
         Ok(())
     }

@@ -38,12 +38,14 @@ mod partials;
 mod plan;
 mod ranges;
 mod recomputation;
-mod sections;
+pub(crate) mod sections;
 #[cfg(test)]
 mod tests;
 mod windows;
 
-pub use merge::{Bucket, Folded, Merge, MergeSize, Published, PublishedBefore, SpilledAt, SpilledBlock};
+pub use merge::{
+    Bucket, Folded, Leaving, Merge, MergeSize, Published, PublishedBefore, SpilledAt, SpilledBlock,
+};
 pub(crate) use partials::{LateRow, PartialAggregates};
 pub(crate) use plan::GoldPlan;
 pub use recomputation::{Recomputation, SENT_AT, Span, TIME_OF_ROW, Times};

@@ -16,15 +16,21 @@ use crate::state::frame::{Frame, HEADER_BYTES, SectionSnafu, StateError, array};
 
 const SECTION_HEADER_BYTES: usize = 12;
 
-/// A file in the making.
-#[derive(Debug)]
-pub(crate) struct Writer {
+/// Pieces of a file are at least of this size, the last one excepted: as large as a part of an upload has to be.
+const PIECE_BYTES: usize = 8 << 20;
+
+/// A file in the making, which is given away in pieces: as a whole it may be too large for main memory.
+pub(crate) struct Writer<'a> {
     bytes: Vec<u8>,
+    /// Of the pieces that have been given away.
+    checksum: u32,
+    take: &'a mut dyn FnMut(Vec<u8>),
 }
 
-impl Writer {
-    pub(crate) fn new(frame: Frame) -> Self {
-        Self { bytes: frame.begin() }
+impl<'a> Writer<'a> {
+    /// `take` is given the pieces in their order.
+    pub(crate) fn new(frame: Frame, take: &'a mut dyn FnMut(Vec<u8>)) -> Self {
+        Self { bytes: frame.begin(), checksum: 0, take }
     }
 
     /// Adds a section of a kind, whose content `write` appends.
@@ -36,6 +42,14 @@ impl Writer {
         write(&mut self.bytes);
         let bytes = (self.bytes.len() - length - 8) as u64;
         self.bytes[length..length + 8].copy_from_slice(&bytes.to_le_bytes());
+        self.give_piece();
+    }
+
+    fn give_piece(&mut self) {
+        if self.bytes.len() >= PIECE_BYTES {
+            self.checksum = crc32c::crc32c_append(self.checksum, &self.bytes);
+            (self.take)(std::mem::take(&mut self.bytes));
+        }
     }
 
     /// Adds a section with a batch.
@@ -48,19 +62,28 @@ impl Writer {
         });
     }
 
-    /// Adds a section with hashes.
-    pub(crate) fn push_hashes(&mut self, kind: u16, hashes: impl IntoIterator<Item = u128>) {
-        self.push(kind, |bytes| {
-            for hash in hashes {
-                bytes.extend_from_slice(&hash.to_le_bytes());
-            }
-        });
+    /// Adds a section with so many hashes.
+    pub(crate) fn push_hashes(&mut self, kind: u16, count: usize, hashes: impl Iterator<Item = u128>) {
+        self.bytes.extend_from_slice(&kind.to_le_bytes());
+        self.bytes.extend_from_slice(&0_u16.to_le_bytes());
+        self.bytes.extend_from_slice(&(count as u64 * 16).to_le_bytes());
+        for hash in hashes {
+            self.bytes.extend_from_slice(&hash.to_le_bytes());
+            self.give_piece();
+        }
     }
 
-    /// The whole file.
-    pub(crate) fn finish(self) -> Vec<u8> {
-        Frame::seal(self.bytes)
+    /// Gives the last piece.
+    pub(crate) fn finish(self) {
+        (self.take)(Frame::seal_end(self.checksum, self.bytes));
     }
+}
+
+/// The whole of a file that is written in pieces.
+pub(crate) fn whole(write: impl FnOnce(&mut dyn FnMut(Vec<u8>))) -> Vec<u8> {
+    let mut file = Vec::new();
+    write(&mut |piece: Vec<u8>| file.extend(piece));
+    file
 }
 
 /// One section of a file.

@@ -51,7 +51,8 @@ impl Pipeline {
     fn publish(&mut self) -> Vec<Published> {
         let closed = self.ingest.close_epoch();
         self.fold(&closed);
-        let published = self.merge.publish(&self.merge.changed(), NOW_US);
+        let changed = self.merge.changed();
+        let published = fixture::published(&mut self.merge, &changed, NOW_US);
         for published in &published {
             for replaced in &published.replaces {
                 assert!(self.files.remove(&(published.table, *replaced)).is_some(), "{replaced:?} is live");
@@ -497,8 +498,8 @@ fn final_windows_leave_memory_and_come_back_for_a_correction() {
     assert!(pipeline.merge.spill(spilled_at).is_empty());
     pipeline.publish();
     let before = pipeline.merge.size();
-    let spilled = pipeline.merge.spill(spilled_at);
-    assert!(spilled.iter().any(|(block, _)| block.table == 4), "{spilled:?}");
+    let spilled = fixture::spilled(&mut pipeline.merge, spilled_at);
+    assert!(spilled.iter().any(|(block, _)| block.table == 4), "the table without keys is over too");
     let after = pipeline.merge.size();
     assert!(after.open_windows < before.open_windows && after.bytes < before.bytes, "{after:?}");
     assert_eq!(after.spilled, spilled.len() as u64);

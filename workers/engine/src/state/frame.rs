@@ -90,8 +90,13 @@ impl Frame {
     }
 
     /// The whole file.
-    pub(crate) fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
-        let checksum = crc32c::crc32c(&bytes);
+    pub(crate) fn seal(bytes: Vec<u8>) -> Vec<u8> {
+        Self::seal_end(0, bytes)
+    }
+
+    /// The last piece of a file, of which the pieces before have this checksum; 0 if there are none.
+    pub(crate) fn seal_end(before: u32, mut bytes: Vec<u8>) -> Vec<u8> {
+        let checksum = crc32c::crc32c_append(before, &bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         bytes
     }

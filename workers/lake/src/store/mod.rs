@@ -14,7 +14,7 @@ use deltalake::logstore::{LogStore, StorageConfig, default_logstore};
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
 use url::Url;
 
 use crate::error::{InvalidUriSnafu, LakeError};
@@ -129,6 +129,34 @@ impl Store {
         }
     }
 
+    /// Writes a file that comes in pieces, of which storages want all but the last to have at least 5 MiB, whether or not
+    /// it exists; gives its size. It is there when all of it is durable, and not before.
+    pub(crate) async fn put_in_pieces(
+        &self,
+        path: &str,
+        mut pieces: impl Stream<Item = Vec<u8>> + Unpin,
+    ) -> Result<u64, LakeError> {
+        let first = pieces.next().await.unwrap_or_default();
+        let Some(second) = pieces.next().await else {
+            let bytes = first.len() as u64;
+            return self.put(path, first.into()).await.map(|()| bytes);
+        };
+        let failed = |source| LakeError::from_store("write", self.name(path), source);
+        let location = self.location("write", path)?;
+        let mut upload = self.0.lake.put_multipart(&location).await.map_err(failed)?;
+        let pieces = futures::stream::iter([first, second]).chain(pieces);
+        match upload_all(upload.as_mut(), pieces).await {
+            Ok(bytes) => Ok(bytes),
+            Err(source) => {
+                // Storages keep the parts of an upload, at their price, until they are told.
+                if let Err(error) = upload.abort().await {
+                    tracing::warn!(path, %error, "failed to give up an upload");
+                }
+                Err(failed(source))
+            }
+        }
+    }
+
     /// Reads a file that must exist.
     pub(crate) async fn read(&self, path: &str) -> Result<Bytes, LakeError> {
         self.get(path).await.map_err(|source| LakeError::from_store("read", self.name(path), source))
@@ -235,6 +263,20 @@ impl Store {
     fn location(&self, action: &'static str, path: &str) -> Result<Path, LakeError> {
         Path::parse(path).map_err(|source| LakeError::from_store(action, self.name(path), source.into()))
     }
+}
+
+/// Uploads the parts of a file; gives their size.
+async fn upload_all(
+    upload: &mut dyn MultipartUpload,
+    mut pieces: impl Stream<Item = Vec<u8>> + Unpin,
+) -> object_store::Result<u64> {
+    let mut bytes = 0;
+    while let Some(piece) = pieces.next().await {
+        bytes += piece.len() as u64;
+        upload.put_part(piece.into()).await?;
+    }
+    upload.complete().await?;
+    Ok(bytes)
 }
 
 /// The variables that object stores' own tools read, as object_store wants them.

@@ -113,3 +113,14 @@ async fn listings_start_after_a_name() {
     names.sort();
     assert_eq!(names, ["c/2", "c/3"]);
 }
+
+#[tokio::test]
+async fn a_file_that_comes_in_pieces_is_all_of_them_in_their_order() {
+    let (_directory, store) = local_store().await;
+    for pieces in [&[][..], &["all"], &["one, ", "two, ", "three"]] {
+        let whole = pieces.concat();
+        let stream = futures::stream::iter(pieces.iter().map(|piece| piece.as_bytes().to_vec()));
+        assert_eq!(store.put_in_pieces("file", stream).await.unwrap(), whole.len() as u64);
+        assert_eq!(store.read("file").await.unwrap(), whole);
+    }
+}

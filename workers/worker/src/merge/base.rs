@@ -1,15 +1,20 @@
 //! [`BaseMaker`]: writes a base in the background, from a frozen copy.
 
+use std::time::{Duration, Instant};
+
 use sluice_contract::manifest::{ChainId, StateFile};
 use sluice_engine::gold::Merge;
 use sluice_lake::Lake;
-use snafu::ResultExt;
 use tokio::task::JoinHandle;
 
 use super::base_history::BaseHistory;
-use super::error::{LakeSnafu, MergeError};
-use super::memory::blocking;
+use super::error::MergeError;
+use super::written::written;
 use crate::clock::now_ms;
+
+/// How long windows wait for the base that shares them.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// At most one base at a time.
 #[derive(Debug, Default)]
@@ -52,11 +57,21 @@ impl BaseMaker {
         }
     }
 
+    /// Waits for one that is being written, but not for ever: until then it shares windows with the merge, and each that
+    /// the merge changes is in memory twice.
+    pub(super) async fn settle(&self) {
+        let began = Instant::now();
+        let is_writing = || self.running.as_ref().is_some_and(|task| !task.is_finished());
+        while is_writing() && began.elapsed() < PATIENCE {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Starts to write one: a frozen copy of what the merge knows after an epoch of its chain.
     pub(super) fn start(&mut self, lake: Lake, chain: ChainId, frozen: Merge, epoch: u64) {
         self.running = Some(tokio::spawn(async move {
-            let snapshot = blocking(move || frozen.snapshot()).await?;
-            lake.put_state(&chain, epoch, snapshot).await.context(LakeSnafu)
+            let store = |pieces| lake.put_state_in_pieces(&chain, epoch, pieces);
+            written(move |take| frozen.write_snapshot(take), store).await
         }));
     }
 }

@@ -152,7 +152,7 @@ impl Memory {
         }
         let (mut merge, updated_at_us) = (self.merge, manifest.created_at_ms * 1_000);
         let publish = move || {
-            drop(merge.publish(&tables, updated_at_us));
+            merge.publish_again(&tables, updated_at_us);
             merge
         };
         self.merge = blocking(publish).await?;

@@ -37,6 +37,7 @@ mod spilled;
 mod start;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -27,6 +27,7 @@ use super::recompute::{Attempt, recompute};
 use super::rewrite::{Rewritten, Work, Worked};
 use super::schedule::Schedule;
 use super::spilled;
+use super::written::written;
 use crate::clock::now_ms;
 use crate::report::{Publication, PublishedRows, PublishedTable};
 use crate::stream::committer::table_report;
@@ -131,6 +132,9 @@ impl Publisher {
             Which::Due => self.schedule.due(began),
             Which::All => (0..self.tables.len()).collect(),
         };
+        if !epochs.is_empty() {
+            self.base.settle().await;
+        }
         let (count, at_ms) = (epochs.len(), now_ms());
         let folding = Instant::now();
         self.memory = self.memory.fold(lake, epochs, self.chain.next_epoch(), at_ms).await?;
@@ -185,9 +189,10 @@ impl Publisher {
     async fn rebase(&mut self) -> Result<(), MergeError> {
         self.base.abandon();
         let frozen = self.memory.merge.clone();
-        let snapshot = blocking(move || frozen.snapshot()).await?;
-        let put = self.merging.lake.put_state(self.chain.id(), self.chain.next_epoch(), snapshot);
-        self.memory.history.adopt(put.await.context(LakeSnafu)?);
+        let (chain, epoch) = (self.chain.id(), self.chain.next_epoch());
+        let store = |pieces| self.merging.lake.put_state_in_pieces(chain, epoch, pieces);
+        let base = written(move |take| frozen.write_snapshot(take), store).await?;
+        self.memory.history.adopt(base);
         Ok(())
     }
 
@@ -195,14 +200,7 @@ impl Publisher {
     /// memory with it.
     pub(super) async fn freeze(mut self: Box<Self>) -> Result<Box<Self>, MergeError> {
         self = self.spill().await?;
-        let Memory { merge, progress, history } = self.memory;
-        let (merge, frozen) = blocking(move || {
-            let frozen = merge.clone();
-            (merge, frozen)
-        })
-        .await?;
-        self.memory = Memory { merge, progress, history };
-        let epoch = self.chain.next_epoch() - 1;
+        let (frozen, epoch) = (self.memory.merge.clone(), self.chain.next_epoch() - 1);
         self.base.start(self.merging.lake.clone(), self.chain.id().clone(), frozen, epoch);
         Ok(self)
     }

@@ -51,9 +51,9 @@ impl Work {
         let began = Instant::now();
         let mut changed = merge.changed();
         changed.retain(|table| due.contains(table));
-        let published = if changed.is_empty() { Vec::new() } else { merge.publish(&changed, updated_at_us) };
-        let rewritten = published.into_iter().map(|published| encode(published, &specs));
-        let rewritten = rewritten.collect::<Result<_, _>>()?;
+        let mut rewritten = Vec::new();
+        merge.publish(&changed, updated_at_us, |published| rewritten.push(encode(published, &specs)));
+        let rewritten = rewritten.into_iter().collect::<Result<_, _>>()?;
         Ok(Worked { merge, rewritten, took: began.elapsed() })
     }
 }

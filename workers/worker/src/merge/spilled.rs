@@ -3,15 +3,22 @@
 //! They leave with a base, which says so: their files are durable before it. The file of a window that has come back
 //! has had its day once the next base is in the chain: that base has the window, or knows a newer file.
 
+use std::pin::pin;
+
+use futures::{StreamExt, TryStreamExt, stream};
 use sluice_contract::manifest::ChainId;
-use sluice_engine::gold::{Folded, Merge, SpilledAt, SpilledBlock};
+use sluice_engine::gold::{Folded, Leaving, Merge, SpilledAt, SpilledBlock};
 use sluice_lake::{Lake, LakeError, SpilledWindows};
 use snafu::ResultExt;
 
 use super::base_history::ReadFile;
 use super::epochs::Epoch;
-use super::error::{LakeSnafu, MergeError, StateSnafu};
+use super::error::{MergeError, StateSnafu};
 use super::memory::blocking;
+use super::written::written;
+
+/// Files that are written at a time where there may be many.
+const WRITTEN_AT_ONCE: usize = 8;
 
 /// A merge that has folded epochs.
 #[derive(Debug)]
@@ -92,17 +99,23 @@ pub(super) async fn spill(
     epoch: u64,
 ) -> Result<Merge, MergeError> {
     let at = SpilledAt { generation: chain.generation, epoch };
-    let (merge, spilled) = blocking(move || {
-        let spilled = merge.spill(at);
-        (merge, spilled)
-    })
-    .await?;
-    if spilled.is_empty() {
-        return Ok(merge);
-    }
-    let files = spilled.into_iter().map(|(block, content)| (windows_of(&merge, &block), content));
-    lake.put_spilled(files.collect()).await.context(LakeSnafu)?;
+    let leaving = merge.spill(at);
+    store_all(lake, &merge, leaving).await?;
     Ok(merge)
+}
+
+async fn store_all(
+    lake: &Lake,
+    merge: &Merge,
+    leaving: Vec<(SpilledBlock, Leaving)>,
+) -> Result<(), MergeError> {
+    let stored = leaving.into_iter().map(|(block, leaving)| {
+        let windows = windows_of(merge, &block);
+        written(|take| leaving.write(take), move |pieces| lake.put_spilled(windows, pieces))
+    });
+    let mut stored = pin!(stream::iter(stored).buffer_unordered(WRITTEN_AT_ONCE));
+    while stored.try_next().await?.is_some() {}
+    Ok(())
 }
 
 /// The windows in the words of the lake.

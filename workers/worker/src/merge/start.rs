@@ -18,9 +18,10 @@ use super::Merging;
 use super::epochs::{read_all, refuse_gaps};
 use super::error::{BrokenSnafu, EpochsLostSnafu, LakeSnafu, MergeError, RewrittenSnafu, UnusableSnafu};
 use super::layout::Layout;
-use super::memory::{Memory, Recipe, blocking, chains_of};
+use super::memory::{Memory, Recipe, chains_of};
 use super::progress::Progress;
 use super::publisher::{Publisher, Target};
+use super::written::written;
 use crate::finding::Finding;
 
 /// How long the replaced files of a published table, and its log, are kept: it is rewritten every few seconds.
@@ -153,8 +154,8 @@ async fn inherit(
         let memory = Memory::at(lake, recipe, own, &seal).await?;
         let folded = memory.progress.of_replays();
         let Memory { merge, history, .. } = fold_to_the_end(lake, memory, ended).await?;
-        let snapshot = blocking(move || merge.snapshot()).await?;
-        let base = lake.put_state(id, 0, snapshot).await.context(LakeSnafu)?;
+        let store = |pieces| lake.put_state_in_pieces(id, 0, pieces);
+        let base = written(move |take| merge.write_snapshot(take), store).await?;
         tracing::info!(chain = %id, from = %old, "took the open windows over from the generation before");
         let state = StateFiles { base: Some(base), deltas: Vec::new() };
         return Ok((Beginning { state, folded, ..Beginning::default() }, history.into_paths()));

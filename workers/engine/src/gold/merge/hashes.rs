@@ -49,6 +49,11 @@ impl<const BITS: u32> Hashes<BITS> {
         black_box(hashes.map(|hash| self.glance(hash)).fold(0, u64::wrapping_add));
     }
 
+    /// The number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.taken
+    }
+
     /// The entries, each in one number, in an order that depends on the insertions.
     pub(super) fn entries(&self) -> impl Iterator<Item = u128> {
         self.places.iter().copied().filter(|&entry| entry != 0)

@@ -43,9 +43,10 @@ mod window;
 pub(super) use block::{Block, windows_of_a_block};
 use finality::Finality;
 pub use recompute::PublishedBefore;
-pub use spill::{SpilledAt, SpilledBlock};
+pub use spill::{Leaving, SpilledAt, SpilledBlock};
 
-/// The state of the merge. A clone is a frozen copy, for a snapshot in the background.
+/// The state of the merge. A clone is a frozen copy, for a snapshot in the background: it shares its windows until they
+/// change.
 ///
 /// A new or restarted process calls [`Merge::new`], [`Merge::restore`] with the newest base, if there is one, and
 /// [`Merge::expect`] with the partitions of the topic. Then it folds epochs, each chain's in order, and publishes.
@@ -61,7 +62,7 @@ pub struct Merge {
 #[derive(Clone, Debug, Default)]
 struct Table {
     /// By the first window divided by the number of windows of a block.
-    blocks: BTreeMap<i64, Block>,
+    blocks: BTreeMap<i64, Arc<Block>>,
     /// The numbers of blocks that were taken out of memory, and when.
     spilled: BTreeMap<i64, SpilledAt>,
     /// The numbers of blocks that are to be computed again from silver. Nothing else is known of them.
@@ -182,7 +183,7 @@ impl Merge {
         let blocks = || self.tables.iter().flat_map(|table| table.blocks.values());
         MergeSize {
             open_windows: blocks().map(|block| block.windows().count() as u64).sum(),
-            groups: blocks().flat_map(Block::windows).map(|(_, window)| window.rows() as u64).sum(),
+            groups: blocks().flat_map(|block| block.windows()).map(|(_, window)| window.rows() as u64).sum(),
             bytes: blocks().map(|block| block.bytes() as u64).sum(),
             spilled: self.tables.iter().map(|table| table.spilled.len() as u64).sum(),
         }
@@ -192,7 +193,7 @@ impl Merge {
 /// Folds rows of a table into those of its blocks that are wanted.
 pub(super) fn fold_blocks(
     plan: &GoldTable,
-    blocks: &mut BTreeMap<i64, Block>,
+    blocks: &mut BTreeMap<i64, Arc<Block>>,
     partials: &TableRows,
     is_wanted: impl Fn(i64) -> bool,
 ) {
@@ -201,9 +202,8 @@ pub(super) fn fold_blocks(
         let rows = UInt32Array::from(rows);
         for (number, set) in blocks_of(cell, plan.windows.first_of(cell.pane), windows) {
             if is_wanted(number) {
-                let block =
-                    blocks.entry(number).or_insert_with(|| Block::new(plan, number * windows, windows));
-                block.fold(plan, partials, &rows, set);
+                let new = || Arc::new(Block::new(plan, number * windows, windows));
+                Arc::make_mut(blocks.entry(number).or_insert_with(new)).fold(plan, partials, &rows, set);
             }
         }
     }

@@ -11,11 +11,13 @@ use arrow::datatypes::TimestampMicrosecondType;
 use super::block::Block;
 use super::buckets::{self, Part};
 use super::window::Window;
-use super::{Bucket, Merge, Published, Table};
+use super::{Bucket, Merge, Published};
 use crate::gold::plan::{GoldTable, MergedColumn};
 use crate::silver::Selection;
 
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+/// Rows of a window that are computed together, about: neither all of a large one, nor each small bucket alone.
+const ROWS_AT_ONCE: usize = 1 << 16;
 
 impl Bucket {
     fn new(window_start_us: i64, part: Part) -> Self {
@@ -44,76 +46,117 @@ impl Merge {
         let tables = self.plan.tables.iter().zip(&self.tables).enumerate();
         let changed = tables.filter(|(_, (plan, table))| {
             let first_open = plan.windows.first_open(self.finality.watermark_us());
-            let mut windows = table.blocks.values().flat_map(Block::windows);
-            windows.any(|(number, window)| {
-                window.buckets.is_changed() || (number < first_open && !window.is_final)
-            })
+            table.blocks.values().any(|block| is_changed(block, first_open))
         });
         changed.map(|(place, _)| place).collect()
     }
 
-    /// Publishes the changed buckets of tables: their rows, and the files that these replace.
-    ///
-    /// A replay passes the time of the original publication: rows keep the time at which they were last changed.
-    pub fn publish(&mut self, tables: &[usize], updated_at_us: i64) -> Vec<Published> {
-        let mut published = Vec::new();
-        for &place in tables {
-            let plan = &self.plan.tables[place];
+    /// Publishes the changed buckets of tables, one after the other: their rows, and the files that these replace.
+    pub fn publish(&mut self, tables: &[usize], updated_at_us: i64, mut take: impl FnMut(Published)) {
+        self.for_each_changed(tables, updated_at_us, |changed| changed.publish(updated_at_us, &mut take));
+    }
+
+    /// Comes to know what it knew after a publication that was made at a time. No row is computed.
+    pub fn publish_again(&mut self, tables: &[usize], updated_at_us: i64) {
+        self.for_each_changed(tables, updated_at_us, |_| ());
+    }
+
+    fn for_each_changed(
+        &mut self,
+        tables: &[usize],
+        updated_at_us: i64,
+        mut visit: impl FnMut(ChangedWindow<'_>),
+    ) {
+        for &table in tables {
+            let plan = &self.plan.tables[table];
             let first_open = plan.windows.first_open(self.finality.watermark_us());
-            let Table { blocks, .. } = &mut self.tables[place];
-            for block in blocks.values_mut() {
+            let blocks = self.tables[table].blocks.values_mut();
+            for block in blocks.filter(|block| is_changed(block, first_open)) {
+                let block = Arc::make_mut(block);
                 for index in 0..block.windows.len() {
                     let Some(mut window) = block.windows[index].take() else { continue };
                     let number = block.first + index as i64;
-                    let becomes_final = number < first_open && !window.is_final;
-                    if becomes_final || window.buckets.is_changed() {
+                    if is_changed_window(number, &window, first_open) {
                         let was_final = window.is_final;
-                        let changed = window.publish(becomes_final, updated_at_us);
-                        let first = published.len();
-                        publish_window((place, plan), block, number, &mut window, changed, &mut published);
-                        if was_final {
-                            published[first..]
-                                .iter_mut()
-                                .for_each(|bucket| bucket.count_corrected(updated_at_us));
-                        }
+                        let becomes_final = number < first_open && !was_final;
+                        let buckets = window.publish(becomes_final, updated_at_us);
+                        let count = window.rows();
+                        window.states.merge(&plan.aggregates, count);
+                        let window = &window;
+                        visit(ChangedWindow { table, plan, block, number, window, buckets, was_final });
                     }
                     block.windows[index] = Some(window);
                 }
             }
         }
-        published
     }
 }
 
-/// The changed buckets of one window. They are computed together, and cut apart at the end.
-fn publish_window(
-    (table, plan): (usize, &GoldTable),
-    block: &mut Block,
+/// Whether a block has something to publish: changed rows, or windows that have become final.
+fn is_changed(block: &Block, first_open: i64) -> bool {
+    block.windows().any(|(number, window)| is_changed_window(number, window, first_open))
+}
+
+fn is_changed_window(number: i64, window: &Window, first_open: i64) -> bool {
+    window.buckets.is_changed() || (number < first_open && !window.is_final)
+}
+
+/// A window that is published: its states are merged, and its rows have their revisions.
+struct ChangedWindow<'a> {
+    table: usize,
+    plan: &'a GoldTable,
+    block: &'a mut Block,
     number: i64,
-    window: &mut Window,
-    changed: Vec<buckets::Bucket>,
-    published: &mut Vec<Published>,
-) {
-    let rows = UInt32Array::from_iter_values(changed.iter().flat_map(|bucket| bucket.rows.iter().copied()));
-    let count = window.rows();
-    window.states.merge(&plan.aggregates, count);
-    let batch = if rows.is_empty() {
-        RecordBatch::new_empty(Arc::clone(&plan.table.schema))
-    } else {
-        rows_of(plan, block, number, window, &rows)
-    };
-    let start_us = plan.windows.start_us(number);
-    let mut first = 0;
-    for bucket in changed {
-        let length = bucket.rows.len();
-        published.push(Published {
-            table,
-            bucket: Bucket::new(start_us, bucket.part),
-            rows: batch.slice(first, length),
-            replaces: bucket.replaces.into_iter().map(|part| Bucket::new(start_us, part)).collect(),
-            corrected: 0,
-        });
-        first += length;
+    window: &'a Window,
+    buckets: Vec<buckets::Bucket>,
+    was_final: bool,
+}
+
+impl ChangedWindow<'_> {
+    /// Computes the rows: of several buckets together, which are cut apart at the end.
+    fn publish(mut self, updated_at_us: i64, take: &mut impl FnMut(Published)) {
+        let mut buckets = std::mem::take(&mut self.buckets).into_iter().peekable();
+        while buckets.peek().is_some() {
+            let mut together = Vec::new();
+            let mut count = 0;
+            while let Some(bucket) = buckets.next_if(|_| count < ROWS_AT_ONCE) {
+                count += bucket.rows.len();
+                together.push(bucket);
+            }
+            self.publish_together(together, updated_at_us, take);
+        }
+    }
+
+    fn publish_together(
+        &mut self,
+        buckets: Vec<buckets::Bucket>,
+        updated_at_us: i64,
+        take: &mut impl FnMut(Published),
+    ) {
+        let rows =
+            UInt32Array::from_iter_values(buckets.iter().flat_map(|bucket| bucket.rows.iter().copied()));
+        let batch = if rows.is_empty() {
+            RecordBatch::new_empty(Arc::clone(&self.plan.table.schema))
+        } else {
+            rows_of(self.plan, self.block, self.number, self.window, &rows)
+        };
+        let start_us = self.plan.windows.start_us(self.number);
+        let mut first = 0;
+        for bucket in buckets {
+            let length = bucket.rows.len();
+            let mut published = Published {
+                table: self.table,
+                bucket: Bucket::new(start_us, bucket.part),
+                rows: batch.slice(first, length),
+                replaces: bucket.replaces.into_iter().map(|part| Bucket::new(start_us, part)).collect(),
+                corrected: 0,
+            };
+            if self.was_final {
+                published.count_corrected(updated_at_us);
+            }
+            take(published);
+            first += length;
+        }
     }
 }
 

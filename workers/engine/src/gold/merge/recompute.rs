@@ -112,7 +112,7 @@ impl Merge {
             let before = Before::new(plan, before, &hasher)?;
             let windows = windows_of_a_block(&plan.windows);
             for number in chosen {
-                let block = blocks.remove(&number);
+                let block = blocks.remove(&number).map(Arc::unwrap_or_clone);
                 let mut block = block.unwrap_or_else(|| Block::new(plan, number * windows, windows));
                 for index in 0..block.windows.len() {
                     settle_window(plan, &mut block, index, &before)?;
@@ -122,7 +122,7 @@ impl Merge {
                 }
                 // All rows may be late for its windows, and none was published.
                 if block.windows().next().is_some() {
-                    table.blocks.insert(number, block);
+                    table.blocks.insert(number, Arc::new(block));
                 }
             }
             table.lost.remove_below(done_below);

@@ -68,9 +68,15 @@ const IS_FINAL: &str = "is_final";
 const ROW_COLUMNS: usize = 4;
 
 impl Merge {
-    /// The file that [`Self::restore`] reads.
+    /// The file that [`Self::restore`] reads, as a whole.
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut file = Writer::new(FRAME);
+        sections::whole(|take| self.clone().write_snapshot(take))
+    }
+
+    /// Gives the file that [`Self::restore`] reads, in pieces that follow each other. Windows of which this is the last
+    /// copy leave memory as they are written.
+    pub fn write_snapshot(self, take: &mut dyn FnMut(Vec<u8>)) {
+        let mut file = Writer::new(FRAME, take);
         file.push(KIND_PROGRESS, |bytes| {
             bytes.extend_from_slice(&self.finality.watermark_us().to_le_bytes());
             for (partition, standing) in self.finality.partitions() {
@@ -84,7 +90,7 @@ impl Merge {
         if !positions.is_empty() {
             file.push(KIND_POSITIONS, |bytes| absent::write_positions(&positions, bytes));
         }
-        for (plan, table) in self.plan.tables.iter().zip(&self.tables) {
+        for (plan, table) in self.plan.tables.iter().zip(self.tables) {
             if !table.spilled.is_empty() {
                 let spilled = absent::spilled_columns(&table.spilled);
                 file.push_batch(KIND_SPILLED, &batch(spilled, [(TABLE, plan.table.name.clone())]));
@@ -95,11 +101,11 @@ impl Merge {
                     &batch(absent::lost_columns(&table.lost), [(TABLE, plan.table.name.clone())]),
                 );
             }
-            for block in table.blocks.values() {
-                write_block(&mut file, plan, block);
+            for block in table.blocks.into_values() {
+                write_block(&mut file, plan, &block);
             }
         }
-        file.finish()
+        file.finish();
     }
 
     /// Takes the place of all state. On an error nothing changes.
@@ -129,20 +135,20 @@ fn batch<const N: usize>(columns: Vec<ArrayRef>, metadata: [(&str, String); N]) 
 }
 
 /// Writes the sections of a block.
-pub(super) fn write_block(file: &mut Writer, plan: &GoldTable, block: &Block) {
+pub(super) fn write_block(file: &mut Writer<'_>, plan: &GoldTable, block: &Block) {
     let mut groups: Vec<ArrayRef> = vec![Arc::new(hash_column(&block.hashes))];
     groups.extend(block.all_keys());
     let metadata = [(TABLE, plan.table.name.clone()), (WINDOW, block.first.to_string())];
     file.push_batch(KIND_BLOCK, &batch(groups, metadata));
     for values in &block.values {
-        file.push_hashes(KIND_VALUES, values.entries());
+        file.push_hashes(KIND_VALUES, values.len(), values.entries());
     }
     for (number, window) in block.windows() {
         write_window(file, number, window);
     }
 }
 
-fn write_window(file: &mut Writer, number: i64, window: &Window) {
+fn write_window(file: &mut Writer<'_>, number: i64, window: &Window) {
     let mut rows: Vec<ArrayRef> = vec![
         Arc::new(UInt32Array::from(window.groups.clone())),
         Arc::new(Int32Array::from(window.revisions.clone())),
@@ -300,7 +306,7 @@ impl<'a> Restored<'a> {
         let Some(mut current) = self.current.take() else { return };
         current.end_window();
         let number = current.block.first.div_euclid(current.block.windows.len() as i64);
-        self.tables[current.table].blocks.insert(number, current.block);
+        self.tables[current.table].blocks.insert(number, Arc::new(current.block));
     }
 }
 
@@ -421,14 +427,16 @@ mod tests {
 
     /// A file of a format version, which tells of partition 7 alone.
     fn file(version: u32, flags: u8) -> Vec<u8> {
-        let mut file = Writer::new(Frame { newest: version, ..FRAME });
-        file.push(KIND_PROGRESS, |bytes| {
-            bytes.extend_from_slice(&9_i64.to_le_bytes());
-            bytes.extend_from_slice(&7_i32.to_le_bytes());
-            bytes.extend_from_slice(&5_i64.to_le_bytes());
-            bytes.push(flags);
-        });
-        file.finish()
+        sections::whole(|take| {
+            let mut file = Writer::new(Frame { newest: version, ..FRAME }, take);
+            file.push(KIND_PROGRESS, |bytes| {
+                bytes.extend_from_slice(&9_i64.to_le_bytes());
+                bytes.extend_from_slice(&7_i32.to_le_bytes());
+                bytes.extend_from_slice(&5_i64.to_le_bytes());
+                bytes.push(flags);
+            });
+            file.finish();
+        })
     }
 
     fn restored(file: &[u8]) -> Merge {

@@ -1,12 +1,14 @@
 //! Spilling: windows that are final leave main memory for a file, and come back for a correction.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Merge;
 use super::block::{Block, windows_of_a_block};
 use super::snapshot::{FRAME, Restored, write_block};
 use super::{blocks_of, rows_of_cells};
 use crate::gold::partials::TableRows;
+use crate::gold::plan::GoldPlan;
 use crate::gold::sections::{self, Writer};
 use crate::state::StateError;
 
@@ -32,22 +34,38 @@ pub struct SpilledBlock {
     pub at: SpilledAt,
 }
 
+/// Windows on their way from memory into a file.
+#[derive(Debug)]
+pub struct Leaving {
+    plan: Arc<GoldPlan>,
+    table: usize,
+    block: Arc<Block>,
+}
+
+impl Leaving {
+    /// Gives the file, in pieces that follow each other.
+    pub fn write(self, take: &mut dyn FnMut(Vec<u8>)) {
+        let mut file = Writer::new(FRAME, take);
+        write_block(&mut file, &self.plan.tables[self.table], &self.block);
+        file.finish();
+    }
+}
+
 impl Merge {
-    /// Takes out of memory what is final and published, each block with the bytes of its file. It is done after the
+    /// Takes out what is final and published. It is done after the
     /// epoch `at`, and at most once after each.
     ///
     /// The next snapshot says that they are spilled, and no longer has them: the files must be durable before that
     /// snapshot is anybody's base. A replay from an older base does not spill, which changes nothing but memory.
-    pub fn spill(&mut self, at: SpilledAt) -> Vec<(SpilledBlock, Vec<u8>)> {
+    pub fn spill(&mut self, at: SpilledAt) -> Vec<(SpilledBlock, Leaving)> {
         let mut spilled = Vec::new();
         for place in 0..self.tables.len() {
             for number in self.over(place) {
                 let table = &mut self.tables[place];
                 let Some(block) = table.blocks.remove(&number) else { continue };
-                let mut file = Writer::new(FRAME);
-                write_block(&mut file, &self.plan.tables[place], &block);
                 table.spilled.insert(number, at);
-                spilled.push((self.name(place, number, at), file.finish()));
+                let leaving = Leaving { plan: Arc::clone(&self.plan), table: place, block };
+                spilled.push((self.name(place, number, at), leaving));
             }
         }
         spilled

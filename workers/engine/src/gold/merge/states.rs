@@ -9,7 +9,7 @@ use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
 use crate::gold::plan::Aggregate;
 
-/// Pending rows beyond four times those that are merged: then they are merged before anything is published.
+/// Pending rows beyond as many as are merged: then they are merged before anything is published.
 const MOST_PENDING: usize = 1 << 16;
 
 /// The states of the aggregates of a window's rows: merged ones, and those that wait.
@@ -47,7 +47,7 @@ impl States {
     pub(super) fn add(&mut self, aggregates: &[Aggregate], pending: Pending, rows: usize) {
         self.pending.push(pending);
         let waiting: usize = self.pending.iter().map(|pending| pending.rows.len()).sum();
-        if waiting > 4 * self.merged_rows + MOST_PENDING {
+        if waiting > self.merged_rows + MOST_PENDING {
             self.merge(aggregates, rows);
         }
     }

@@ -40,11 +40,15 @@ const PANE_CLOSED_HASH: usize = 3;
 
 /// The file of an epoch.
 pub(super) fn write(plan: &GoldPlan, values: &[Values], tables: Vec<Option<Closed>>) -> Vec<u8> {
-    let mut file = Writer::new(FRAME);
+    sections::whole(|take| write_sections(Writer::new(FRAME, take), plan, values, tables))
+}
+
+fn write_sections(mut file: Writer<'_>, plan: &GoldPlan, values: &[Values], tables: Vec<Option<Closed>>) {
     let mut section_of = vec![None; plan.numbered.len()];
     let counted = plan.numbered.iter().enumerate().filter(|(_, numbered)| numbered.is_counted);
     for (section, (place, _)) in counted.enumerate() {
-        file.push_hashes(KIND_HASHES, values[place].hashes.iter().copied());
+        let hashes = &values[place].hashes;
+        file.push_hashes(KIND_HASHES, hashes.len(), hashes.iter().copied());
         section_of[place] = Some(section);
     }
     for (table, closed) in plan.tables.iter().zip(tables) {
@@ -52,7 +56,7 @@ pub(super) fn write(plan: &GoldPlan, values: &[Values], tables: Vec<Option<Close
             file.push_batch(KIND_TABLE, &batch(table, closed, &section_of));
         }
     }
-    file.finish()
+    file.finish();
 }
 
 fn batch(table: &GoldTable, closed: Closed, section_of: &[Option<usize>]) -> RecordBatch {

@@ -93,7 +93,7 @@ pub(super) struct TableRecomputation {
     pub(super) chosen: BTreeSet<i64>,
     /// ... with which all that is lost below this block is done.
     pub(super) done_below: i64,
-    pub(super) blocks: BTreeMap<i64, Block>,
+    pub(super) blocks: BTreeMap<i64, Arc<Block>>,
 }
 
 /// Where some rows of silver are, and when they were.
