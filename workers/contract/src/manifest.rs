@@ -18,6 +18,9 @@ pub const INGEST: &str = "ingest";
 /// The job that folds what ingest leaves, and publishes the tables of windows.
 pub const MERGE: &str = "merge";
 
+/// The job that changes rows of the past: replays, of refused messages and of ranges of offsets.
+pub const REPLAY: &str = "replay";
+
 /// Names one chain of epochs: `<job>/<generation>/<shard>`, which is also its Delta `txn` app id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -28,6 +31,13 @@ pub struct ChainId {
     pub generation: u64,
     /// The shard's number, from 0.
     pub shard: u32,
+}
+
+impl ChainId {
+    /// The one chain of replays.
+    pub fn of_replays() -> Self {
+        Self { job: REPLAY.to_owned(), generation: 0, shard: 0 }
+    }
 }
 
 impl fmt::Display for ChainId {
@@ -99,6 +109,12 @@ impl Manifest {
     /// changes or none.
     pub fn commit_to(&self, table: &str) -> Option<&TableProgress> {
         self.tables.get(table).filter(|progress| self.epoch > 0 && progress.last_epoch == self.epoch)
+    }
+
+    /// Whether the epoch gives way where another writer, such as a compaction, has put other files in the place of
+    /// those that it removes: a table then gets nothing of it. Only a replay can: it looks at the rows again.
+    pub fn gives_way(&self) -> bool {
+        self.chain.job == REPLAY && self.kind == ManifestKind::Data
     }
 
     /// The tables that the epoch is committed to, in the order of their names.
@@ -284,7 +300,7 @@ pub struct TableProgress {
     /// Files added by this epoch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adds: Vec<AddedFile>,
-    /// Files removed by this epoch: paths relative to the table's root (gold only).
+    /// Files removed by this epoch: paths relative to the table's root (tables below `gold/`, and replays).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<String>,
 }
