@@ -111,6 +111,12 @@ impl Manifest {
         self.tables.get(table).filter(|progress| self.epoch > 0 && progress.last_epoch == self.epoch)
     }
 
+    /// Whether the epoch gives way where another writer, such as a compaction, has put other files in the place of
+    /// those that it removes: a table then gets nothing of it. Only a replay can: it looks at the rows again.
+    pub fn gives_way(&self) -> bool {
+        self.chain.job == REPLAY && self.kind == ManifestKind::Data
+    }
+
     /// The tables that the epoch is committed to, in the order of their names.
     pub fn committed_tables(&self) -> Vec<&str> {
         let tables = self.tables.keys().map(String::as_str);
@@ -294,7 +300,7 @@ pub struct TableProgress {
     /// Files added by this epoch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adds: Vec<AddedFile>,
-    /// Files removed by this epoch: paths relative to the table's root (gold only).
+    /// Files removed by this epoch: paths relative to the table's root (tables below `gold/`, and replays).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<String>,
 }

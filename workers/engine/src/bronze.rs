@@ -138,6 +138,14 @@ pub(crate) fn read(plan: &Plan, bronze: &RecordBatch) -> Result<(RecordBatch, En
     Ok((rows, envelope))
 }
 
+/// The original bytes of the messages that rows of bronze were; null where the table does not keep them.
+pub(crate) fn read_values(bronze: &RecordBatch) -> Result<ArrayRef, ArrowError> {
+    match bronze.column_by_name(tables::VALUE) {
+        Some(values) => cast(values, &DataType::Binary),
+        None => Ok(new_null_array(&DataType::Binary, bronze.num_rows())),
+    }
+}
+
 /// The original bytes of messages; null for a tombstone.
 pub(crate) fn values(batch: &MessageBatch, messages: impl Iterator<Item = usize>) -> BinaryArray {
     messages.map(|index| batch.get(index).value).collect()

@@ -1,6 +1,6 @@
 //! [`Ingest`]: one shard's stream core.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::filter_record_batch;
@@ -15,7 +15,7 @@ use crate::deduplication::{Accepted, KeyHasher};
 use crate::epoch::{ClosedEpoch, EpochSize};
 use crate::gold::{self, PartialAggregates};
 use crate::partition::{Arrivals, MemorySize, Partitions};
-use crate::plan::{Plan, PlanError};
+use crate::plan::{BuiltIn, Plan, PlanError};
 use crate::quarantine::{self, Refused};
 use crate::silver::{self, Candidates};
 use crate::state::{self, StateError};
@@ -46,6 +46,18 @@ pub struct Processed {
     pub silver: Option<RecordBatch>,
     /// Rows of quarantine, with [`TableSchemas::quarantine`], in the order of their messages.
     pub quarantine: Option<RecordBatch>,
+}
+
+/// What rows of bronze become by the present configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replayed {
+    /// Rows of silver, with [`TableSchemas::silver`], in the order of the rows of bronze.
+    pub silver: Option<RecordBatch>,
+    /// Rows of quarantine, with [`TableSchemas::quarantine`], of the stages `silver` and `late`: at most one for each
+    /// row of bronze, in their order. `value` is null where bronze does not keep it.
+    pub quarantine: Option<RecordBatch>,
+    /// The event time of each row of bronze, null where there is none.
+    pub event_times: TimestampMicrosecondArray,
 }
 
 /// What has become of the messages of a batch.
@@ -286,6 +298,52 @@ impl Ingest {
         );
         finished(Stage::Deduplication);
         Refined { arrivals, messages, slots, candidates, accepted, refused }
+    }
+
+    /// Takes rows of bronze through the rules, the columns and deduplication again, as [`Self::process`] once took
+    /// their messages.
+    ///
+    /// The rows of each partition come in the order of their offsets, from its first row on: the memory of those
+    /// before decides which are copies, and which are late. Positions stay, and nothing is left for an epoch.
+    pub fn replay(&mut self, bronze: &RecordBatch) -> Result<Replayed, ArrowError> {
+        let values = bronze::read_values(bronze)?;
+        let mut refined = self.refine_again(bronze)?;
+        let silver = silver::assemble(&self.plan, &refined.candidates, &refined.accepted.rows);
+        let mut refused = std::mem::take(&mut refined.refused);
+        if let Some(partials) = &mut self.partials {
+            let Refined { messages, candidates, accepted, .. } = &refined;
+            let times = silver::event_times(candidates, &accepted.rows);
+            let late = partials.late(&self.plan.gold, &times, &accepted.watermarks_us);
+            refused.extend(gold::late_refusals(late, &accepted.rows, messages));
+        }
+        let quarantine = quarantine::assemble_again(&self.plan, &refined.candidates, &values, refused)?;
+        Ok(Replayed { silver, quarantine, event_times: refined.candidates.event_times().clone() })
+    }
+
+    /// [`Self::refine`] for rows of bronze. What they leave in the memory is no part of an epoch.
+    fn refine_again(&mut self, bronze: &RecordBatch) -> Result<Refined, ArrowError> {
+        let (rows, envelope) = bronze::read(&self.plan, bronze)?;
+        let slots = self.partitions.slots(envelope.partition.as_primitive());
+        let candidates = Candidates::new(&self.plan, &rows, envelope);
+        let messages = (0..bronze.num_rows() as u32).collect();
+        let arrivals = Arrivals::of(slots.clone());
+        let arrived = Arrived { arrivals, messages, slots, refused: Vec::new() };
+        let refined = self.judge(candidates, arrived, &mut |_| {});
+        self.partitions.drop_additions();
+        Ok(refined)
+    }
+
+    /// The columns of silver that tell when a message was processed, or are computed from that: they are other ones
+    /// whenever it is processed.
+    pub fn processing_columns(&self) -> BTreeSet<String> {
+        self.plan.processing_columns()
+    }
+
+    /// The column of silver that is the event time, if there is one.
+    pub fn event_time_column(&self) -> Option<&str> {
+        let slot = self.plan.slot_of(BuiltIn::EventTime);
+        let column = self.plan.columns.iter().find(|column| column.slot == slot);
+        column.map(|column| column.name.as_str())
     }
 
     /// Takes rows of bronze in as [`Self::process`] once took their messages, for their traces alone: watermarks,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::RecordBatch;
+use arrow::compute::{concat_batches, filter_record_batch};
 use proptest::prelude::*;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::{Counts, PartitionProgress};
@@ -192,7 +194,7 @@ struct Tables {
 
 impl Tables {
     fn add(&mut self, processed: &Processed) {
-        let add = |lines: &mut Vec<String>, rows: &Option<arrow::array::RecordBatch>| {
+        let add = |lines: &mut Vec<String>, rows: &Option<RecordBatch>| {
             let Some(rows) = rows else { return };
             let schema = rows.schema();
             let names = schema.fields().iter().map(|field| field.name());
@@ -315,6 +317,27 @@ fn in_pieces(sent: &[Sent], cuts: &[(usize, u8)]) -> Outcome {
     (tables.sorted(), ingest.progress())
 }
 
+/// Cuts rows into batches of these lengths, in turns.
+pub(crate) fn pieces(rows: &RecordBatch, lengths: &[usize]) -> Vec<RecordBatch> {
+    let (mut pieces, mut from) = (Vec::new(), 0);
+    for &length in lengths.iter().cycle() {
+        let length = length.min(rows.num_rows() - from);
+        if length == 0 {
+            break;
+        }
+        pieces.push(rows.slice(from, length));
+        from += length;
+    }
+    pieces
+}
+
+/// Puts batches together; `None` without rows.
+pub(crate) fn together(batches: &[RecordBatch]) -> Option<RecordBatch> {
+    let schema = batches.first()?.schema();
+    let rows = concat_batches(&schema, batches).expect("they have the same columns");
+    (rows.num_rows() > 0).then_some(rows)
+}
+
 fn count(counts: &Counts, fate: Fate) -> u64 {
     match fate {
         Fate::Silver => counts.silver,
@@ -333,7 +356,7 @@ proptest! {
         let mut ingest = ingest();
         let processed = ingest.process(&fixture::batch(&sent), START_US).expect("JSON");
         let mut found = BTreeMap::new();
-        let place = |rows: &arrow::array::RecordBatch| -> Vec<(i32, i64)> {
+        let place = |rows: &RecordBatch| -> Vec<(i32, i64)> {
             let parse = |(partition, offset): (String, String)| {
                 (partition.parse().expect("a number"), offset.parse().expect("a number"))
             };
@@ -412,5 +435,36 @@ proptest! {
             };
             prop_assert_eq!(outcome(second), outcome(first));
         }
+    }
+
+    #[test]
+    fn bronze_that_is_replayed_gives_the_rows_that_its_messages_gave(
+        draws in draws(),
+        lengths in prop::collection::vec(1..40_usize, 1..20),
+    ) {
+        let mut config = configuration();
+        config.bronze.keep_value = true;
+        config.gold = fixture::configuration_with_gold().gold;
+        for table in &mut config.gold {
+            (table.size_ms, table.slide_ms, table.allowed_lateness_ms) = (30_000, 10_000, 1_000);
+        }
+        let new = || Ingest::new(&config, &fixture::schema(), KEY).expect("the configuration is valid");
+        let processed = new().process(&fixture::batch(&messages(&draws)), START_US).expect("JSON");
+        let refused = processed.quarantine.and_then(|rows| {
+            let stages = texts(&rows, "stage");
+            let of_bronze = stages.iter().map(|stage| Some(stage != "decode")).collect();
+            together(&[filter_record_batch(&rows, &of_bronze).expect("the mask is as long")])
+        });
+        let (mut silver, mut quarantine, mut again) = (Vec::new(), Vec::new(), new());
+        for piece in processed.bronze.iter().flat_map(|bronze| pieces(bronze, &lengths)) {
+            let replayed = again.replay(&piece).expect("bronze has its columns");
+            prop_assert_eq!(&again.event_times(&piece).expect("bronze has its columns"), &replayed.event_times);
+            silver.extend(replayed.silver);
+            quarantine.extend(replayed.quarantine);
+        }
+        prop_assert_eq!(together(&silver), processed.silver);
+        prop_assert_eq!(together(&quarantine), refused);
+        let closed = again.close_epoch();
+        prop_assert_eq!((closed.state_delta, closed.partial_aggregates), (None, None), "nothing is left for an epoch");
     }
 }

@@ -59,7 +59,7 @@ mod velocity;
 pub mod watermark;
 
 pub use epoch::{ClosedEpoch, EpochPolicy, EpochSize};
-pub use ingest::{Ingest, Processed, Stage};
+pub use ingest::{Ingest, Processed, Replayed, Stage};
 pub use partition::MemorySize;
 pub use plan::PlanError;
 pub use scoring::{Alert, RuleCompiler, Rules, Scored, Scoring};

@@ -162,11 +162,16 @@ impl Partitions {
     /// The state file of what was remembered since the last call.
     pub(crate) fn take_state_delta(&mut self) -> Option<Vec<u8>> {
         let delta = state::write(self.list.iter().map(Partition::additions));
+        self.drop_additions();
+        delta
+    }
+
+    /// Leaves nothing of what was remembered since the last call for a state file.
+    pub(crate) fn drop_additions(&mut self) {
         for partition in &mut self.list {
             partition.remembered.clear();
             partition.counted.clear();
         }
-        delta
     }
 
     /// The messages of the batch that were not processed before.
@@ -329,6 +334,11 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
+    /// Messages of the partitions in these slots, whose bytes nobody counts.
+    pub(crate) fn of(slots: Vec<u32>) -> Self {
+        Self { slots, bytes: 0 }
+    }
+
     /// The slots of the given messages.
     pub(crate) fn slots_of(&self, messages: &[u32]) -> Vec<u32> {
         messages.iter().map(|&message| self.slots[message as usize]).collect()

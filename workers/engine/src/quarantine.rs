@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, StringArray};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::take;
+use arrow::error::ArrowError;
 use sluice_decode::{MessageBatch, Refusal};
 
 use crate::bronze::{self, Envelope};
-use crate::plan::Plan;
+use crate::plan::{BuiltIn, Plan};
+use crate::silver::Candidates;
 
 /// A refused message and the stage that refused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,4 +53,36 @@ pub(crate) fn assemble(
     ];
     let schema = Arc::clone(&plan.tables.quarantine.schema);
     Some(RecordBatch::try_new(schema, columns).expect("the columns are those of the quarantine table"))
+}
+
+/// [`assemble`] for rows of bronze that are refused when they are processed again: their places are the messages.
+pub(crate) fn assemble_again(
+    plan: &Plan,
+    candidates: &Candidates,
+    values: &ArrayRef,
+    mut refused: Vec<Refused>,
+) -> Result<Option<RecordBatch>, ArrowError> {
+    if refused.is_empty() {
+        return Ok(None);
+    }
+    refused.sort_by_key(|refused| refused.refusal.message);
+    let rows = UInt32Array::from_iter_values(refused.iter().map(|refused| refused.refusal.message as u32));
+    let built_in = |column| take(candidates.column(plan.slot_of(column)), &rows, None);
+    let text = |of: fn(&Refused) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(refused.iter().map(of)))
+    };
+    let columns = vec![
+        built_in(BuiltIn::Topic)?,
+        built_in(BuiltIn::Partition)?,
+        built_in(BuiltIn::Offset)?,
+        built_in(BuiltIn::KafkaTimestamp)?,
+        built_in(BuiltIn::KafkaKey)?,
+        take(values, &rows, None)?,
+        text(|refused| refused.stage),
+        text(|refused| &refused.refusal.reason),
+        text(|refused| &refused.refusal.detail),
+        built_in(BuiltIn::ProcessingTime)?,
+        built_in(BuiltIn::ProcessingDate)?,
+    ];
+    RecordBatch::try_new(Arc::clone(&plan.tables.quarantine.schema), columns).map(Some)
 }

@@ -237,6 +237,17 @@ pub enum LakeError {
         /// The epoch.
         epoch: u64,
     },
+    /// Another tool has written a file whose name in the log is escaped, and some of its rows are to be replaced.
+    #[snafu(display(
+        "table '{table}': '{path}', some of whose rows are to be replaced, was written by another tool under a name with \
+         characters that the log escapes; rewrite the file without such a partition value (OPTIMIZE), and try again"
+    ))]
+    EscapedPath {
+        /// The table.
+        table: String,
+        /// The file.
+        path: String,
+    },
     /// The tables know more than the chain.
     #[snafu(display(
         "table '{table}' has epoch {found} of '{application}', but the chain ends at epoch {newest}: manifests were lost; \

@@ -14,7 +14,7 @@
 //! _sluice/ingest/partial-aggregates/...               what each epoch adds to the windows: the merge folds it
 //! _sluice/merge/<generation>/0/<epoch>.json           the chain of the merge, which publishes the tables below gold/
 //! _sluice/merge/spilled/<generation>/0/gold/...       windows that are final, which the merge took out of memory
-//! _sluice/replay/0/0/<epoch>.json                     the chain of replays: refused messages taken up again
+//! _sluice/replay/0/0/<epoch>.json                     the chain of replays: messages taken up again
 //! _sluice/aside/...                                   files that a recovery could not read
 //! ```
 //!
@@ -49,6 +49,7 @@ mod lake;
 mod maintenance;
 #[cfg(test)]
 mod older_lakes;
+mod positions;
 mod recovery;
 mod store;
 mod succession;
@@ -63,9 +64,12 @@ pub use generation::{Generation, Numbered};
 pub use identity::{Identity, TopicIdentity};
 pub use lake::{Expected, Lake, SpilledWindows};
 pub use maintenance::{Compacted, MaintenancePolicy, Pruned, Refusal, TableMaintained, Vacuumed};
+pub use positions::Positions;
 pub use recovery::{Damage, Pulse, Successor, Survey, SurveyedChain, Verdict};
 pub use succession::{Bequest, Inheritance};
-pub use table::{Checkpoint, Reader, Recovered, RolledForward, Table, TableSpec, TableStatistics};
+pub use table::{
+    Checkpoint, Dropped, Reader, Recovered, Rewritten, RolledForward, Table, TableSpec, TableStatistics,
+};
 
 /// The wall clock, for timestamps in files. Nothing is decided by it.
 fn now_ms() -> i64 {

@@ -8,6 +8,7 @@
 //! | [`maintain`] | compacts the tables, and deletes what nobody needs |
 //! | [`quarantine`] | shows refused messages, and takes them up again after a fix, exactly once |
 //! | [`recover`] | rebuilds what the lake remembers from its tables, after some of it was lost |
+//! | [`replay`] | makes silver, tables of windows or scores again from bronze, after a change |
 //! | [`generate`] | produces realistic traffic for demos, tests and benchmarks |
 //!
 //! What follows the topic shares [`stream`]. Beside `ingest`, in the process of shard 0, runs `merge`, which publishes
@@ -28,6 +29,7 @@ mod merge;
 pub mod quarantine;
 pub mod recover;
 pub mod registry_client;
+pub mod replay;
 pub mod report;
 pub mod score;
 pub mod stop;

@@ -10,6 +10,7 @@ use sluice_worker::ingest;
 use sluice_worker::maintain::{self, MaintainArguments};
 use sluice_worker::quarantine::{self, QuarantineCommand};
 use sluice_worker::recover::{self, RecoverArguments};
+use sluice_worker::replay::{self, ReplayArguments};
 use sluice_worker::score::{self, ScoreArguments};
 use sluice_worker::stream::{JobError, StreamArguments};
 use tikv_jemallocator::Jemalloc;
@@ -53,6 +54,8 @@ enum Command {
     Quarantine(QuarantineCommand),
     /// Rebuild what a lake remembers from its tables, after manifests or state were lost.
     Recover(RecoverArguments),
+    /// Make silver, tables of windows or a scorer's table again from bronze, by the present configuration.
+    Replay(ReplayArguments),
     /// Produce realistic e-commerce traffic.
     Generate(GenerateArguments),
 }
@@ -77,6 +80,13 @@ fn main() -> ExitCode {
             Command::Recover(arguments) => match Box::pin(recover::run(arguments)).await {
                 Ok(text) => printed(&text),
                 Err(error) => failed(&error.to_string()),
+            },
+            Command::Replay(arguments) => match Box::pin(replay::run(arguments)).await {
+                Ok(text) => printed(&text),
+                Err(error) => {
+                    let code = failed(&error.to_string());
+                    if error.is_unusable() { ExitCode::from(UNUSABLE) } else { code }
+                }
             },
             Command::Generate(arguments) => succeeded(Box::pin(generate::run(arguments)).await),
         }

@@ -3,6 +3,8 @@
 //! Compilation tells everything that is wrong at once, each with the field and the fix, so that a user
 //! mends a resource in one go.
 
+use std::collections::BTreeSet;
+
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::cast;
 use sluice_contract::config::WorkerConfig;
@@ -107,6 +109,22 @@ impl Plan {
     /// The slot of a built-in column.
     pub(crate) fn slot_of(&self, column: BuiltIn) -> usize {
         self.fields + column as usize
+    }
+
+    /// The columns of silver that tell when a message was processed, or are computed from that.
+    pub(crate) fn processing_columns(&self) -> BTreeSet<String> {
+        let mut slots = BTreeSet::from(
+            [BuiltIn::ProcessingTime, BuiltIn::ProcessingDate].map(|column| self.slot_of(column)),
+        );
+        let mut names = BTreeSet::new();
+        for column in &self.columns {
+            let mut inputs = column.expression.iter().flat_map(|expression| expression.inputs());
+            if slots.contains(&column.slot) || inputs.any(|(_, slot)| slots.contains(&slot)) {
+                slots.insert(column.slot);
+                names.insert(column.name.clone());
+            }
+        }
+        names
     }
 
     /// The columns of a decoded batch, in the types that the tables store.

@@ -12,7 +12,7 @@ use crate::epoch::ClosedEpoch;
 use crate::fixture::{self, Sent, texts};
 use crate::laws::{
     self, Draw, Fate, KEY, OUT_OF_ORDERNESS_US, Restartable, START_US, draws, event_time_us, fates,
-    interleave, kafka_timestamp_us, messages, process_in_pieces,
+    interleave, kafka_timestamp_us, messages, pieces, process_in_pieces, together,
 };
 use crate::state::StateError;
 
@@ -262,5 +262,22 @@ proptest! {
         }
         let alerts: u64 = expected.1.values().map(|progress| progress.counts.scoring.alerts).sum();
         prop_assert_eq!(alerts, expected.0.alerts.len() as u64);
+    }
+
+    #[test]
+    fn bronze_that_is_replayed_gives_the_scores_that_its_messages_gave(
+        draws in draws(),
+        lengths in prop::collection::vec(1..40_usize, 1..20),
+    ) {
+        let messages = fixture::batch(&messages(&draws));
+        let scored = scoring().process(&messages, START_US).expect("JSON").rows;
+        let pipeline = configuration().pipeline;
+        let mut ingest = Ingest::new(&pipeline, &fixture::schema(), KEY).expect("the configuration is valid");
+        let bronze = ingest.process(&messages, START_US).expect("JSON").bronze;
+        let (mut rows, mut again) = (Vec::new(), scoring());
+        for piece in bronze.iter().flat_map(|bronze| pieces(bronze, &lengths)) {
+            rows.extend(again.replay(&piece).expect("bronze has its columns"));
+        }
+        prop_assert_eq!(together(&rows), scored);
     }
 }

@@ -21,7 +21,7 @@
 //! | `scores` | points and levels of each row |
 //! | `rows`, `alerts`, `json` | what leaves: rows of the table, alerts |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -36,7 +36,7 @@ use crate::ingest::{Ingest, Recalled, Refined};
 use crate::partition::MemorySize;
 use crate::plan::{PlanError, Problems};
 use crate::state::{Retention, StateError};
-use crate::tables::TableSchema;
+use crate::tables::{self, TableSchema};
 
 mod alerts;
 mod counting;
@@ -198,13 +198,35 @@ impl Scoring {
         let Some(rows) = SilverRows::of(&self.ingest.plan, candidates, accepted, slots) else {
             return Scored { rows: None, alerts: Vec::new() };
         };
-        let counts = counting::count(&self.plan, &self.ingest.hasher, &rows, &mut self.ingest.partitions);
-        let scores = Scores::of(&self.rules, &rows, &counts);
-        let scored = rows::assemble(&self.plan, &self.rules, &rows, &counts, &scores);
+        let (scored, scores) = self.score_rows(&rows);
         let alerting = scores.alerting(&self.rules);
         self.keep_accounts(&rows, &scores, &alerting);
         let alerts = alerts::of(&scored, &rows, &alerting);
         Scored { rows: Some(scored), alerts }
+    }
+
+    /// Scores rows of bronze again, as [`Self::process`] once scored their messages: see [`Ingest::replay`]. Gives
+    /// the rows of the table, and raises no alerts.
+    pub fn replay(&mut self, bronze: &RecordBatch) -> Result<Option<RecordBatch>, ArrowError> {
+        let Recalled { candidates, accepted, slots } = self.ingest.recall(bronze)?;
+        let rows = SilverRows::of(&self.ingest.plan, &candidates, &accepted, &slots);
+        let scored = rows.map(|rows| self.score_rows(&rows).0);
+        self.ingest.partitions.drop_additions();
+        Ok(scored)
+    }
+
+    /// See [`Ingest::processing_columns`]; columns of the table, as far as it takes them over from silver, and its own.
+    pub fn processing_columns(&self) -> BTreeSet<String> {
+        let mut columns = self.ingest.processing_columns();
+        columns.insert(tables::PROCESSING_TIME.to_owned());
+        columns
+    }
+
+    /// Rows of the table for rows of silver, which are counted by their keys.
+    fn score_rows(&mut self, rows: &SilverRows) -> (RecordBatch, Scores) {
+        let counts = counting::count(&self.plan, &self.ingest.hasher, rows, &mut self.ingest.partitions);
+        let scores = Scores::of(&self.rules, rows, &counts);
+        (rows::assemble(&self.plan, &self.rules, rows, &counts, &scores), scores)
     }
 
     /// Counts levels, rules and alerts, partition by partition.

@@ -475,3 +475,17 @@ fn messages_that_were_processed_before_are_skipped() {
     let progress = ingest.progress();
     assert_eq!((progress[&0].next_offset, progress[&0].counts.messages), (4, 4));
 }
+
+#[test]
+fn columns_that_tell_of_the_processing_are_told_apart_however_they_are_made() {
+    let mut configuration = fixture::configuration();
+    configuration.silver.columns.extend([
+        column("processed_on", Some("processing_date")),
+        column("processed_on_text", Some("CAST(processed_on AS VARCHAR)")),
+        column("price", Some("amount")),
+    ]);
+    let ingest = ingest(&configuration);
+    let columns: Vec<String> = ingest.processing_columns().into_iter().collect();
+    assert_eq!(columns, ["processed_on", "processed_on_text", "processing_date", "processing_time"]);
+    assert_eq!(ingest.event_time_column(), Some("timestamp_parsed"));
+}

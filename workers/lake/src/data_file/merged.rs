@@ -6,8 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options, concat_batches};
+use arrow::array::{ArrayRef, BooleanArray, new_null_array};
+use arrow::compute::{CastOptions, cast_with_options, concat_batches, filter_record_batch};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
@@ -26,6 +26,15 @@ const ROW_GROUP_ROWS: usize = 1024 * 1024;
 
 /// Rows of small files are collected to so many: enough to tell names from identifiers, and to encode well.
 const BATCH_ROWS: usize = 8192;
+
+/// What became of the rows of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AppendedRows {
+    /// Those that were added.
+    pub(crate) added: u64,
+    /// Those that were not to be kept.
+    pub(crate) left_out: u64,
+}
 
 /// A file in the making. Synchronous and CPU-bound.
 pub(crate) struct MergedFile {
@@ -67,6 +76,17 @@ impl MergedFile {
 
     /// Adds all rows of a file, and tells how many there were. `name` is for errors.
     pub(crate) fn append(&mut self, name: &str, content: Bytes) -> Result<u64, LakeError> {
+        let all = |rows: &RecordBatch| Ok(BooleanArray::from(vec![true; rows.num_rows()]));
+        self.append_kept(name, content, all).map(|rows| rows.added)
+    }
+
+    /// Adds the rows of a file that are to be kept, and tells how many there were. `name` is for errors.
+    pub(crate) fn append_kept(
+        &mut self,
+        name: &str,
+        content: Bytes,
+        kept: impl Fn(&RecordBatch) -> Result<BooleanArray, ArrowError>,
+    ) -> Result<AppendedRows, LakeError> {
         let table = self.table.clone();
         let damaged =
             move |reason: String| DataFileDamagedSnafu { table: &table, path: name, reason }.build();
@@ -74,11 +94,21 @@ impl MergedFile {
         let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)
             .and_then(ParquetRecordBatchReaderBuilder::build)
             .map_err(|error| damaged(error.to_string()))?;
-        let mut rows = 0;
+        let mut rows = AppendedRows::default();
         for batch in reader {
-            let batch =
-                batch.and_then(|batch| self.fit(&batch)).map_err(|error| damaged(error.to_string()))?;
-            rows += batch.num_rows() as u64;
+            let read = batch.map_err(|error| damaged(error.to_string()))?;
+            let batch = kept(&read)
+                .and_then(|kept| {
+                    if kept.true_count() == kept.len() {
+                        Ok(read.clone())
+                    } else {
+                        filter_record_batch(&read, &kept)
+                    }
+                })
+                .and_then(|batch| self.fit(&batch))
+                .map_err(|error| damaged(error.to_string()))?;
+            rows.added += batch.num_rows() as u64;
+            rows.left_out += (read.num_rows() - batch.num_rows()) as u64;
             self.collected_rows += batch.num_rows();
             self.collected.push(batch);
             if self.collected_rows >= BATCH_ROWS {

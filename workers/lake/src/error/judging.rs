@@ -45,7 +45,9 @@ impl LakeError {
             Self::SchemaIncompatible { .. } | Self::PartitioningChanged { .. } => "SchemaIncompatible",
             Self::UnsupportedType { .. } => "UnsupportedType",
             Self::ProtocolUnsupported { .. } => "ProtocolUnsupported",
-            Self::ForeignWriter { .. } | Self::FileReplaced { .. } => "ForeignWriter",
+            Self::ForeignWriter { .. } | Self::FileReplaced { .. } | Self::EscapedPath { .. } => {
+                "ForeignWriter"
+            }
             Self::Delta { .. } => "TableUnreadable",
         }
     }

@@ -25,6 +25,8 @@ struct Commit {
     /// The tables that the epoch has rows for; `None`: written by a release that did not say.
     tables: Option<Vec<String>>,
     files: Vec<String>,
+    /// Whether they came in the place of others.
+    replaces: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -33,7 +35,12 @@ struct Line {
     commit_info: Option<Information>,
     txn: Option<Transaction>,
     add: Option<Add>,
+    remove: Option<Removed>,
 }
+
+/// That a file was removed is all that matters.
+#[derive(Deserialize)]
+struct Removed {}
 
 #[derive(Deserialize)]
 struct Add {
@@ -66,6 +73,7 @@ impl Commit {
                 transaction.app_id == application && transaction.version.unsigned_abs() == epoch
             });
             commit.files.extend(line.add.map(|add| add.path));
+            commit.replaces |= line.remove.is_some();
         }
         is_wanted.then_some(commit)
     }
@@ -130,8 +138,12 @@ pub(super) async fn rows(store: &Store, chain: &SurveyedChain) -> Result<Rows, L
 }
 
 /// The files of an epoch that are live in a table. None are if they were compacted: then it has long been whole.
+///
+/// None either where they came in the place of others: what a replay puts into one table stands by itself, and the
+/// rows that it replaced cannot be read from the topic again.
 async fn live(store: &Store, table: &str, chain: &ChainId, epoch: u64) -> Result<Vec<String>, LakeError> {
-    let Some(commit) = find(store, table, chain, epoch).await? else { return Ok(Vec::new()) };
+    let found = find(store, table, chain, epoch).await?;
+    let Some(commit) = found.filter(|commit| !commit.replaces) else { return Ok(Vec::new()) };
     let head = head::find(store, table).await?.map_or(0, |head| head.version - u64::from(head.torn));
     let loaded = open::load(&store.delta_log(table), table, head).await?;
     let state = loaded.snapshot().map_err(|source| LakeError::from_delta("read", table, source))?;

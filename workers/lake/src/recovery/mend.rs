@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use sluice_contract::manifest::{
-    ChainId, Manifest, ManifestKind, PartitionProgress, StateFiles, TableProgress, Writer,
+    ChainId, Manifest, ManifestKind, PartitionProgress, REPLAY, StateFiles, TableProgress, Writer,
 };
 
-use super::REPLAY;
 use super::doubt::{self, Rows};
 use super::survey::{Survey, SurveyedChain};
 use super::verdict::Verdict;

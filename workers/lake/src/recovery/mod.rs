@@ -23,7 +23,7 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
-use sluice_contract::manifest::ChainId;
+use sluice_contract::manifest::{ChainId, REPLAY};
 
 pub use mend::Successor;
 pub use survey::{Damage, Pulse, Survey, SurveyedChain};
@@ -33,9 +33,6 @@ use crate::chain::names;
 use crate::error::{LakeError, LakeFileLostSnafu};
 use crate::lake::Lake;
 use crate::store::Store;
-
-/// The job whose chain replays refused messages. It has one generation for ever.
-const REPLAY: &str = "replay";
 
 /// Fails where a table has epochs of a generation of the job that is not there, from `number` on.
 ///

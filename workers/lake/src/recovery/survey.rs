@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluice_contract::manifest::{ChainId, INGEST, Manifest, ManifestKind, StateFile};
+use sluice_contract::manifest::{ChainId, INGEST, Manifest, ManifestKind, REPLAY, StateFile};
 
 use super::verdict::{Facts, Verdict, judge};
-use super::{REPLAY, doubt, transactions};
+use super::{doubt, transactions};
 use crate::chain::{self, names, numbers, read_manifest};
 use crate::error::LakeError;
 use crate::generation::{self, Numbered};

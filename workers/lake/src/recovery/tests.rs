@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use sluice_contract::config::Owner;
-use sluice_contract::manifest::{AddedFile, Manifest, PartitionProgress};
+use sluice_contract::manifest::{AddedFile, Manifest, ManifestKind, PartitionProgress};
 
 use super::*;
 use crate::chain::{Appended, Beginning, Chain, Claim};
@@ -300,6 +300,29 @@ async fn rows_that_only_some_tables_have_are_taken_out() {
         assert_eq!(recover(&lake).await, BTreeMap::from([(0, 20)]));
         assert_mended(&lake, 20).await;
     }
+}
+
+#[tokio::test]
+async fn rows_that_a_replay_put_in_the_place_of_others_stay_though_its_manifests_are_lost() {
+    let (directory, lake) = local_lake().await;
+    Job::start(&lake).await.epochs(2).await;
+    lake.open_table(&spec("quarantine")).await.unwrap();
+    let (mut chain, _) = won_of(lake.store(), ChainId::of_replays(), "r", &Beginning::default()).await;
+    let mut table = lake.open_table(&spec("bronze")).await.unwrap();
+    let replaced = table.live_files().await.unwrap();
+    let tables = chain.changes([
+        ("bronze".to_owned(), (files(&lake, "bronze", 5..20).await, replaced)),
+        ("quarantine".to_owned(), (files(&lake, "quarantine", 0..5).await, Vec::new())),
+    ]);
+    let next = Manifest { kind: ManifestKind::Data, tables, ..manifest(&chain, BTreeMap::new()) };
+    assert_eq!(chain.append(&next).await.unwrap(), Appended::Created);
+    table.roll_forward(&next).await.unwrap();
+    std::fs::remove_dir_all(directory.path().join("lake/_sluice/replay")).unwrap();
+    let found = survey(&lake).await;
+    assert!(found.doubtful().any(|(chain, ..)| chain.id.job == REPLAY), "{found:?}");
+    recover(&lake).await;
+    assert_eq!(offsets(&lake, "bronze").await, (5..20).collect::<Vec<_>>());
+    assert!(survey(&lake).await.is_sound());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ pub(crate) mod log_entry;
 pub(crate) mod open;
 pub(crate) mod query;
 mod recover;
+mod rewrite;
 mod roll_forward;
 mod schema;
 
@@ -28,6 +29,7 @@ use deltalake::logstore::LogStore;
 pub use checkpoint::Checkpoint;
 pub use query::Reader;
 pub use recover::Recovered;
+pub use rewrite::{Dropped, Rewritten};
 pub use roll_forward::RolledForward;
 
 use crate::error::LakeError;

@@ -34,6 +34,13 @@ impl Table {
         for manifest in pending.iter().rev() {
             match self.roll_forward(manifest).await? {
                 RolledForward::Committed { .. } => redone.push(manifest.epoch),
+                RolledForward::Overtaken { version } => {
+                    tracing::warn!(
+                        table = self.spec.name,
+                        version,
+                        "a replay that died gave way to a compaction: run it again"
+                    );
+                }
                 RolledForward::AlreadyThere { .. } | RolledForward::Nothing => {}
             }
         }

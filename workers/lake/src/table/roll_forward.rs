@@ -49,8 +49,31 @@ pub enum RolledForward {
         /// The version that has them; `None` when its log entry is no longer at hand.
         version: Option<u64>,
     },
+    /// Another writer has put other files in the place of those that the manifest removes, and the manifest
+    /// [gives way](Manifest::gives_way): the table has this version for it, with none of its files.
+    Overtaken {
+        /// The version.
+        version: u64,
+    },
     /// The manifest has no actions for the table.
     Nothing,
+}
+
+impl RolledForward {
+    /// What the entry of a manifest at a version says that others, or an earlier try, have committed.
+    fn found(entry: &LogEntry, manifest: &Manifest, table: &str, version: u64) -> Self {
+        if is_void(entry, manifest, table) {
+            Self::Overtaken { version }
+        } else {
+            Self::AlreadyThere { version: Some(version) }
+        }
+    }
+}
+
+/// Whether an entry has nothing of what its manifest holds for a table.
+fn is_void(entry: &LogEntry, manifest: &Manifest, table: &str) -> bool {
+    let is_empty = entry.added.is_empty() && entry.removed.is_empty();
+    is_empty && manifest.commit_to(table).is_some_and(TableProgress::has_actions)
 }
 
 impl Table {
@@ -77,7 +100,11 @@ impl Table {
             if self.store.create(&path, text.into()).await? == Created::Created {
                 self.absorb(&entry, true);
                 failpoint::hit(&self.failpoint("after"));
-                return Ok(RolledForward::Committed { version });
+                return Ok(if is_void(&entry, manifest, &self.spec.name) {
+                    RolledForward::Overtaken { version }
+                } else {
+                    RolledForward::Committed { version }
+                });
             }
             pause(attempt).await;
             if let Some(there) = self.catch_up(manifest).await? {
@@ -90,7 +117,8 @@ impl Table {
 
     /// The entry that commits a manifest after the newest version known here.
     ///
-    /// Fails if a file that it removes is not live there: its rows would stay beside those in its place.
+    /// If a file that it removes is not live there, its rows would stay beside those in its place: then it fails, or
+    /// the entry has none of the manifest's files, where that gives way.
     pub(super) async fn entry(
         &mut self,
         manifest: &Manifest,
@@ -102,6 +130,10 @@ impl Table {
         }
         self.live().await?;
         let live = self.live.as_ref().expect("just read");
+        if manifest.gives_way() && progress.removes.iter().any(|path| live.get(path).is_none()) {
+            let nothing = TableProgress { last_epoch: progress.last_epoch, ..TableProgress::default() };
+            return Ok(log_entry::commit(&self.spec, manifest, &nothing, &[], now_ms));
+        }
         let removed = progress.removes.iter().map(|path| self.removed(live, manifest, path));
         let removed: Vec<Removed<'_>> = removed.collect::<Result<_, _>>()?;
         Ok(log_entry::commit(&self.spec, manifest, progress, &removed, now_ms))
@@ -133,7 +165,7 @@ impl Table {
             let version = self.version + 1;
             match self.take_landed(manifest, version).await? {
                 Some(Landed::Ours) => {
-                    return Ok(Some(RolledForward::AlreadyThere { version: Some(version) }));
+                    return self.find_committed(manifest, manifest.epoch as i64).await.map(Some);
                 }
                 Some(_) => taken += 1,
                 None if taken > 0 => return Ok(None),
@@ -187,7 +219,7 @@ impl Table {
         for version in (0..=self.version).rev().take(SEARCHED) {
             let Read::Entry(entry) = self.read_entry(version).await? else { break };
             if entry.manifest == Some(manifest.id) {
-                return Ok(RolledForward::AlreadyThere { version: Some(version) });
+                return Ok(RolledForward::found(&entry, manifest, &self.spec.name, version));
             }
             if let Some(found) = entry.transactions.get(&application)
                 && *found <= manifest.epoch as i64

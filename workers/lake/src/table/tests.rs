@@ -1,6 +1,7 @@
 //! The table's life on real files: creation, growth, commits, conflicts, crashes, repairs.
 
 mod replacing;
+mod rewriting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -99,7 +99,24 @@ impl PartialAggregates {
                 late.entry(row).or_default().push((table, cell));
             }
         }
-        late.into_iter().map(|(row, windows)| LateRow { row, detail: late_detail(&windows) }).collect()
+        late_rows(late)
+    }
+
+    /// The rows that are late, in order, given the event times of silver rows and the watermark before each. Adds
+    /// nothing; call it between epochs.
+    pub(crate) fn late(
+        &mut self,
+        plan: &GoldPlan,
+        times: &TimestampMicrosecondArray,
+        watermarks_us: &[i64],
+    ) -> Vec<LateRow> {
+        let mut late: BTreeMap<usize, Vec<(&GoldTable, Cell)>> = BTreeMap::new();
+        for (table, partials) in plan.tables.iter().zip(&mut self.tables) {
+            for (row, cell) in partials.late(times, watermarks_us) {
+                late.entry(row).or_default().push((table, cell));
+            }
+        }
+        late_rows(late)
     }
 
     /// Computes what the tables share. A value that fails to compute is null.
@@ -153,6 +170,10 @@ fn both(included: Option<&BooleanBuffer>, condition: Option<&BooleanArray>) -> O
         (Some(included), None) => Some(BooleanArray::new(included.clone(), None)),
         (Some(included), Some(condition)) => Some(BooleanArray::new(included & condition.values(), None)),
     }
+}
+
+fn late_rows(late: BTreeMap<usize, Vec<(&GoldTable, Cell)>>) -> Vec<LateRow> {
+    late.into_iter().map(|(row, windows)| LateRow { row, detail: late_detail(&windows) }).collect()
 }
 
 /// The windows that a row came too late for, by table, then start.

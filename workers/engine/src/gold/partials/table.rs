@@ -76,6 +76,17 @@ impl TablePartials {
         assigned.late
     }
 
+    /// The rows that came too late for some windows. Call it between epochs: it forgets all cells.
+    pub(super) fn late(
+        &mut self,
+        times: &TimestampMicrosecondArray,
+        watermarks_us: &[i64],
+    ) -> Vec<(usize, Cell)> {
+        let late = self.cells.assign(times, watermarks_us).late;
+        self.cells.clear();
+        late
+    }
+
     fn accumulate(
         &mut self,
         table: &GoldTable,

@@ -8,8 +8,12 @@ use super::*;
 impl Process {
     /// Decides an epoch whose `count` rows come in the place of those of `replaced`.
     async fn decide_instead(&mut self, replaced: &Manifest, first_offset: i64, count: i64) -> Manifest {
+        self.decide_in_place_of(paths(replaced), first_offset, count).await
+    }
+
+    /// The same for files of other epochs, or of another tool.
+    async fn decide_in_place_of(&mut self, removes: Vec<String>, first_offset: i64, count: i64) -> Manifest {
         let adds = stored(&self.lake, first_offset, count).await.remove("bronze").unwrap();
-        let removes = paths(replaced);
         let next = Manifest {
             kind: ManifestKind::Data,
             tables: self.chain.changes([("bronze".to_owned(), (adds, removes))]),
@@ -34,6 +38,14 @@ impl Process {
         let actions = [added(file, &file.path), removed("optimized.parquet")];
         self.write_entry(version, &log_entry::lines(&actions)).await;
     }
+}
+
+/// A process with the chain of replays.
+async fn replaying(directory: &TempDir, id: &str) -> Process {
+    let lake = open(directory.path()).await;
+    let table = lake.open_table(&events()).await.unwrap();
+    let (chain, claim) = won_of(lake.store(), ChainId::of_replays(), id, &Beginning::default()).await;
+    Process { lake, chain, claim, table }
 }
 
 fn paths(manifest: &Manifest) -> Vec<String> {
@@ -133,4 +145,41 @@ async fn a_file_that_another_tool_has_rewritten_is_not_replaced_but_told() {
     let mut mended = Process::start(&directory, 0, "c").await;
     assert_eq!(mended.recover().await.redone, [second.epoch]);
     assert_eq!(offsets(&directory).await, [100, 101, 102]);
+}
+
+#[tokio::test]
+async fn a_replay_gives_way_to_whoever_has_rewritten_its_files_and_is_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Process::start(&directory, 0, "a").await.commit(0, 10).await;
+    let mut replay = replaying(&directory, "r").await;
+    let second = replay.decide_instead(&first, 100, 3).await;
+    replay.optimize(&first, 2).await;
+    for _ in 0..2 {
+        let outcome = replay.table.roll_forward(&second).await.unwrap();
+        assert_eq!(outcome, RolledForward::Overtaken { version: 3 });
+        assert_eq!(offsets(&directory).await, all(10), "no row is lost, and none is doubled");
+    }
+    let mut fresh = replay.lake.open_table(&events()).await.unwrap();
+    assert_eq!(fresh.statistics(), replay.table.statistics());
+    assert_eq!(fresh.roll_forward(&second).await.unwrap(), RolledForward::Overtaken { version: 3 });
+
+    let third = replay.decide_in_place_of(vec!["optimized.parquet".to_owned()], 100, 3).await;
+    assert_eq!(replay.table.roll_forward(&third).await.unwrap(), RolledForward::Committed { version: 4 });
+    assert_eq!(offsets(&directory).await, [100, 101, 102]);
+    assert_eq!(fresh.roll_forward(&third).await.unwrap(), RolledForward::AlreadyThere { version: Some(4) });
+}
+
+#[tokio::test]
+async fn a_replay_that_died_gives_way_when_its_successor_finishes_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Process::start(&directory, 0, "a").await.commit(0, 10).await;
+    let mut dead = replaying(&directory, "r").await;
+    dead.decide_instead(&first, 100, 3).await;
+    dead.optimize(&first, 2).await;
+    for id in ["s", "t"] {
+        let mut successor = replaying(&directory, id).await;
+        assert_eq!(successor.recover().await, Recovered::default());
+        assert_eq!(offsets(&directory).await, all(10));
+        assert_eq!(successor.table.statistics().version, 3, "it is given up once");
+    }
 }
