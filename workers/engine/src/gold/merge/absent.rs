@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 
 use super::SpilledAt;
-use super::snapshot::has_types;
+use super::columns::has_types;
 use crate::gold::ranges::Ranges;
 use crate::gold::sections::Section;
 use crate::state::StateError;

@@ -31,6 +31,7 @@ use crate::tables::TableSchema;
 mod absent;
 mod block;
 mod buckets;
+mod columns;
 mod finality;
 mod hashes;
 mod publish;

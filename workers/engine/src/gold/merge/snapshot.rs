@@ -17,17 +17,18 @@
 //! What waits is kept as it is: when states are merged decides the last bits of some results, and a restart must
 //! give the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, UInt32Array,
 };
-use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, UInt32Type};
+use arrow::datatypes::{DataType, Int32Type, Int64Type, UInt32Type};
 use snafu::ensure;
 
 use super::block::{Block, windows_of_a_block};
 use super::buckets::{Bucket, Buckets, Part};
+use super::columns::{batch, has_types};
 use super::finality::Standing;
 use super::hashes::Hashes;
 use super::states::{Pending, States};
@@ -122,16 +123,6 @@ impl Merge {
         }
         Ok(())
     }
-}
-
-/// A batch of columns, which are known by their places, with metadata.
-fn batch<const N: usize>(columns: Vec<ArrayRef>, metadata: [(&str, String); N]) -> RecordBatch {
-    let fields: Vec<Field> =
-        columns.iter().map(|column| Field::new("", column.data_type().clone(), true)).collect();
-    let metadata: HashMap<String, String> =
-        metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let schema = Schema::new_with_metadata(fields, metadata);
-    RecordBatch::try_new(Arc::new(schema), columns).expect("the columns have one length")
 }
 
 /// Writes the sections of a block.
@@ -408,11 +399,6 @@ fn number_of(batch: &RecordBatch, section: &Section<'_>) -> Result<i64, StateErr
     let schema = batch.schema();
     let number = schema.metadata().get(WINDOW).and_then(|number| number.parse().ok());
     number.ok_or_else(|| section.problem("names no window"))
-}
-
-pub(super) fn has_types(columns: &[ArrayRef], types: &[DataType]) -> bool {
-    columns.len() == types.len()
-        && columns.iter().zip(types).all(|(column, data_type)| column.data_type().equals_datatype(data_type))
 }
 
 fn ensure_whole(bytes: usize, of: usize, section: &Section<'_>) -> Result<(), StateError> {
