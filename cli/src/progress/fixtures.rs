@@ -65,6 +65,7 @@ pub(crate) fn gold() -> GoldReport {
         open_windows: 12,
         groups: 3_400,
         memory_bytes: 1_000_000,
+        spilled_files: 0,
         stalled_partitions: Vec::new(),
         tables: vec![table("user", 2), table("merchant", 3)],
     }

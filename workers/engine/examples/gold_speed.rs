@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sluice_contract::config::WorkerConfig;
 use sluice_decode::MessageBatch;
-use sluice_engine::gold::{Folded, Merge, Published, SpilledAt};
+use sluice_engine::gold::{Folded, Merge, SpilledAt};
 use sluice_engine::{ClosedEpoch, Ingest, Stage};
 
 mod traffic;

@@ -14,8 +14,6 @@ use sluice_contract::config::{
 use sluice_contract::scorer::{Alerts, RuleSet, ScoreTable, ScorerConfig, VelocityCount, VelocityRule};
 use sluice_decode::{Message, MessageBatch, RowSchema};
 
-use crate::gold::{Merge, Published, SpilledAt, SpilledBlock, sections};
-
 pub(crate) const TOPIC: &str = "ecommerce.transactions";
 
 /// The resource that users see: what stands in it is not written here again.
@@ -297,17 +295,4 @@ pub(crate) fn texts(rows: &RecordBatch, column: &str) -> Vec<String> {
     let options = FormatOptions::new().with_null("NULL");
     let formatter = ArrayFormatter::try_new(column, &options).expect("the type can be shown");
     (0..rows.num_rows()).map(|row| formatter.value(row).to_string()).collect()
-}
-
-/// What the merge publishes of tables.
-pub(crate) fn published(merge: &mut Merge, tables: &[usize], updated_at_us: i64) -> Vec<Published> {
-    let mut published = Vec::new();
-    merge.publish(tables, updated_at_us, |bucket| published.push(bucket));
-    published
-}
-
-/// What leaves the memory of the merge, with the bytes of its files.
-pub(crate) fn spilled(merge: &mut Merge, at: SpilledAt) -> Vec<(SpilledBlock, Vec<u8>)> {
-    let leaving = merge.spill(at).into_iter();
-    leaving.map(|(block, leaving)| (block, sections::whole(|take| leaving.write(take)))).collect()
 }

@@ -15,7 +15,7 @@ use sluice_contract::manifest::{PartitionProgress, Recompute};
 
 use super::{
     Bucket, Folded, Merge, Published, PublishedBefore, Recomputation, SENT_AT, SpilledAt, SpilledBlock,
-    TIME_OF_ROW, Times,
+    TIME_OF_ROW, Times, testing,
 };
 use crate::Ingest;
 use crate::fixture::{self, Sent, Transaction, column, texts};
@@ -402,11 +402,11 @@ impl Merging {
                 }
                 Vec::new()
             }
-            Step::Publish(tables, at_us) => fixture::published(&mut self.merge, tables, *at_us),
+            Step::Publish(tables, at_us) => testing::published(&mut self.merge, tables, *at_us),
             Step::Spill => {
                 self.epoch += 1;
                 let at = SpilledAt { generation: 0, epoch: self.epoch };
-                self.spilled.extend(fixture::spilled(&mut self.merge, at));
+                self.spilled.extend(testing::spilled(&mut self.merge, at));
                 Vec::new()
             }
         }
@@ -598,7 +598,7 @@ proptest! {
         recompute(&mut merging, &silver, &files, all_time);
         let at_us = START_US + 1_000_000 * SECOND_US;
         let changed = merging.merge.changed();
-        let published = fixture::published(&mut merging.merge, &changed, at_us);
+        let published = testing::published(&mut merging.merge, &changed, at_us);
         files.publish(&published, at_us);
         let remaining: Vec<Row> = kept.iter().map(|row| rows[*row].clone()).collect();
         let (expected, _) = by_hand(&remaining);

@@ -38,7 +38,9 @@ mod partials;
 mod plan;
 mod ranges;
 mod recomputation;
-pub(crate) mod sections;
+mod sections;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod windows;

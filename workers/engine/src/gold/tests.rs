@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::PartitionProgress;
 
-use super::{Folded, Merge, Published, SpilledAt};
+use super::{Folded, Merge, Published, SpilledAt, testing};
 use crate::fixture::{self, Sent, Transaction, column, texts};
 use crate::{ClosedEpoch, Ingest, Processed, StateError};
 
@@ -52,7 +52,7 @@ impl Pipeline {
         let closed = self.ingest.close_epoch();
         self.fold(&closed);
         let changed = self.merge.changed();
-        let published = fixture::published(&mut self.merge, &changed, NOW_US);
+        let published = testing::published(&mut self.merge, &changed, NOW_US);
         for published in &published {
             for replaced in &published.replaces {
                 assert!(self.files.remove(&(published.table, *replaced)).is_some(), "{replaced:?} is live");
@@ -498,7 +498,7 @@ fn final_windows_leave_memory_and_come_back_for_a_correction() {
     assert!(pipeline.merge.spill(spilled_at).is_empty());
     pipeline.publish();
     let before = pipeline.merge.size();
-    let spilled = fixture::spilled(&mut pipeline.merge, spilled_at);
+    let spilled = testing::spilled(&mut pipeline.merge, spilled_at);
     assert!(spilled.iter().any(|(block, _)| block.table == 4), "the table without keys is over too");
     let after = pipeline.merge.size();
     assert!(after.open_windows < before.open_windows && after.bytes < before.bytes, "{after:?}");

@@ -132,7 +132,7 @@ mod tests {
                 prop_assert_eq!(hashes.update(hash, |number| (number | bit, number)), before);
                 expected.insert(key, before | bit);
             }
-            let mut loaded = Hashes::of(&hashes.entries().collect::<Vec<_>>());
+            let mut loaded = Hashes::<16>::of(&hashes.entries().collect::<Vec<_>>());
             prop_assert!(loaded.places.len() <= hashes.places.len());
             for (&key, &number) in &expected {
                 let hash = u128::from(key % 7) << 120 | u128::from(key) << 16;

@@ -11,7 +11,6 @@ use sluice_contract::manifest::ManifestKind;
 
 use super::*;
 use crate::data_file::TableWriter;
-use crate::positions::Positions;
 
 /// (partition, offset, stage)
 type Row = (i32, i64, &'static str);
