@@ -480,8 +480,8 @@ fn messages_that_were_processed_before_are_skipped() {
 fn columns_that_tell_of_the_processing_are_told_apart_however_they_are_made() {
     let mut configuration = fixture::configuration();
     configuration.silver.columns.extend([
-        column("processed_on", Some("processing_date")),
-        column("processed_on_text", Some("CAST(processed_on AS VARCHAR)")),
+        column("processed_on", Some("CAST(processing_date AS VARCHAR)")),
+        column("processed_on_text", Some("upper(processed_on)")),
         column("price", Some("amount")),
     ]);
     let ingest = ingest(&configuration);

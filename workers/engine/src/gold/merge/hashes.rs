@@ -64,7 +64,7 @@ impl<const BITS: u32> Hashes<BITS> {
     /// It has room for all of them from the start: they come in the order of their hashes, and would crowd at the
     /// beginning of an array that grows as it is filled, each behind all that came before.
     pub(super) fn of(entries: &[u128]) -> Self {
-        let places = (entries.len() * 4 / 3 + 1).next_power_of_two().max(SMALLEST);
+        let places = (entries.len() * 4).div_ceil(3).next_power_of_two().max(SMALLEST);
         let mut hashes = Self { places: vec![0; places], taken: 0 };
         for entry in entries {
             hashes.update(entry & !Self::NUMBER, |_| ((entry & Self::NUMBER) as u32, ()));

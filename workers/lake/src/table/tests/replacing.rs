@@ -160,7 +160,9 @@ async fn a_replay_gives_way_to_whoever_has_rewritten_its_files_and_is_made_again
         assert_eq!(offsets(&directory).await, all(10), "no row is lost, and none is doubled");
     }
     let mut fresh = replay.lake.open_table(&events()).await.unwrap();
-    assert_eq!(fresh.statistics(), replay.table.statistics());
+    let size =
+        |table: &Table| (table.statistics().version, table.statistics().rows, table.statistics().files);
+    assert_eq!(size(&fresh), size(&replay.table));
     assert_eq!(fresh.roll_forward(&second).await.unwrap(), RolledForward::Overtaken { version: 3 });
 
     let third = replay.decide_in_place_of(vec!["optimized.parquet".to_owned()], 100, 3).await;

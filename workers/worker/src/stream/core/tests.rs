@@ -484,7 +484,7 @@ async fn rows_stand_in_for_messages_up_to_what_the_broker_has() {
     bench.go_on(1);
     assert_eq!(bench.next_offset(0), 2, "offset 1 has no row");
     assert!(bench.commands.try_recv().is_err(), "the broker does not have what comes next");
-    assert_eq!(bench.core.epoch.oldest_message_ms, Some(9));
+    assert_eq!(bench.core.epoch.oldest_message_ms, Some(9_000));
     bench.hear(Event::Backfilled(Page::of(0, vec![bronze(&config, 2..3)], (3, true))));
     bench.go_on(2);
     let assigned = bench.commands.try_recv();
