@@ -571,7 +571,9 @@ proptest! {
         // What was lost behind the last publication was published as it is now.
         prop_assert_eq!(merging.merge.changed(), Vec::<usize>::new());
         let mut found = files.rows();
-        found.values_mut().for_each(|content| content.truncate(MEASURES.len()));
+        for content in found.values_mut() {
+            content.truncate(MEASURES.len());
+        }
         prop_assert_eq!(found, expected);
     }
 
@@ -603,7 +605,9 @@ proptest! {
         let remaining: Vec<Row> = kept.iter().map(|row| rows[*row].clone()).collect();
         let (expected, _) = by_hand(&remaining);
         let mut found = files.rows();
-        found.values_mut().for_each(|content| content.truncate(MEASURES.len()));
+        for content in found.values_mut() {
+            content.truncate(MEASURES.len());
+        }
         prop_assert_eq!(found, expected);
     }
 }

@@ -32,7 +32,7 @@ impl Goal {
                 Ok(Ok(ends)) => return Self::Ends(ends),
                 Ok(Err(error)) => tracing::debug!(%error, "failed to ask where the topic ends, trying again"),
                 Err(error) => {
-                    tracing::debug!(%error, "the question where the topic ends came to an end itself")
+                    tracing::debug!(%error, "the question where the topic ends came to an end itself");
                 }
             }
             tokio::time::sleep(PAUSE).await;

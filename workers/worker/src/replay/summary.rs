@@ -101,7 +101,7 @@ impl Summary {
                     );
                 }
                 Part::NoWindows => {
-                    line(&mut text, "silver has no rows in the range: no windows are computed again")
+                    line(&mut text, "silver has no rows in the range: no windows are computed again");
                 }
             }
         }

@@ -217,7 +217,9 @@ fn settle_window(
     for place in places.iter().flatten() {
         gone.remove(place);
     }
-    gone.into_values().for_each(|hash| window.buckets.touch(hash));
+    for hash in gone.into_values() {
+        window.buckets.touch(hash);
+    }
     keep_revisions(plan, block, number, &mut window, &places, before)?;
     block.windows[index] = Some(window);
     Ok(())

@@ -139,14 +139,13 @@ impl Recomputation {
             let slot = self.plan.slot_of(column);
             self.plan.columns.iter().find(|column| column.slot == slot).map(|column| column.name.clone())
         };
-        match (silver(BuiltIn::EventTime), silver(BuiltIn::KafkaTimestamp)) {
-            (Some(event_time), Some(kafka_timestamp)) => Times::Silver { event_time, kafka_timestamp },
-            _ => {
-                // Bronze has the key before the fields.
-                let column = self.plan.event_time.slot() + 1;
-                Times::Bronze { event_time: self.plan.tables.bronze.schema.field(column).name().clone() }
-            }
+        let times = (silver(BuiltIn::EventTime), silver(BuiltIn::KafkaTimestamp));
+        if let (Some(event_time), Some(kafka_timestamp)) = times {
+            return Times::Silver { event_time, kafka_timestamp };
         }
+        // Bronze has the key before the fields.
+        let column = self.plan.event_time.slot() + 1;
+        Times::Bronze { event_time: self.plan.tables.bronze.schema.field(column).name().clone() }
     }
 
     /// Takes rows of silver in, of which it needs partition, offset, and both times. All rows of the table come, in any
