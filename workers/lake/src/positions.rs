@@ -111,6 +111,6 @@ mod tests {
         for offset in 0..1_000 {
             positions.push(2, offset..offset + 1);
         }
-        assert_eq!(positions.0[&2], [0..1_000]);
+        assert_eq!(positions.0[&2], std::iter::once(0..1_000).collect::<Vec<_>>());
     }
 }
