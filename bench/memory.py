@@ -1,7 +1,7 @@
 """What a worker holds in memory: ten million messages of a million users, flat out.
 
     dev/bench memory                        # 10,000,000 messages; needs 6 GB of disk for topic and tables
-    dev/bench memory --gold                 # with the five windowed tables of the example
+    dev/bench memory --gold --messages 3600000 --event-rate 1000   # an hour, with the five windowed tables of the example
     dev/bench memory --messages 500000
 
 The generator has a hundred thousand users, so messages are made here: of the same fields and size, users drawn evenly,
