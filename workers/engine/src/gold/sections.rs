@@ -101,6 +101,11 @@ impl Section<'_> {
         SectionSnafu { position: self.position, problem }.build()
     }
 
+    /// Fails unless so many bytes of it are whole items of a size.
+    pub(crate) fn ensure_whole(&self, bytes: usize, size: usize) -> Result<(), StateError> {
+        if bytes.is_multiple_of(size) { Ok(()) } else { Err(self.problem("is cut")) }
+    }
+
     /// The batch that it holds.
     pub(crate) fn batch(&self) -> Result<RecordBatch, StateError> {
         let unreadable = |_| self.problem("holds no Arrow batch");

@@ -215,7 +215,7 @@ async fn finish(mut publisher: Box<Publisher>, goal: &Goal) -> Result<Ended, Mer
             Stepped::Folded { epochs: 1.., .. } => quiet_since = Instant::now(),
             Stepped::Folded { .. } | Stepped::Waiting { .. } => {}
         }
-        let missing = publisher.missing(goal).await?;
+        let missing = publisher.missing(goal);
         if missing.is_empty() {
             break;
         }

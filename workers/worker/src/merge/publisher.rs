@@ -206,18 +206,8 @@ impl Publisher {
     }
 
     /// The partitions of which the goal wants more than has been folded.
-    pub(super) async fn missing(&self, goal: &Goal) -> Result<Vec<i32>, MergeError> {
-        let mut next_offsets = BTreeMap::new();
-        if *goal == Goal::OwnShard {
-            return Ok(goal.missing(&next_offsets));
-        }
-        for (chain, next) in self.memory.progress.of_ingest() {
-            let Some(folded) = next.checked_sub(1) else { continue };
-            let manifest = self.merging.lake.manifest(&chain, folded).await.context(LakeSnafu)?;
-            let partitions = manifest.into_iter().flat_map(|manifest| manifest.partitions);
-            next_offsets.extend(partitions.map(|(partition, progress)| (partition, progress.next_offset)));
-        }
-        Ok(goal.missing(&next_offsets))
+    pub(super) fn missing(&self, goal: &Goal) -> Vec<i32> {
+        goal.missing(&self.memory.merge.positions())
     }
 
     /// Lets what is over leave memory, after the manifest that was just appended.

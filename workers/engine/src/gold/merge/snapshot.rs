@@ -246,7 +246,7 @@ impl<'a> Restored<'a> {
         const STANDING_BYTES: usize = 13;
         let cut = || section.problem("holds part of a watermark");
         let (watermark, rest) = section.content.split_first_chunk::<8>().ok_or_else(cut)?;
-        ensure_whole(rest.len(), STANDING_BYTES, section)?;
+        section.ensure_whole(rest.len(), STANDING_BYTES)?;
         let standings = rest.chunks_exact(STANDING_BYTES).map(|standing| {
             let (partition, rest) = standing.split_first_chunk::<4>().ok_or_else(cut)?;
             let (watermark, flags) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
@@ -361,7 +361,7 @@ impl Current {
     }
 
     fn buckets(&mut self, section: &Section<'_>) -> Result<(), StateError> {
-        ensure_whole(section.content.len(), 4, section)?;
+        section.ensure_whole(section.content.len(), 4)?;
         let (words, _) = section.content.as_chunks::<4>();
         let mut words = words.iter().map(|word| u32::from_le_bytes(*word));
         let mut buckets = Vec::new();
@@ -397,10 +397,6 @@ fn number_of(batch: &RecordBatch, section: &Section<'_>) -> Result<i64, StateErr
     let schema = batch.schema();
     let number = schema.metadata().get(WINDOW).and_then(|number| number.parse().ok());
     number.ok_or_else(|| section.problem("names no window"))
-}
-
-fn ensure_whole(bytes: usize, of: usize, section: &Section<'_>) -> Result<(), StateError> {
-    if bytes.is_multiple_of(of) { Ok(()) } else { Err(section.problem("is cut")) }
 }
 
 #[cfg(test)]
