@@ -8,12 +8,14 @@ import pytest
 
 import lakes
 from accounts import assert_nothing_lost_or_doubled, await_version, newest_version
+from clock import Clock
 from faults import COMMIT, TRAFFIC
 from kafka_service import KafkaService
 from kafka_topics import Topic
 from oracle import decode_json, run_pipeline
 
 DEATHS = 3
+DAY = 24 * 60 * 60
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,27 @@ def test_a_broker_that_dies_under_load_and_comes_back_loses_and_doubles_nothing(
         own_kafka.run("resume")
         await_version(lake, worker, beyond=newest_version(lake) + 3)
         assert producer.is_running(), producer.output()[-4000:]
+    assert producer.stop() == 0, producer.output()[-4000:]
+    assert worker.stop() == 0, worker.output()[-4000:]
+    ingest(ecommerce, "--until-caught-up").succeed()
+    assert_nothing_lost_or_doubled(topic, lake)
+
+
+def test_a_wall_clock_that_jumps_back_lets_nobody_wait_for_the_broker_until_it_has_caught_up(
+    own_kafka, topic, ecommerce, ingest, generate, lake, seed, tmp_path
+):
+    """Kafka's client waits by the wall clock, among other things before it tries a broker again that was gone."""
+    clock = Clock(tmp_path)
+    ecommerce["commit"] = COMMIT
+    producer = generate(topic, "--seed", seed, *TRAFFIC)
+    clock.jump(2 * DAY)
+    worker = ingest(ecommerce, environment=clock.environment)
+    await_version(lake, worker, beyond=3)
+    own_kafka.run("crash")
+    time.sleep(2)
+    clock.jump(0)
+    own_kafka.run("resume")
+    await_version(lake, worker, beyond=newest_version(lake) + 3)
     assert producer.stop() == 0, producer.output()[-4000:]
     assert worker.stop() == 0, worker.output()[-4000:]
     ingest(ecommerce, "--until-caught-up").succeed()
