@@ -8,7 +8,7 @@ use snafu::{OptionExt, ResultExt};
 use crate::args::{StateArguments, WorkerArguments};
 use crate::commands::status::choose;
 use crate::commands::{CommandError, NoConfigurationSnafu, SeveralPipelinesSnafu, StartWorkerSnafu};
-use crate::snapshot::{PipelineSnapshot, Snapshot};
+use crate::snapshot::{JobSnapshot, PipelineSnapshot, Snapshot};
 use crate::state_directory::StateDirectory;
 use crate::worker_program;
 
@@ -19,17 +19,33 @@ pub(super) fn run(
     worker: &WorkerArguments,
     words: impl FnOnce(&Path) -> Vec<String>,
 ) -> Result<ExitCode, CommandError> {
-    let snapshot = Snapshot::read(&StateDirectory::new(&state.state)?)?;
+    let snapshot = read(state)?;
     let pipeline = choose_one(&snapshot, name)?;
-    let configuration =
-        pipeline.configuration.as_ref().context(NoConfigurationSnafu { pipeline: pipeline.full_name() })?;
+    run_worker(worker, words(configuration(pipeline)?))
+}
+
+/// What runs, or ran last.
+pub(super) fn read(state: &StateArguments) -> Result<Snapshot, CommandError> {
+    Ok(Snapshot::read(&StateDirectory::new(&state.state)?)?)
+}
+
+/// The configuration of a pipeline or a scorer.
+pub(super) fn configuration<R>(job: &JobSnapshot<R>) -> Result<&Path, CommandError> {
+    job.configuration.as_deref().context(NoConfigurationSnafu { pipeline: job.full_name() })
+}
+
+/// Runs the worker in the foreground.
+pub(super) fn run_worker(worker: &WorkerArguments, words: Vec<String>) -> Result<ExitCode, CommandError> {
     let worker = worker_program::find(worker.worker.as_deref())?;
-    let status =
-        Command::new(&worker).args(words(configuration)).status().context(StartWorkerSnafu { worker })?;
+    let status = Command::new(&worker).args(words).status().context(StartWorkerSnafu { worker })?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn choose_one<'a>(snapshot: &'a Snapshot, name: Option<&str>) -> Result<&'a PipelineSnapshot, CommandError> {
+/// The pipeline of a name, or the only one.
+pub(super) fn choose_one<'a>(
+    snapshot: &'a Snapshot,
+    name: Option<&str>,
+) -> Result<&'a PipelineSnapshot, CommandError> {
     match choose(snapshot, name)?.as_slice() {
         [pipeline] => Ok(pipeline),
         several => {
