@@ -41,13 +41,11 @@ fn choose_scorer<'a>(
     let scorers: Vec<&ScorerSnapshot> = snapshot.scorers.iter().filter(is_of_pipeline).collect();
     let is_chosen = |scorer: &&&ScorerSnapshot| name.is_none_or(|name| scorer.is_called(name));
     let chosen: Vec<&&ScorerSnapshot> = scorers.iter().filter(is_chosen).collect();
-    match chosen.as_slice() {
-        [scorer] => Ok(**scorer),
-        _ => {
-            let names = scorers.iter().map(|scorer| scorer.full_name()).collect::<Vec<_>>();
-            NoOneScorerSnafu { pipeline: pipeline.full_name(), names }.fail()
-        }
+    if let [scorer] = chosen[..] {
+        return Ok(scorer);
     }
+    let names = scorers.iter().map(|scorer| scorer.full_name()).collect::<Vec<_>>();
+    NoOneScorerSnafu { pipeline: pipeline.full_name(), names }.fail()
 }
 
 /// The command line of the worker.
