@@ -27,6 +27,8 @@ pub(crate) enum Command {
     /// Look into refused messages, and replay them after a fix.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Make tables again from bronze, with the present configuration.
+    Replay(ReplayArguments),
     /// Rebuild what a lake remembers from its tables, after files below `_sluice` were lost.
     Recover(RecoverArguments),
     /// Check resources without running anything.
@@ -123,6 +125,33 @@ pub(crate) enum QuarantineCommand {
     Show(ShowArguments),
     /// Take them through the present configuration again; those that pass become rows, exactly once.
     Replay(QuarantineArguments),
+}
+
+/// Rows that come out the same stay as they are, and nobody is alerted. Workers that run go on meanwhile. Credentials of a
+/// lake that is not on this machine come from the environment (`AWS_ACCESS_KEY_ID`, ...).
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReplayArguments {
+    /// Name of the pipeline; needed where there are several.
+    pub(crate) pipeline: Option<String>,
+    /// The tables, separated by commas: silver, gold (all windowed tables), gold/<name>, fraud.
+    #[arg(long, value_name = "TABLE,...", value_delimiter = ',', required = true, value_parser = parse_table)]
+    pub(crate) tables: Vec<String>,
+    /// The first messages: a time of Kafka (2026-01-05T20:00:00Z), or offsets. The first row of bronze unless told.
+    #[arg(long, value_name = "TIME|PARTITION:OFFSET,...")]
+    pub(crate) from: Option<String>,
+    /// Where it ends, likewise. Where the workers stand unless told.
+    #[arg(long, value_name = "TIME|PARTITION:OFFSET,...")]
+    pub(crate) until: Option<String>,
+    /// Name of the scorer whose table `fraud` is; needed where the pipeline has several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scorer: Option<String>,
+    /// Name of the replay, by which one that was killed goes on. One with the time in it unless told.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+    #[command(flatten)]
+    pub(crate) worker: WorkerArguments,
 }
 
 /// Credentials of a lake that is not on this machine come from the environment (`AWS_ACCESS_KEY_ID`, ...).
@@ -321,6 +350,15 @@ fn file_path(uri: &str) -> Option<PathBuf> {
 fn is_folder(path: &str) -> bool {
     let is_part = |part: &str| !["", ".", ".."].contains(&part);
     path.trim_end_matches('/').split('/').all(is_part) && !path.contains([' ', '?', '#', '%'])
+}
+
+fn parse_table(text: &str) -> Result<String, String> {
+    let is_named = |name: &str| !name.is_empty() && !name.contains('/');
+    match text {
+        "silver" | "gold" | "fraud" => Ok(text.to_owned()),
+        _ if text.strip_prefix("gold/").is_some_and(is_named) => Ok(text.to_owned()),
+        _ => Err("name tables as silver, gold (all windowed tables), gold/<name> or fraud".to_owned()),
+    }
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

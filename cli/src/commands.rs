@@ -5,6 +5,7 @@ mod get;
 mod on_lake;
 mod quarantine;
 mod recover;
+mod replay;
 mod services;
 mod status;
 mod up;
@@ -65,6 +66,11 @@ pub(crate) enum CommandError {
     #[snafu(display("failed to choose one: there are {}; name one", names.join(", ")))]
     Several { names: Vec<String> },
     #[snafu(display(
+        "failed to find the scorer whose table is to be made again: '{pipeline}' has {}",
+        if names.is_empty() { "none that runs here".to_owned() } else { format!("{}; name one by --scorer", names.join(", ")) }
+    ))]
+    NoOneScorer { pipeline: String, names: Vec<String> },
+    #[snafu(display(
         "failed to find the configuration of '{name}': it is suspended, or `sluice up` of another release ran it; \
          start it again with `sluice up`"
     ))]
@@ -96,6 +102,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CommandError> {
         Command::Down(arguments) => down::run(&arguments),
         Command::Quarantine(command) => quarantine::run(&command),
         Command::Recover(arguments) => recover::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Up(arguments) => in_runtime(up::run(arguments)),
         Command::Get(arguments) => in_runtime(get::run(arguments)),
         Command::Status(arguments) => in_runtime(status::run(arguments)),

@@ -12,6 +12,7 @@ use sluice_operator::conditions::{Statement, merge};
 use sluice_operator::fraud_scorer;
 use sluice_operator::fraud_scorer::status::numbers::of_reports;
 use sluice_operator::fraud_scorer::status::parts::{label_statement, model_statement};
+use sluice_operator::sharded_job::replay;
 use sluice_operator::stream_pipeline::status::stalled::stalled_statement;
 
 use crate::progress::format;
@@ -28,8 +29,9 @@ pub(crate) fn with_status(snapshot: &Snapshot, pipeline: &PipelineSnapshot) -> S
     resource.metadata.creation_timestamp = Some(started.clone());
     let (ready, wanted) = (ready(&pipeline.workers), pipeline.workers.len());
     let mut conditions = vec![ready_condition(&view, started.clone())];
-    let stalled: Vec<Statement> = stalled_statement(pipeline.reports()).into_iter().collect();
-    conditions.extend(merge(&[], &stalled, None, started.0));
+    let replayed = pipeline.replay.as_ref().map(replay::statement);
+    let parts: Vec<Statement> = stalled_statement(pipeline.reports()).into_iter().chain(replayed).collect();
+    conditions.extend(merge(&[], &parts, None, started.0));
     resource.status = Some(StreamPipelineStatus {
         observed_generation: Some(resource.metadata.generation.unwrap_or_default()),
         conditions,
@@ -44,6 +46,7 @@ pub(crate) fn with_status(snapshot: &Snapshot, pipeline: &PipelineSnapshot) -> S
         layers: Some(layers(&view)),
         tables: tables(&view),
         quarantine: quarantine(&view),
+        replay: pipeline.replay.clone(),
         ..StreamPipelineStatus::default()
     });
     resource
@@ -58,7 +61,8 @@ pub(crate) fn scorer_with_status(snapshot: &Snapshot, scorer: &ScorerSnapshot) -
     resource.metadata.creation_timestamp = Some(started.clone());
     let (ready, wanted) = (ready(&scorer.workers), scorer.workers.len());
     let model = resource.spec.model.as_ref().map(|model| model_statement(&model.model_deployment_ref.name));
-    let statements: Vec<Statement> = model.into_iter().chain(label_statement(scorer.reports())).collect();
+    let mut statements: Vec<Statement> = model.into_iter().chain(label_statement(scorer.reports())).collect();
+    statements.extend(scorer.replay.iter().map(replay::statement));
     let mut conditions = vec![ready_condition(&view, started.clone())];
     conditions.extend(merge(&[], &statements, None, started.0));
     let rules = fraud_scorer::validate(&resource, None).ok().map(|scorer| scorer.rules);
@@ -72,6 +76,7 @@ pub(crate) fn scorer_with_status(snapshot: &Snapshot, scorer: &ScorerSnapshot) -
         replica_summary: Some(format!("{ready}/{wanted}")),
         configuration: reports.first().map(|report| report.configuration.clone()),
         rule_set: view.scoring.and_then(|scoring| scoring.rule_sets.into_iter().next()),
+        replay: scorer.replay.clone(),
         ..of_reports(&reports, rules.as_ref())
     });
     resource

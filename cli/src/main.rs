@@ -11,6 +11,7 @@ mod plan;
 mod ports;
 mod printer_columns;
 mod progress;
+mod replay;
 mod reports;
 mod secrets;
 mod site;

@@ -8,8 +8,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::JobSpec;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 use sluice_contract::config::Format;
+use sluice_operator::labels;
 use sluice_operator::sharded_job::Children;
 
 use crate::secrets::SecretStore;
@@ -41,6 +43,13 @@ pub(crate) struct PlannedUpkeep {
     pub(crate) schedule: String,
     /// Their time zone, by its name in the time zone database.
     pub(crate) time_zone: String,
+}
+
+/// A replay of tables: a process that runs once, when all workers do.
+pub(crate) struct PlannedReplay {
+    pub(crate) process: ProcessSpec,
+    /// Name of the replay.
+    pub(crate) name: String,
 }
 
 /// A service as a process.
@@ -94,25 +103,39 @@ fn plan_worker(
 
 /// The upkeep of a pipeline: its CronJob's container. It finds the files of the first worker.
 pub(crate) fn plan_upkeep(built: &Built, secrets: &SecretStore) -> Option<PlannedUpkeep> {
-    let namespace = &built.namespace;
     let cron_job = built.children.cron_job.as_ref()?;
-    let name = cron_job.metadata.name.clone()?;
+    let name = cron_job.metadata.name.as_deref()?;
     let spec = cron_job.spec.as_ref()?;
-    let pod = spec.job_template.spec.as_ref()?.template.spec.as_ref()?;
-    let container = pod.containers.first()?;
-    let environment = variables(container, namespace, &name, secrets);
+    let process = plan_ending(built, name, spec.job_template.spec.as_ref()?, Role::Upkeep, secrets)?;
+    let time_zone = spec.time_zone.clone().unwrap_or_else(|| "UTC".to_owned());
+    Some(PlannedUpkeep { process, schedule: spec.schedule.clone(), time_zone })
+}
+
+/// The replay that a resource asks for: its Job's container. It finds the files of the first worker.
+pub(crate) fn plan_replay(built: &Built, secrets: &SecretStore) -> Option<PlannedReplay> {
+    let job = built.children.replay.as_ref()?;
+    let name = job.metadata.name.as_deref()?;
+    let process = plan_ending(built, name, job.spec.as_ref()?, Role::Replay, secrets)?;
+    let name = job.metadata.labels.as_ref()?.get(labels::REPLAY)?.clone();
+    Some(PlannedReplay { process, name })
+}
+
+/// The process of a Job.
+fn plan_ending(
+    built: &Built,
+    name: &str,
+    job: &JobSpec,
+    role: Role,
+    secrets: &SecretStore,
+) -> Option<ProcessSpec> {
+    let namespace = &built.namespace;
+    let container = job.template.spec.as_ref()?.containers.first()?;
+    let environment = variables(container, namespace, name, secrets);
     let words = container.command.iter().chain(&container.args).flatten();
     let mut words = words.map(|word| expand(word, &environment));
     let program = PathBuf::from(words.next()?);
-    let process = ProcessSpec {
-        name: process_name(namespace, &name),
-        role: Role::Upkeep,
-        program,
-        arguments: words.collect(),
-        environment,
-    };
-    let time_zone = spec.time_zone.clone().unwrap_or_else(|| "UTC".to_owned());
-    Some(PlannedUpkeep { process, schedule: spec.schedule.clone(), time_zone })
+    let (name, arguments) = (process_name(namespace, name), words.collect());
+    Some(ProcessSpec { name, role, program, arguments, environment })
 }
 
 /// Deployments of one name may be in several namespaces.

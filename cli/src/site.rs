@@ -85,6 +85,8 @@ pub(crate) struct Built {
 pub(crate) struct Documents {
     /// Path of the configuration.
     pub(crate) configuration: PathBuf,
+    /// Path of the document that they read again, if there is one.
+    pub(crate) hot: Option<PathBuf>,
     /// The worker's command line that checks them.
     pub(crate) check: Vec<String>,
     /// All of them: paths and texts.
@@ -101,13 +103,13 @@ impl Built {
         let configuration = PathBuf::from(config_path(&job.base, &site));
         let directory = configuration.parent().unwrap_or(Path::new("/"));
         let texts = job.documents.iter().map(|(key, text)| (directory.join(key), text.clone()));
-        let hot =
-            job.hot.iter().map(|hot| (PathBuf::from(hot_path(&job.base, hot, &site)), hot.text.clone()));
-        let texts = texts.chain(hot).collect();
+        let hot = job.hot.as_ref().map(|hot| PathBuf::from(hot_path(&job.base, hot, &site)));
+        let hot_text = hot.iter().cloned().zip(job.hot.iter().map(|hot| hot.text.clone()));
+        let texts = texts.chain(hot_text).collect();
         Self {
             namespace: job.base.namespace.clone(),
             children: build(&job, &site),
-            documents: Documents { check: check_arguments(&job, &site), texts, configuration },
+            documents: Documents { check: check_arguments(&job, &site), texts, configuration, hot },
         }
     }
 }

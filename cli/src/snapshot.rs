@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
-use sluice_contract::report::Report;
+use sluice_contract::report::{Phase, Report};
+use sluice_crds::replay::{ReplayPhase, ReplayStatus};
 use sluice_crds::{FraudScorer, StreamPipeline};
 use snafu::{ResultExt, Snafu};
 
@@ -75,6 +76,12 @@ pub(crate) struct JobSnapshot<R> {
     /// Path of the workers' configuration; `None` while nothing runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) configuration: Option<PathBuf>,
+    /// Path of the rules that they read again, of a scorer; `None` while nothing runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rules: Option<PathBuf>,
+    /// What has become of the newest replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<ReplayStatus>,
     /// Empty while nothing runs.
     pub(crate) workers: Vec<WorkerSnapshot>,
 }
@@ -103,6 +110,18 @@ impl<R> JobSnapshot<R> {
         self.name == name || self.full_name() == name
     }
 
+    /// Whether all workers are at work, and tables and positions are there.
+    pub(crate) fn is_at_work(&self) -> bool {
+        let is_at_work = |worker: &WorkerSnapshot| {
+            matches!(worker.process, ChildState::Running { .. })
+                && worker
+                    .report
+                    .as_ref()
+                    .is_some_and(|report| report.phase == Phase::Running && report.epoch.is_some())
+        };
+        !self.workers.is_empty() && self.workers.iter().all(is_at_work)
+    }
+
     /// The newest report of each worker that has one.
     pub(crate) fn reports(&self) -> impl Iterator<Item = &Report> {
         self.workers.iter().filter_map(|worker| worker.report.as_ref())
@@ -116,8 +135,18 @@ impl Snapshot {
         of_pipelines.chain(self.scorers.iter_mut().flat_map(|scorer| &mut scorer.workers))
     }
 
+    /// What has become of replays, of pipelines and of scorers.
+    pub(crate) fn replays_mut(&mut self) -> impl Iterator<Item = &mut ReplayStatus> {
+        let of_pipelines = self.pipelines.iter_mut().filter_map(|pipeline| pipeline.replay.as_mut());
+        of_pipelines.chain(self.scorers.iter_mut().filter_map(|scorer| scorer.replay.as_mut()))
+    }
+
     /// Nothing of it runs any more: what was not finished has stopped.
     pub(crate) fn stop_all(&mut self) {
+        for replay in self.replays_mut().filter(|replay| replay.phase == ReplayPhase::Running) {
+            replay.phase = ReplayPhase::Pending;
+            replay.message = Some("stopped; the next `sluice up` begins it again".to_owned());
+        }
         let stop = |state: &mut ChildState| {
             if !state.is_final() {
                 *state = ChildState::Stopped;

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use self::keeper::{Keeper, StopRequest};
+pub(crate) use self::log_tail::last_lines;
 pub(crate) use self::process::{ProcessSpec, Role};
 pub(crate) use self::restart::RestartPolicy;
 

@@ -215,6 +215,31 @@ fn a_scorer_runs_beside_its_pipeline_on_rules_of_its_own() {
 }
 
 #[test]
+fn a_replay_by_hand_gives_the_worker_the_documents_of_what_ran_last() {
+    let scene = Scene::new("[]", "echo \"$@\"; exit 0");
+    let ended = scene.up(&["--broker", "embedded", "--lake", "local", "--until-caught-up"]).output();
+    assert!(ended.expect("runs").status.success());
+    let replay = |flags: &[&str]| {
+        let mut command = scene.with_state("replay");
+        command.args(flags).arg("--worker").arg(scene.path("worker"));
+        let output = command.output().expect("runs");
+        (output.status.code(), texts(&output))
+    };
+    let (code, (words, errors)) =
+        replay(&["readings", "--tables", "silver", "--from", "0:15", "--name", "fix"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let config = scene.path("state/default/config/readings-stpl-ingest/config.json");
+    let expected = format!("replay --config={} --name=fix --tables=silver --from=0:15", config.display());
+    assert_eq!(words.trim(), expected);
+    let (code, (_, errors)) = replay(&["--tables", "fraud"]);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("'default/readings' has none that runs here"), "{errors}");
+    let (code, (_, errors)) = replay(&["--tables", "bronze"]);
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("name tables as silver, gold"), "{errors}");
+}
+
+#[test]
 fn a_scorer_alone_is_refused_with_what_is_missing() {
     let scene = Scene::new("[]", "exit 0");
     fs::write(

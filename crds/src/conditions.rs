@@ -52,6 +52,8 @@ pub mod types {
     pub const TIMESTAMPS_UNTRUSTED: &str = "TimestampsUntrusted";
     /// Windows do not wait for some partitions, whose event times are far behind those of the others.
     pub const PARTITIONS_STALLED: &str = "PartitionsStalled";
+    /// The newest replay has succeeded; False if it has failed, Unknown until it ends, absent where there was none.
+    pub const REPLAYED: &str = "Replayed";
     /// The operator keeps its hands off, as it was told.
     pub const RECONCILIATION_PAUSED: &str = "ReconciliationPaused";
     /// `sluice-worker check` found nothing wrong with the configuration that the spec asks for.
@@ -106,6 +108,14 @@ pub mod reasons {
     pub const CHECK_FAILED: &str = "CheckFailed";
     /// The last maintenance of the tables failed; the next one is tried by the schedule.
     pub const MAINTENANCE_FAILED: &str = "MaintenanceFailed";
+    /// A replay waits until all workers run the present configuration.
+    pub const REPLAY_PENDING: &str = "ReplayPending";
+    /// A replay runs.
+    pub const REPLAY_RUNNING: &str = "ReplayRunning";
+    /// The tables have what the replay made.
+    pub const REPLAY_SUCCEEDED: &str = "ReplaySucceeded";
+    /// The replay has ended without success.
+    pub const REPLAY_FAILED: &str = "ReplayFailed";
     /// Workers of an earlier configuration are replaced, one after the other.
     pub const ROLLING_OUT: &str = "RollingOut";
     /// Workers are stopping.

@@ -10,6 +10,7 @@
 //! | [`fraud_scorer`] | the kind `FraudScorer` |
 //! | [`model_deployment`] | the kind `ModelDeployment` |
 //! | [`pod_template`] | what every kind lets a user say about its pods |
+//! | [`replay`] | what pipelines and scorers say of tables that are made again |
 //! | [`conditions`] | the types and reasons of conditions |
 //! | [`definition`] | the CustomResourceDefinitions, as they are installed |
 //! | [`admission`] | the API server's checks, for where there is no API server |
@@ -30,6 +31,7 @@ mod fixture;
 pub mod fraud_scorer;
 pub mod model_deployment;
 pub mod pod_template;
+pub mod replay;
 pub mod stream_pipeline;
 pub mod text;
 

@@ -36,6 +36,15 @@ text_schemas! {
     /// A path of a table in the lake: `silver`, `gold/transactions`.
     table_path: 1 to 80, "self.matches('^(bronze|silver|quarantine|(gold|fraud)/[a-z][a-z0-9_]*)$')",
         "name a table as bronze, silver, quarantine, gold/<name> or fraud/<name>";
+    /// A table that can be made again: `silver`, `gold`, `gold/transactions`.
+    replayed_table: 4 to 45, "self.matches('^(silver|gold|gold/[a-z][a-z0-9_]*)$')",
+        "name tables as silver, gold (all windowed tables) or gold/<name>";
+    /// A time, or an offset for each of some partitions.
+    replay_bound: 3 to 4096, "self.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$') || self.matches('^[0-9]{1,10}:[0-9]{1,19}(,[0-9]{1,10}:[0-9]{1,19})*$')",
+        "write a time like 2026-01-05T20:00:00Z, or offsets as PARTITION:OFFSET separated by commas, like 0:1500,1:1480";
+    /// A label of DNS: `after-the-fix-2`.
+    dns_label: 1 to 63, "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        "write lower-case letters, digits and '-', with a letter or digit at both ends";
     /// A code under which a row is refused.
     reason: 1 to 64, "self.matches('^[A-Z][A-Za-z0-9]*$')",
         "a reason is one CamelCase word, like NonPositiveAmount";

@@ -45,10 +45,10 @@ pub struct Context {
     pub deployments: Mirror<Deployment>,
     /// Pods of workers, as last read.
     pub pods: Mirror<Pod>,
-    /// Checks, as last read.
-    pub checks: Mirror<Job>,
-    /// Pods of checks, as last read.
-    pub check_pods: Mirror<Pod>,
+    /// Checks and replays, as last read.
+    pub jobs: Mirror<Job>,
+    /// Their pods, as last read.
+    pub job_pods: Mirror<Pod>,
     /// CronJobs that maintain tables, as last read.
     pub upkeep: Mirror<CronJob>,
     /// What is remembered of earlier passes.
@@ -61,8 +61,8 @@ impl Context {
         self.applied.forget(resource);
         self.deployments.forget(resource);
         self.pods.forget(resource);
-        self.checks.forget(resource);
-        self.check_pods.forget(resource);
+        self.jobs.forget(resource);
+        self.job_pods.forget(resource);
         self.upkeep.forget(resource);
         self.passes.forget(resource);
     }

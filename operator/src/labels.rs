@@ -18,6 +18,8 @@ pub const SCORER: &str = "sluice.dev/scorer";
 pub const ROLE: &str = "sluice.dev/role";
 /// Number of the worker's shard.
 pub const SHARD: &str = "sluice.dev/shard";
+/// Name of the replay, on its Job.
+pub const REPLAY: &str = "sluice.dev/replay";
 /// The claim that a pod mounts; pods of one claim attract each other where it has one node only.
 pub const CLAIM: &str = "sluice.dev/claim";
 /// Annotation: digest of the secret material that a pod uses, so that it restarts when that changes.

@@ -233,8 +233,8 @@ fn look_after(
             metrics: metrics.clone(),
             deployments: Mirror::default(),
             pods: Mirror::default(),
-            checks: Mirror::default(),
-            check_pods: Mirror::default(),
+            jobs: Mirror::default(),
+            job_pods: Mirror::default(),
             upkeep: Mirror::default(),
             passes: Passes::default(),
         };

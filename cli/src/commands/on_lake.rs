@@ -27,23 +27,33 @@ pub(super) fn run(
     worker: &WorkerArguments,
     words: impl FnOnce(&Path) -> Vec<String>,
 ) -> Result<ExitCode, CommandError> {
-    let snapshot = Snapshot::read(&StateDirectory::new(&state.state)?)?;
+    let snapshot = read(state)?;
     let configuration = match subject {
         Subject::Pipeline => configuration(choose_one(&snapshot.pipelines, name)?)?,
         Subject::Scorer => configuration(choose_one(&snapshot.scorers, name)?)?,
     };
-    let worker = worker_program::find(worker.worker.as_deref())?;
-    let status =
-        Command::new(&worker).args(words(configuration)).status().context(StartWorkerSnafu { worker })?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    run_worker(worker, words(configuration))
 }
 
-fn configuration<R>(job: &JobSnapshot<R>) -> Result<&Path, CommandError> {
+/// What runs, or ran last.
+pub(super) fn read(state: &StateArguments) -> Result<Snapshot, CommandError> {
+    Ok(Snapshot::read(&StateDirectory::new(&state.state)?)?)
+}
+
+/// The configuration of a pipeline or a scorer.
+pub(super) fn configuration<R>(job: &JobSnapshot<R>) -> Result<&Path, CommandError> {
     job.configuration.as_deref().context(NoConfigurationSnafu { name: job.full_name() })
 }
 
+/// Runs the worker in the foreground.
+pub(super) fn run_worker(worker: &WorkerArguments, words: Vec<String>) -> Result<ExitCode, CommandError> {
+    let worker = worker_program::find(worker.worker.as_deref())?;
+    let status = Command::new(&worker).args(words).status().context(StartWorkerSnafu { worker })?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// The only one, or that of a name, which may be `namespace/name`.
-fn choose_one<'a, R>(
+pub(super) fn choose_one<'a, R>(
     jobs: &'a [JobSnapshot<R>],
     name: Option<&str>,
 ) -> Result<&'a JobSnapshot<R>, CommandError> {

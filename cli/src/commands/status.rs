@@ -13,6 +13,7 @@ use crate::commands::{CommandError, NoSuchPipelineSnafu};
 use crate::progress::block;
 use crate::progress::format::{count, duration, harmless, moment, table};
 use crate::progress::view::JobView;
+use crate::replay;
 use crate::reports::Reporters;
 use crate::snapshot::{PipelineSnapshot, ScorerSnapshot, Snapshot, WorkerSnapshot};
 use crate::state_directory::StateDirectory;
@@ -80,6 +81,7 @@ fn render(snapshot: &Snapshot) -> Vec<String> {
             "  topic {} at {}",
             pipeline.resource.spec.source.kafka.topic, pipeline.bootstrap_servers
         ));
+        lines.extend(pipeline.replay.iter().map(|status| format!("  {}", replay::line(status))));
         lines.extend(workers(&pipeline.workers, &view.stalled_partitions(), snapshot.taken_at_ms));
     }
     for scorer in &snapshot.scorers {
@@ -95,6 +97,7 @@ fn render(snapshot: &Snapshot) -> Vec<String> {
             ));
         }
         lines.extend(view.scoring.iter().flat_map(|scoring| alerts(&scoring.newest_alerts)));
+        lines.extend(scorer.replay.iter().map(|status| format!("  {}", replay::line(status))));
         lines.extend(workers(&scorer.workers, &view.stalled_partitions(), snapshot.taken_at_ms));
     }
     lines

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    PlannedWorker, plan_broker, plan_generator, plan_upkeep, plan_workers, takes_generated_messages,
+    PlannedWorker, plan_broker, plan_generator, plan_replay, plan_upkeep, plan_workers,
+    takes_generated_messages,
 };
 use crate::fixtures::{SCORER, WITH_SECRETS, read, read_scorer};
 use crate::site::{Resolution, Resolved, resolve, resolve_scorer};
@@ -151,4 +152,23 @@ fn a_scorer_becomes_processes_that_find_their_rules_beside_their_configuration()
     assert!(files.contains(&Path::new("/state/shop/config/fraud-fscr-score/config.json")), "{files:?}");
     assert!(files.contains(&Path::new("/state/shop/secrets/kafka/password")), "as its pipeline");
     assert!(plan_upkeep(&resolved.built, &machine.secrets).is_none());
+}
+
+#[test]
+fn a_replay_is_the_container_of_its_job() {
+    let asking = WITH_SECRETS
+        .replace("  shards: 2\n", "  shards: 2\n  replay: {name: fix, tables: [silver], from: \"0:15\"}\n");
+    let (resolved, machine) = resolved(&asking);
+    let replay = plan_replay(&resolved.built, &machine.secrets).expect("it is asked for");
+    assert_eq!((replay.name.as_str(), replay.process.role), ("fix", Role::Replay));
+    assert!(replay.process.name.starts_with("shop.sales-stpl-replay-"), "{}", replay.process.name);
+    let config = "/state/shop/config/sales-stpl-ingest/config.json";
+    let words = ["replay", "--config", config, "--name", "fix", "--tables", "silver", "--from", "0:15"];
+    assert_eq!(replay.process.arguments, words);
+    let worker = plan_workers(&resolved.built, &machine.secrets, false).remove(0);
+    for (name, value) in &replay.process.environment {
+        assert_eq!(worker.process.environment.get(name), Some(value), "what the workers have: {name}");
+    }
+    let (resolved, machine) = self::resolved(WITH_SECRETS);
+    assert!(plan_replay(&resolved.built, &machine.secrets).is_none());
 }

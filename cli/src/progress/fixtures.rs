@@ -100,6 +100,8 @@ pub(crate) fn pipeline() -> PipelineSnapshot {
         lake: "file:///state/lake/default/shop".to_owned(),
         bootstrap_servers: "127.0.0.1:9092".to_owned(),
         configuration: None,
+        rules: None,
+        replay: None,
         workers: vec![worker(0), worker(1)],
     }
 }
@@ -134,6 +136,8 @@ pub(crate) fn scorer() -> ScorerSnapshot {
         lake: "file:///state/lake/default/shop".to_owned(),
         bootstrap_servers: "127.0.0.1:9092".to_owned(),
         configuration: None,
+        rules: None,
+        replay: None,
         workers: vec![WorkerSnapshot {
             name: "shop-fscr-score-0".to_owned(),
             report: Some(report),

@@ -8,7 +8,7 @@ const LINES: usize = 12;
 const BYTES: u64 = 16 * 1024;
 
 /// The last lines that were written after the first `from` bytes. A log that cannot be read has none.
-pub(super) fn last_lines(log: &Path, from: u64) -> Vec<String> {
+pub(crate) fn last_lines(log: &Path, from: u64) -> Vec<String> {
     let text = read_end(log, from).unwrap_or_default();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(LINES)..].iter().map(|line| (*line).to_owned()).collect()

@@ -9,7 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
-/// What a process is for. Stopping goes by role: upkeep, workers, generators, then services.
+/// What a process is for. Stopping goes by role: upkeep, replays, workers, generators, then services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
     /// A broker or registry: the others need it.
@@ -20,6 +20,8 @@ pub(crate) enum Role {
     Worker,
     /// What tends their tables from time to time.
     Upkeep,
+    /// What makes their tables again, once.
+    Replay,
 }
 
 /// What is run.

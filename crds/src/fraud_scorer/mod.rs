@@ -20,6 +20,7 @@ pub use rules::{Level, ScoringRule, Velocity};
 pub use status::{FraudScorerStatus, LevelStatus, RuleStatus, ScoringModelStatus};
 
 use crate::pod_template::{LocalReference, PodTemplate};
+use crate::replay::ScoreReplay;
 use crate::stream_pipeline::{Commit, StartFrom};
 use crate::text;
 
@@ -214,6 +215,10 @@ pub struct FraudScorerSpec {
     /// When scores become visible in the table. Alerts never wait for it. Default: as the pipeline's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
+    /// Makes the table of scores again from bronze, once for each name: after a change of rules. Removing it stops
+    /// one that runs. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ScoreReplay>,
     /// What may be said about the pods of this scorer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplate>,

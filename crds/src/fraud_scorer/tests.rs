@@ -51,6 +51,8 @@ fn bad_changes() -> Vec<(&'static str, Value, &'static str)> {
         ("/spec/model/alertAbove", json!("0x5"), "a decimal from 0 to 1"),
         ("/spec/commit", json!({"every": "2"}), "one unit of ms, s, m, h, d"),
         ("/spec/commit", json!({"maxBytes": "1M"}), "one unit of Ki, Mi, Gi"),
+        ("/spec/replay", json!({"name": "a."}), "a letter or digit at both ends"),
+        ("/spec/replay", json!({"name": "a", "from": "0"}), "write a time like"),
     ]
 }
 
@@ -122,6 +124,18 @@ fn the_pipeline_and_the_table_cannot_be_changed() {
     }
 }
 
+fn replayed() -> Value {
+    changed(&example(), "/spec/replay", json!({"name": "a", "from": "0:15,1:0"}))
+}
+
+#[test]
+fn a_replay_runs_as_it_was_first_written_and_another_one_has_another_name() {
+    let found = change_refusals::<FraudScorer>(&replayed(), "/spec/replay/from", Value::Null);
+    assert!(found.len() == 1 && found[0].contains("a name of its own"), "{found:?}");
+    let found = change_refusals::<FraudScorer>(&replayed(), "/spec/replay", json!({"name": "b"}));
+    assert_eq!(found, Vec::<String>::new());
+}
+
 #[test]
 fn everything_else_can_be_changed() {
     for (pointer, value) in [
@@ -148,6 +162,7 @@ fn no_rule_is_without_a_test() {
             .flat_map(|(pointer, value, _)| refusals::<FraudScorer>(changed(&example(), pointer, value))),
     );
     seen.extend(refusals::<FraudScorer>(without_anything_to_score_by()));
+    seen.extend(change_refusals::<FraudScorer>(&replayed(), "/spec/replay/from", Value::Null));
     for message in seen {
         untested.remove(&message);
     }

@@ -32,6 +32,7 @@ pub use status::{LakeStatus, QuarantineStatus, StreamPipelineStatus, TableStatus
 pub use storage::{Commit, Storage, Volume};
 
 use crate::pod_template::PodTemplate;
+use crate::replay::TableReplay;
 
 /// What a pipeline reads, what it computes and where it writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -161,6 +162,10 @@ pub struct StreamPipelineSpec {
     /// Upkeep of the tables. Default: once an hour, with 30 days of old versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<Maintenance>,
+    /// Makes tables again from bronze, once for each name: after a change of expressions or rules. Removing it
+    /// stops one that runs. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<TableReplay>,
     /// Tables copied to a relational warehouse. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warehouse: Option<Warehouse>,

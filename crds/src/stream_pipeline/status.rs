@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::replay::ReplayStatus;
+
 /// What the operator says about a pipeline. Fast numbers are rounded and change at most twice a minute; the
 /// exact ones are metrics.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +74,9 @@ pub struct StreamPipelineStatus {
     /// The lake that the tables are in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lake: Option<LakeStatus>,
+    /// What became of the newest replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayStatus>,
     /// The copy in the warehouse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warehouse: Option<WarehouseStatus>,

@@ -10,6 +10,12 @@ fn refusals(document: Value) -> Vec<String> {
     fixture::refusals::<StreamPipeline>(document)
 }
 
+/// A replay with one part replaced.
+fn replay(pointer: &str, value: Value) -> Value {
+    let replay = json!({"name": "a", "tables": ["silver", "gold/user"], "from": "0:15,1:0", "until": "2026-01-05T20:00:00Z"});
+    changed(&replay, pointer, value)
+}
+
 /// Documents that one rule refuses, each with a part of the rule's message.
 fn bad_documents() -> Vec<(Value, &'static str)> {
     let json_example = example("ecommerce");
@@ -44,6 +50,10 @@ fn bad_documents() -> Vec<(Value, &'static str)> {
         ("/spec/silver/columns/0/name", json!("a b"), "a column name has"),
         ("/spec/gold/0/name", json!("Transactions"), "a table name has"),
         ("/spec/maintenance/schedule", json!("@hourly"), "five cron fields"),
+        ("/spec/replay", replay("/name", json!("After the fix")), "a letter or digit at both ends"),
+        ("/spec/replay", replay("/tables", json!(["bronze"])), "name tables as silver, gold"),
+        ("/spec/replay", replay("/from", json!("yesterday")), "write a time like"),
+        ("/spec/replay", replay("/until", json!("0:1500, 1:7")), "write a time like"),
     ];
     let from_avro = [
         ("/spec/storage/uri", json!("http://lake"), "write the lake's root"),
@@ -90,6 +100,9 @@ fn what_the_rules_allow_passes() {
         ("ecommerce", "/spec/storage/uri", json!("file:///lake/a/b.c")),
         ("ecommerce", "/spec/source/kafka/strimziRef/user", Value::Null),
         ("ecommerce", "/spec/source/eventTime/timeZone", json!("America/Argentina/Buenos_Aires")),
+        ("ecommerce", "/spec/replay", replay("/name", json!("0-after-the-fix"))),
+        ("ecommerce", "/spec/replay", replay("/from", json!("2026-01-05T20:00:00.123+01:00"))),
+        ("ecommerce", "/spec/replay", replay("/from", Value::Null)),
         ("ecommerce-avro", "/spec/source/schema", Value::Null),
         ("ecommerce-avro", "/spec/source/kafka/security", Value::Null),
         ("ecommerce-avro", "/spec/source/kafka/security", json!({"tls": {}})),
@@ -149,6 +162,21 @@ fn the_lake_and_the_topic_cannot_be_changed() {
 }
 
 #[test]
+fn a_replay_runs_as_it_was_first_written_and_another_one_has_another_name() {
+    let old = changed(&example("ecommerce"), "/spec/replay", replay("/name", json!("a")));
+    for (pointer, value) in [("/spec/replay/tables", json!(["gold"])), ("/spec/replay/until", Value::Null)] {
+        let found = change_refusals(&old, pointer, value);
+        assert!(found.len() == 1 && found[0].contains("a name of its own"), "{pointer}: {found:?}");
+    }
+    let another = json!({"name": "b", "tables": ["gold"]});
+    for (pointer, value) in
+        [("/spec/replay", another), ("/spec/replay", Value::Null), ("/spec/shards", json!(3))]
+    {
+        assert_eq!(change_refusals(&old, pointer, value), Vec::<String>::new(), "{pointer}");
+    }
+}
+
+#[test]
 fn everything_else_can_be_changed() {
     let old = example("ecommerce");
     for (pointer, value) in [
@@ -170,6 +198,8 @@ fn no_rule_is_without_a_test() {
     let mut seen: Vec<String> =
         bad_documents().into_iter().flat_map(|(document, _)| refusals(document)).collect();
     seen.extend(change_refusals(&old, "/spec/source/kafka/topic", json!("other")));
+    let replayed = changed(&old, "/spec/replay", replay("/name", json!("a")));
+    seen.extend(change_refusals(&replayed, "/spec/replay/from", Value::Null));
     for message in seen {
         untested.remove(&message);
     }

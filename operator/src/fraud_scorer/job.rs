@@ -41,6 +41,7 @@ pub fn job(resolved: &ResolvedScorer, site: &Site) -> ShardedJob {
         deployment_revision: pipeline.deployment_revision,
         // The upkeep of the pipeline is that of its whole lake.
         maintenance: None,
+        replay: scorer.replay.clone(),
         base,
     }
 }

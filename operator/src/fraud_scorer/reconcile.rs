@@ -28,6 +28,10 @@ impl Reconciled for FraudScorer {
     /// The rule set; `None` where the spec has faults.
     type Asked = Option<RuleSet>;
 
+    fn replay(&self) -> Option<&str> {
+        self.spec.replay.as_ref().map(|replay| replay.name.as_str())
+    }
+
     async fn intend(
         &self,
         context: &Context,

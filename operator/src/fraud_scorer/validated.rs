@@ -3,7 +3,7 @@
 use sluice_contract::config::{Commit, StartFrom};
 use sluice_contract::scorer::{Alerts, RuleSet, ScoreTable, VelocityCount};
 
-use crate::sharded_job::Pods;
+use crate::sharded_job::{Pods, Replay};
 
 /// A FraudScorer without faults, in base units, with every default filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub struct ValidatedScorer {
     pub shards: u32,
     /// When an epoch closes.
     pub commit: Commit,
+    /// The table to be made again, if it is.
+    pub replay: Option<Replay>,
     /// What the user says about the pods.
     pub pods: Pods,
     /// Whether nothing shall run.

@@ -62,6 +62,8 @@ pub struct ShardedJob {
     pub deployment_revision: u64,
     /// Upkeep of the tables, if it is this job's to do.
     pub maintenance: Option<Maintenance>,
+    /// Tables to be made again from bronze, if any.
+    pub replay: Option<Replay>,
 }
 
 /// A file that workers read again while they work: a change of it restarts nobody.
@@ -109,6 +111,19 @@ pub struct Maintenance {
     pub schedule: String,
     /// How long old versions of the tables can be read.
     pub retention_ms: u64,
+}
+
+/// Tables to be made again from bronze, once for each name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// Name of the replay.
+    pub name: String,
+    /// The tables, as the worker calls them: `silver`, `gold`, `gold/<name>`, `fraud`.
+    pub tables: Vec<String>,
+    /// The first messages: a time, or offsets; `None`: the first row of bronze.
+    pub from: Option<String>,
+    /// Where it ends, likewise; `None`: where the job stands when it starts.
+    pub until: Option<String>,
 }
 
 /// What the user says about the pods, as Kubernetes types.

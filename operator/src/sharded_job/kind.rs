@@ -17,8 +17,8 @@ pub struct JobKind {
     pub role: &'static str,
     /// Who writes, in `managedFields`.
     pub field_manager: &'static str,
-    /// The option by which the check learns the path of the configuration.
-    pub check_option: &'static str,
+    /// The option by which a check and a replay learn the path of the configuration.
+    pub document_option: &'static str,
 }
 
 /// The ingest of a StreamPipeline.
@@ -29,7 +29,7 @@ pub const INGEST: JobKind = JobKind {
     label: labels::PIPELINE,
     role: "ingest",
     field_manager: "sluice-operator/streampipeline",
-    check_option: "--config",
+    document_option: "--config",
 };
 
 /// The scoring of a FraudScorer.
@@ -40,5 +40,5 @@ pub const SCORE: JobKind = JobKind {
     label: labels::SCORER,
     role: "score",
     field_manager: "sluice-operator/fraudscorer",
-    check_option: "--scorer",
+    document_option: "--scorer",
 };

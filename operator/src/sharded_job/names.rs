@@ -4,6 +4,7 @@
 //! resource's name has at most 40 characters, a child's at most 63.
 
 use super::kind::JobKind;
+use crate::digest;
 
 /// The Deployment of one shard.
 pub fn deployment(kind: &JobKind, name: &str, shard: u32) -> String {
@@ -43,6 +44,11 @@ pub fn candidate(kind: &JobKind, name: &str, document: &str, digest: &str) -> St
 /// The Job that checks the configuration of this digest before any worker gets it.
 pub fn check(kind: &JobKind, name: &str, digest: &str) -> String {
     child(kind, name, &format!("check-{}", &digest[..10]))
+}
+
+/// The Job of a replay. Its own name would be too long for some.
+pub fn replay(kind: &JobKind, name: &str, replay: &str) -> String {
+    child(kind, name, &format!("replay-{}", digest::of_text(replay, 10)))
 }
 
 fn child(kind: &JobKind, name: &str, role: &str) -> String {

@@ -12,10 +12,11 @@ use kube::api::{Api, ListParams};
 use sluice_contract::report::Report;
 use snafu::{ResultExt, Snafu};
 
-use super::build::CHECK;
+use super::build::{CHECK, REPLAY};
+use super::ending::has_ended;
 use super::kind::JobKind;
 use super::names;
-use super::seen::{CheckSeen, Seen};
+use super::seen::{JobSeen, Seen};
 use super::workers::shard_of;
 use crate::apply::Owner;
 use crate::apply::child::{Owned, Ownership, ownership};
@@ -39,7 +40,7 @@ pub(crate) async fn observe(context: &Context, kind: &JobKind, owner: &Owner) ->
     let mut seen =
         Seen { children: context.watched.owned_by(&owner.namespace, &owner.uid), ..Seen::default() };
     observe_workers(context, kind, owner, &mut seen).await?;
-    observe_checks(context, kind, owner, &mut seen).await?;
+    observe_jobs(context, kind, owner, &mut seen).await?;
     observe_upkeep(context, owner, &mut seen).await?;
     seen.reports = ask_workers(context, &seen.pods).await;
     Ok(seen)
@@ -88,7 +89,7 @@ fn is_workers(pod: &Pod, kind: &JobKind, name: &str) -> bool {
     })
 }
 
-async fn observe_checks(
+async fn observe_jobs(
     context: &Context,
     kind: &JobKind,
     owner: &Owner,
@@ -97,24 +98,27 @@ async fn observe_checks(
     let known: Vec<Owned> = seen.children.iter().filter(|owned| owned.is_a::<Job>()).cloned().collect();
     let api: Api<Job> = Api::namespaced(context.client.clone(), &owner.namespace);
     let jobs =
-        context.checks.read(&owner.key(), &api, &known).await.context(ObserveSnafu { what: "the checks" })?;
+        context.jobs.read(&owner.key(), &api, &known).await.context(ObserveSnafu { what: "the Jobs" })?;
     if jobs.is_empty() {
         return Ok(());
     }
-    let known = context.watched.pods(&owner.namespace, kind.label, &owner.name, CHECK);
+    let known = [CHECK, REPLAY]
+        .map(|role| context.watched.pods(&owner.namespace, kind.label, &owner.name, role))
+        .concat();
     let api: Api<Pod> = Api::namespaced(context.client.clone(), &owner.namespace);
     let pods = context
-        .check_pods
+        .job_pods
         .read(&owner.key(), &api, &known)
         .await
-        .context(ObserveSnafu { what: "the pods of the checks" })?;
+        .context(ObserveSnafu { what: "the pods of the Jobs" })?;
     for job in jobs {
         let uid = job.metadata.uid.clone().unwrap_or_default();
         let mut pods = pods.clone();
         pods.retain(|pod| ownership(&pod.metadata, &uid) == Ownership::Ours);
-        let refusal = if pods.is_empty() { refusal_of(context, owner, &uid).await? } else { None };
+        let is_podless = pods.is_empty() && !has_ended(&job);
+        let refusal = if is_podless { refusal_of(context, owner, &uid).await? } else { None };
         let name = job.metadata.name.clone().unwrap_or_default();
-        seen.checks.insert(name, CheckSeen { job, pods, refusal });
+        seen.jobs.insert(name, JobSeen { job, pods, refusal });
     }
     Ok(())
 }
@@ -132,7 +136,7 @@ async fn refusal_of(context: &Context, owner: &Owner, job: &str) -> Result<Optio
     let api: Api<Event> = Api::namespaced(context.client.clone(), &owner.namespace);
     let about =
         ListParams::default().fields(&format!("involvedObject.uid={job},reason=FailedCreate")).limit(5);
-    let events = api.list(&about).await.context(ObserveSnafu { what: "the events of the check" })?;
+    let events = api.list(&about).await.context(ObserveSnafu { what: "the events of a Job" })?;
     Ok(events.items.into_iter().rev().find_map(|event| event.message))
 }
 

@@ -79,6 +79,9 @@ pub trait Reconciled:
     /// What is decided and its status speaks of, beside the job.
     type Asked: Send + Sync;
 
+    /// Name of the replay that the spec asks for.
+    fn replay(&self) -> Option<&str>;
+
     /// Decides about the job, from what the spec says and what that refers to.
     fn intend(
         &self,
@@ -108,9 +111,11 @@ pub(crate) async fn reconcile<K: Reconciled>(
         return keep_hands_off(context, resource, now).await;
     }
     let (intent, asked) = resource.intend(context, &owner, now).await.context(ReferenceSnafu)?;
-    let seen = observe(context, K::JOB, &owner).await.context(ObserveSnafu)?;
-    let (plan, applied) = carry_out::<K>(context, &owner, intent, &seen, now).await?;
     let before = resource.status().cloned().unwrap_or_default();
+    let seen = observe(context, K::JOB, &owner).await.context(ObserveSnafu)?;
+    let seen = Seen { replayed: before.replay().cloned(), ..seen };
+    let (plan, applied) = carry_out::<K>(context, &owner, intent, &seen, now).await?;
+    let replay = seen.replay(K::JOB, &owner.name, resource.replay(), &plan.stage, now);
     let inputs = Inputs {
         kind: K::JOB,
         name: &owner.name,
@@ -119,6 +124,7 @@ pub(crate) async fn reconcile<K: Reconciled>(
         plan: &plan,
         applied: &applied,
         workers: &Workers::of(&seen),
+        replay: replay.as_ref(),
         numbers_written: context.passes.numbers_written(&owner.key()),
         now,
     };

@@ -6,7 +6,7 @@
 //! | wait | what stays while nothing runs; workers are left alone |
 //! | suspend | what stays while nothing runs; everything else goes |
 //! | run, documents not checked | the same, the documents and their check; workers are left alone |
-//! | run | everything; working shards are restarted one by one |
+//! | run | everything; working shards are restarted one by one, and a replay starts after them |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,8 +20,10 @@ use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use super::build::{
     Children, Documents, build_check, build_idle, build_over, candidate_digest, documents_of_check,
 };
-use super::job::{JobBase, ShardedJob};
+use super::ending::has_ended;
+use super::job::{JobBase, Replay, ShardedJob};
 use super::preflight::{self, Check};
+use super::replay;
 use super::rollout::{self, Rollout, ShardState};
 use super::seen::Seen;
 use super::standing::Standing;
@@ -136,7 +138,7 @@ fn plan_run(job: &ShardedJob, seen: &Seen, site: &Site, now: Timestamp) -> Plan 
     }
     let all = build_over(job, &standing, site);
     let plan = if check == Check::Passed {
-        plan_workers(&all, seen, &standing)
+        plan_workers(job, &all, seen, &standing)
     } else {
         plan_check(job, &all, check, seen, site, now)
     };
@@ -152,11 +154,12 @@ fn check_of(job: &ShardedJob, documents: &Documents, standing: &Standing, seen: 
         return Check::Passed;
     }
     let check = build_check(job, documents, site);
-    preflight::judge(seen.checks.get(check.metadata.name.as_deref().unwrap_or_default()))
+    preflight::judge(seen.jobs.get(check.metadata.name.as_deref().unwrap_or_default()))
 }
 
-fn plan_workers(all: &Children, seen: &Seen, standing: &Standing) -> Plan {
-    let Rollout { apply, restart, waiting } = rollout::next(&shard_states(all, seen, standing));
+fn plan_workers(job: &ShardedJob, all: &Children, seen: &Seen, standing: &Standing) -> Plan {
+    let states = shard_states(all, seen, standing);
+    let Rollout { apply, restart, waiting } = rollout::next(&states);
     let mut wanted = children(&Children { deployments: Vec::new(), ..all.clone() });
     let mut desired = names(&wanted);
     let mut restarted = None;
@@ -167,6 +170,13 @@ fn plan_workers(all: &Children, seen: &Seen, standing: &Standing) -> Plan {
             wanted.push(child);
         } else if restart == Some(shard) {
             restarted = Some(child);
+        }
+    }
+    let is_settled = states.values().all(|state| *state == ShardState::Current { ready: true });
+    if let Some((replay, child)) = replay_of(job, all) {
+        desired.insert(key(&child));
+        if is_settled && !replay::has_ended(&replay.name, seen.replayed.as_ref()) {
+            wanted.push(child);
         }
     }
     let used = used_config_maps(seen);
@@ -187,10 +197,19 @@ fn plan_check(
     if !check.is_to_be_repeated(now) {
         wanted.push(Child::of(&build_check(job, &documents_of_check(job), site), Policy::CreateOnly));
     }
-    let mut unwanted = unwanted(seen, &names(&wanted), &used_config_maps(seen));
-    // Workers of an earlier configuration go on until this one has passed, and so does their upkeep.
+    let mut desired = names(&wanted);
+    desired.extend(replay_of(job, all).map(|(_, child)| key(&child)));
+    let mut unwanted = unwanted(seen, &desired, &used_config_maps(seen));
+    // Workers of an earlier configuration go on until this one has passed, and so do their upkeep and replay.
     unwanted.retain(|owned| !owned.is_a::<Deployment>() && !owned.is_a::<CronJob>());
     Plan { unwanted, ..Plan::of(Stage::Checking(check), wanted) }
+}
+
+/// The replay that the spec asks for, and its Job.
+fn replay_of<'a>(job: &'a ShardedJob, all: &Children) -> Option<(&'a Replay, Child)> {
+    // A Job cannot be changed.
+    let child = Child::of(all.replay.as_ref()?, Policy::CreateOnly);
+    Some((job.replay.as_ref()?, child))
 }
 
 fn shard_states(all: &Children, seen: &Seen, standing: &Standing) -> BTreeMap<u32, ShardState> {
@@ -223,11 +242,13 @@ fn unwanted(
 }
 
 fn used_config_maps(seen: &Seen) -> BTreeSet<String> {
-    let check_pods = seen.checks.values().flat_map(|check| &check.pods);
-    let pods = seen.pods.iter().chain(check_pods).filter_map(|pod: &Arc<Pod>| pod.spec.as_ref());
+    let pods = seen.pods.iter().filter_map(|pod: &Arc<Pod>| pod.spec.as_ref());
+    // One that has ended reads nothing any more, even where its pods are still there.
+    let jobs = seen.jobs.values().map(|seen| &seen.job).filter(|job| !has_ended(job));
+    let jobs = jobs.filter_map(|job| job.spec.as_ref()?.template.spec.as_ref());
     let templates = seen.deployments.values().filter_map(|deployment| pod_of(deployment));
     let upkeep = seen.upkeep.as_ref().and_then(|upkeep| pod_of_upkeep(upkeep));
-    pods.chain(templates).chain(upkeep).flat_map(config_maps_of).collect()
+    pods.chain(jobs).chain(templates).chain(upkeep).flat_map(config_maps_of).collect()
 }
 
 fn pod_of(deployment: &Deployment) -> Option<&PodSpec> {

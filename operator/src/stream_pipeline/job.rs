@@ -42,6 +42,7 @@ pub fn job(resolved: &ResolvedPipeline, site: &Site) -> ShardedJob {
         single_node: resolved.single_node,
         deployment_revision: resolved.deployment_revision,
         maintenance: Some(pipeline.maintenance.clone()),
+        replay: pipeline.replay.clone(),
         base,
     }
 }

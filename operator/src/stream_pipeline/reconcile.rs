@@ -21,6 +21,10 @@ impl Reconciled for StreamPipeline {
 
     type Asked = ();
 
+    fn replay(&self) -> Option<&str> {
+        self.spec.replay.as_ref().map(|replay| replay.name.as_str())
+    }
+
     async fn intend(
         &self,
         context: &Context,

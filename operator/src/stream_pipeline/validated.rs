@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sluice_contract::config;
 
-use crate::sharded_job::{Maintenance, Pods, Storage};
+use crate::sharded_job::{Maintenance, Pods, Replay, Storage};
 
 /// A StreamPipeline without faults, in base units, with every default filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,8 @@ pub struct ValidatedPipeline {
     pub gold: Vec<config::GoldTable>,
     /// Upkeep of the tables.
     pub maintenance: Maintenance,
+    /// Tables to be made again, if any.
+    pub replay: Option<Replay>,
     /// What the user says about the pods.
     pub pods: Pods,
     /// Whether nothing shall run.

@@ -8,4 +8,5 @@ pub(crate) mod commit;
 pub(crate) mod measure;
 pub(crate) mod names;
 pub(crate) mod pods;
+pub(crate) mod replay;
 mod syntax;

@@ -1,7 +1,7 @@
 """A node that exists on paper: it takes pods and says what a kubelet would say of them, and runs nothing.
 
-What the controllers, the scheduler and the API server make of that is real. By default checks and upkeep pass and
-workers become ready; `says` changes that for a namespace.
+What the controllers, the scheduler and the API server make of that is real. By default checks, replays and upkeep pass
+and workers become ready; `says` changes that for a namespace.
 """
 
 import threading
@@ -35,7 +35,7 @@ class PaperNode(threading.Thread):
         self.register()
 
     def says(self, namespace: str, role: str, what):
-        """What pods of a role (`check`, `ingest`, `upkeep`) in a namespace do from now on."""
+        """What pods of a role (`check`, `ingest`, `replay`, `upkeep`) in a namespace do from now on."""
         self.behaviour[namespace, role] = what
 
     def register(self):
@@ -82,7 +82,7 @@ class PaperNode(threading.Thread):
 
     def tend_one(self, pod: dict, path: str):
         role = pod["metadata"].get("labels", {}).get("sluice.dev/role", "")
-        default = PASS if role in ("check", "upkeep") else READY
+        default = PASS if role in ("check", "replay", "upkeep") else READY
         behaviour = self.behaviour.get((pod["metadata"]["namespace"], role), default)
         wanted = status_of(pod, behaviour)
         if wanted and not same(pod.get("status", {}), wanted):

@@ -14,7 +14,7 @@ use url::Url;
 use crate::args::{Broker, Lake, SchemaRegistry, UpArguments};
 use crate::commands::{CommandError, NothingToGenerateSnafu, NothingToRunSnafu, ProblemsSnafu, RuntimeSnafu};
 use crate::manifest::{self, Located, Manifests, Origin, Problem};
-use crate::plan::{self, PlannedService, PlannedWorker};
+use crate::plan::{self, PlannedReplay, PlannedService, PlannedWorker};
 use crate::ports::Ports;
 use crate::secrets::SecretStore;
 use crate::site::{Built, Documents, Machine, Resolution, Resolved, ResolvedScorer, resolve, resolve_scorer};
@@ -51,6 +51,8 @@ pub(super) struct PlannedJob<R> {
     pub(super) workers: Vec<PlannedWorker>,
     /// `None` where nothing of it runs, where it ends when it has caught up, and where there is none.
     pub(super) upkeep: Option<Upkeep>,
+    /// `None` likewise.
+    pub(super) replay: Option<PlannedReplay>,
 }
 
 impl Prepared {
@@ -105,6 +107,9 @@ pub(super) fn prepare(arguments: &UpArguments, state: &StateDirectory) -> Result
         ports,
     };
     let (resolved, scorers) = resolve_all(&manifests, &machine, &mut prepared.ports, &mut prepared.remarks)?;
+    if arguments.until_caught_up {
+        prepared.remarks.extend(replays_that_wait(&manifests));
+    }
     if let Some(rate) = arguments.generate {
         prepared.generators = generators(&resolved, &prepared.worker, rate)?;
     }
@@ -187,6 +192,21 @@ fn resolve_all<'a>(
     Ok((pipelines, scorers))
 }
 
+/// A replay needs workers that stay.
+fn replays_that_wait(manifests: &Manifests) -> impl Iterator<Item = String> {
+    let of_pipelines = manifests.pipelines.iter().filter_map(|located| {
+        let replay = located.resource.spec.replay.as_ref()?;
+        Some(("StreamPipeline", manifest::name(&located.resource), &replay.name))
+    });
+    let of_scorers = manifests.scorers.iter().filter_map(|located| {
+        let replay = located.resource.spec.replay.as_ref()?;
+        Some(("FraudScorer", manifest::name(&located.resource), &replay.name))
+    });
+    of_pipelines.chain(of_scorers).map(|(kind, name, replay)| {
+        format!("{kind} {name}: spec.replay '{replay}' waits for a run without --until-caught-up")
+    })
+}
+
 /// One generator for each topic whose pipelines read e-commerce transactions.
 fn generators(
     resolved: &[Outcome<'_, StreamPipeline, Resolved>],
@@ -259,6 +279,7 @@ fn plan_job<R: Clone>(
     until_caught_up: bool,
 ) -> PlannedJob<R> {
     let workers = running.map(|(_, built)| plan::plan_workers(built, &machine.secrets, until_caught_up));
+    let lasting = running.filter(|_| !until_caught_up);
     PlannedJob {
         origin: located.origin.clone(),
         resource: located.resource.clone(),
@@ -269,6 +290,7 @@ fn plan_job<R: Clone>(
         documents: running.map(|(_, built)| built.documents.clone()),
         workers: workers.unwrap_or_default(),
         upkeep: None,
+        replay: lasting.and_then(|(_, built)| plan::plan_replay(built, &machine.secrets)),
     }
 }
 

@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use k8s_openapi::jiff::Timestamp;
+use sluice_crds::replay::{ReplayPhase, ReplayStatus};
 use snafu::ResultExt;
 
 use crate::commands::up::prepare::{PlannedJob, Prepared};
 use crate::commands::{CommandError, PrintSnafu};
 use crate::manifest;
-use crate::plan::PlannedService;
+use crate::plan::{PlannedReplay, PlannedService};
 use crate::progress::format;
 use crate::progress::printer::Printer;
 use crate::progress::view::JobView;
+use crate::replay;
 use crate::reports::{self, Reporters};
 use crate::snapshot::{JobSnapshot, ProcessSnapshot, Snapshot, WorkerSnapshot};
 use crate::state_directory::StateDirectory;
-use crate::supervise::{ChildState, Event, EventKind, ProcessSpec, RestartPolicy, Role, Supervisor};
+use crate::supervise::{
+    ChildState, Event, EventKind, ProcessSpec, RestartPolicy, Role, Supervisor, last_lines,
+};
 
 /// Everything that one `sluice up` holds while it runs.
 pub(super) struct Session {
@@ -34,13 +38,17 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(prepared: Prepared, state: StateDirectory, until_caught_up: bool) -> Self {
         let now = Timestamp::now().as_millisecond();
+        // Nothing may have run here before, or it was of another release.
+        let before = Snapshot::read(&state).ok();
+        let (pipelines, scorers) =
+            before.map(|before| (before.pipelines, before.scorers)).unwrap_or_default();
         let snapshot = Snapshot {
             started_at_ms: now,
             taken_at_ms: now,
             services: prepared.services.iter().map(service).collect(),
             generators: prepared.generators.iter().map(|process| waiting(process, None)).collect(),
-            pipelines: prepared.pipelines.iter().map(job).collect(),
-            scorers: prepared.scorers.iter().map(job).collect(),
+            pipelines: prepared.pipelines.iter().map(|planned| job(planned, &pipelines)).collect(),
+            scorers: prepared.scorers.iter().map(|planned| job(planned, &scorers)).collect(),
         };
         Self {
             prepared,
@@ -75,6 +83,29 @@ impl Session {
         for process in due {
             self.start(process, RestartPolicy::Once);
         }
+    }
+
+    /// Starts every replay whose resource's workers are all at work.
+    pub(super) fn start_replays(&mut self) {
+        let now = Timestamp::now();
+        let begin = |(planned, told, is_at_work)| replay::begin(planned, told, is_at_work, now);
+        let due: Vec<ProcessSpec> = self.replays().filter_map(begin).collect();
+        for process in due {
+            self.start(process, RestartPolicy::UntilSuccess);
+        }
+    }
+
+    /// Each replay that is planned, with what is told of it, and whether all workers of its resource are at work.
+    fn replays(&mut self) -> impl Iterator<Item = (&PlannedReplay, &mut ReplayStatus, bool)> {
+        fn of<'a, R>(
+            (planned, job): (&'a PlannedJob<R>, &'a mut JobSnapshot<R>),
+        ) -> Option<(&'a PlannedReplay, &'a mut ReplayStatus, bool)> {
+            let is_at_work = job.is_at_work();
+            Some((planned.replay.as_ref()?, job.replay.as_mut()?, is_at_work))
+        }
+        let pipelines = self.prepared.pipelines.iter().zip(&mut self.snapshot.pipelines).filter_map(of);
+        let scorers = self.prepared.scorers.iter().zip(&mut self.snapshot.scorers).filter_map(of);
+        pipelines.chain(scorers)
     }
 
     /// Looks at all processes and asks the workers for their reports.
@@ -118,13 +149,34 @@ impl Session {
         said.context(PrintSnafu)?;
         match kind {
             EventKind::Failed { reason, last_lines } => {
+                self.note_end_of_replay(&process, ReplayPhase::Failed, &last_lines)?;
                 self.failures.insert(process, (reason, last_lines));
             }
-            EventKind::Finished => self.take_last_report(&process),
+            EventKind::Finished => {
+                self.take_last_report(&process);
+                let last_lines = last_lines(&self.state.log(&process), 0);
+                self.note_end_of_replay(&process, ReplayPhase::Succeeded, &last_lines)?;
+            }
             EventKind::Crashed { .. } | EventKind::Killed => {}
         }
         self.note_states();
         Ok(self.snapshot.write(&self.state)?)
+    }
+
+    /// If the process was a replay, says how it has ended.
+    fn note_end_of_replay(
+        &mut self,
+        process: &str,
+        phase: ReplayPhase,
+        last_lines: &[String],
+    ) -> Result<(), CommandError> {
+        let now = Timestamp::now();
+        let mut lines = Vec::new();
+        for (_, told, _) in self.replays().filter(|(planned, ..)| planned.process.name == process) {
+            replay::end(told, phase, last_lines, now);
+            lines.push(replay::line(told));
+        }
+        lines.iter().try_for_each(|line| self.printer.say(line)).context(PrintSnafu)
     }
 
     /// A worker that has finished answers no more; its log ends with its last report.
@@ -137,9 +189,9 @@ impl Session {
         }
     }
 
-    /// Stops upkeep, workers, traffic and services, in this order, and says so to `get` and `status`.
+    /// Stops upkeep, replays, workers, traffic and services, in this order, and says so to `get` and `status`.
     pub(super) async fn stop(&mut self) -> Result<(), CommandError> {
-        for role in [Role::Upkeep, Role::Worker, Role::Generator, Role::Service] {
+        for role in [Role::Upkeep, Role::Replay, Role::Worker, Role::Generator, Role::Service] {
             self.supervisor.stop(role).await;
             for event in self.supervisor.pending_events() {
                 self.note(event)?;
@@ -181,7 +233,10 @@ fn waiting(process: &ProcessSpec, address: Option<SocketAddr>) -> ProcessSnapsho
     ProcessSnapshot { name: process.name.clone(), address, process: ChildState::Starting }
 }
 
-fn job<R: Clone + manifest::Named>(job: &PlannedJob<R>) -> JobSnapshot<R> {
+/// A job before its processes start; `before` are those of its kind that ran here before.
+fn job<R: Clone + manifest::Named>(job: &PlannedJob<R>, before: &[JobSnapshot<R>]) -> JobSnapshot<R> {
+    let (namespace, name) = (manifest::namespace(&job.resource), manifest::name(&job.resource));
+    let before = before.iter().find(|other| other.namespace == namespace && other.name == name);
     let workers = job.workers.iter().map(|worker| WorkerSnapshot {
         name: worker.process.name.clone(),
         shard: worker.shard,
@@ -191,11 +246,13 @@ fn job<R: Clone + manifest::Named>(job: &PlannedJob<R>) -> JobSnapshot<R> {
     });
     JobSnapshot {
         resource: job.resource.clone(),
-        namespace: manifest::namespace(&job.resource),
-        name: manifest::name(&job.resource),
+        namespace,
+        name,
         lake: job.lake.clone(),
         bootstrap_servers: job.bootstrap_servers.clone(),
         configuration: job.documents.as_ref().map(|documents| documents.configuration.clone()),
+        rules: job.documents.as_ref().and_then(|documents| documents.hot.clone()),
+        replay: replay::at_start(job.replay.as_ref(), before.and_then(|before| before.replay.clone())),
         workers: workers.collect(),
     }
 }

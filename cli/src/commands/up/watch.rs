@@ -41,6 +41,7 @@ pub(super) async fn watch(session: &mut Session, signals: &mut Signals) -> Resul
             _ = looks.tick() => {
                 session.start_upkeep();
                 session.look().await;
+                session.start_replays();
                 let views = session.views();
                 session.printer.progress(&views).context(PrintSnafu)?;
                 if written.elapsed() >= WRITE_EVERY {

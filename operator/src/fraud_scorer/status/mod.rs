@@ -14,6 +14,7 @@ pub mod parts;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sluice_contract::scorer::RuleSet;
 use sluice_crds::FraudScorerStatus;
+use sluice_crds::replay::ReplayStatus;
 
 use crate::sharded_job::status::{Inputs, JobStatus, Outcome, Replicas, complete};
 
@@ -62,8 +63,13 @@ impl JobStatus for FraudScorerStatus {
         Self { conditions, observed_generation, ..self }
     }
 
-    fn with_replicas(self, replicas: Replicas) -> Self {
+    fn replay(&self) -> Option<&ReplayStatus> {
+        self.replay.as_ref()
+    }
+
+    fn with_pods(self, replicas: Replicas, replay: Option<ReplayStatus>) -> Self {
         Self {
+            replay,
             shards: replicas.shards,
             replicas: replicas.pods,
             ready_replicas: replicas.ready,

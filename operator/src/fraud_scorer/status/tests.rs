@@ -84,6 +84,7 @@ fn say_after(
         plan: &plan,
         applied: &Applied::default(),
         workers,
+        replay: None,
         numbers_written: (seconds > 0).then_some(START),
         now: START + SignedDuration::from_secs(seconds),
     };

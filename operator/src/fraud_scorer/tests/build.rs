@@ -66,6 +66,34 @@ fn a_worker_is_told_where_its_configuration_and_its_rules_are() {
 }
 
 #[test]
+fn a_replay_of_scores_reads_the_documents_that_the_workers_have() {
+    let replay = json!({"name": "new-rules", "from": "2026-01-05T20:00:00Z"});
+    let children = children_at(&kubernetes(), &[("/spec/replay", replay)], &[]);
+    let job = children.replay.expect("it is asked for");
+    let replayed = job.spec.and_then(|spec| spec.template.spec).expect("a Job has a pod");
+    assert_eq!(
+        replayed.volumes,
+        pod(&children.deployments[0]).volumes,
+        "the rules in force, not a candidate"
+    );
+    let words = [
+        "replay",
+        "--scorer",
+        "/etc/sluice/config/config.json",
+        "--rules",
+        "/etc/sluice/rules/rules.json",
+        "--name",
+        "new-rules",
+        "--tables",
+        "fraud",
+        "--from",
+        "2026-01-05T20:00:00Z",
+    ];
+    assert_eq!(replayed.containers[0].args.as_ref().expect("it has arguments")[..], words);
+    assert_eq!(children.deployments, self::children().deployments, "it restarts nobody");
+}
+
+#[test]
 fn what_moves_without_a_restart_changes_no_pod() {
     let before = children();
     for (pointer, value) in [

@@ -22,7 +22,7 @@ impl Scorer {
     fn started() -> Self {
         let mut scorer = Self { cluster: Cluster::default(), scorer: Vec::new(), pipeline: Vec::new() };
         scorer.step();
-        scorer.cluster.end_checks("Complete");
+        scorer.cluster.end_jobs("Complete");
         for _ in 0..3 {
             scorer.step();
         }
@@ -86,7 +86,7 @@ fn new_rules_are_checked_and_take_effect_without_a_restart() {
     assert!(scorer.hot().is_some_and(|rules| rules.contains("amount > 5000")), "those of before");
     let gone: Vec<&str> = checking.unwanted.iter().map(Owned::name).collect();
     assert!(matches!(gone[..], [gone] if gone.starts_with("ecommerce-fscr-rules-")), "{gone:?}");
-    scorer.cluster.end_checks("Complete");
+    scorer.cluster.end_jobs("Complete");
     let passed = scorer.step();
     assert_eq!((passed.stage.clone(), passed.restart.is_none()), (Stage::Running { rolling: false }, true));
     assert!(scorer.hot().is_some_and(|rules| rules.contains("amount > 6000")));
@@ -100,7 +100,7 @@ fn rules_that_do_not_pass_leave_those_before_in_force_and_a_revert_needs_no_chec
     let mut scorer = Scorer::started();
     scorer.scorer = vec![("/spec/rules/1/when", json!("amount >"))];
     scorer.step();
-    scorer.cluster.end_checks("Failed");
+    scorer.cluster.end_jobs("Failed");
     let failed = scorer.step();
     assert!(matches!(failed.stage, Stage::Checking(Check::Failed { .. })), "{:?}", failed.stage);
     assert!(scorer.hot().is_some_and(|rules| rules.contains("amount > 5000")));
@@ -115,7 +115,7 @@ fn a_new_configuration_is_checked_with_its_rules_and_rolls_one_shard_at_a_time()
     let mut scorer = Scorer::started();
     scorer.scorer = vec![("/spec/velocity/0/window", json!("10m"))];
     assert_eq!(scorer.step().stage, Stage::Checking(Check::Running));
-    scorer.cluster.end_checks("Complete");
+    scorer.cluster.end_jobs("Complete");
     let rolling = scorer.step();
     assert_eq!(rolling.stage, Stage::Running { rolling: true });
     assert!(rolling.restart.is_some());
@@ -132,6 +132,6 @@ fn a_pipeline_that_is_suspended_takes_its_scorers_workers_with_it_and_brings_the
     assert!(suspended.unwanted.iter().any(|owned| owned.resource.kind == "Deployment"));
     scorer.pipeline.clear();
     assert_eq!(scorer.step().stage, Stage::Checking(Check::Running));
-    scorer.cluster.end_checks("Complete");
+    scorer.cluster.end_jobs("Complete");
     assert_eq!(deployments(&scorer.plan()), 2);
 }

@@ -14,7 +14,11 @@ use super::validated::ValidatedScorer;
 use crate::problem::{Faults, Invalid};
 use crate::stream_pipeline::ValidatedPipeline;
 use crate::stream_pipeline::validate::start_from;
+use crate::validation::replay::validate_replay;
 use crate::validation::{commit, pods};
+
+/// What a replay calls the table of scores.
+const SCORES: &str = "fraud";
 
 /// Validates a resource that the API server, or [`sluice_crds::admit`], has admitted.
 pub fn validate(
@@ -47,6 +51,10 @@ pub fn validate(
         start_from: start_from(spec.start_from.unwrap_or_default()),
         shards: u32::try_from(spec.shards.unwrap_or(1)).unwrap_or(1),
         commit: commit::validate_commit(spec.commit.as_ref(), default, &mut faults),
+        replay: spec.replay.as_ref().map(|replay| {
+            let range = (replay.from.as_deref(), replay.until.as_deref());
+            validate_replay(&replay.name, vec![SCORES.to_owned()], range, &mut faults)
+        }),
         pods: pods::validate_pods(spec.pod_template.as_ref(), &mut faults),
         suspended: spec.suspend.unwrap_or(false),
     };

@@ -4,8 +4,8 @@ use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{EnvVar, PodTemplateSpec};
 
 use super::metadata::build_metadata;
-use super::pod::{Command, Documents};
-use super::{CHECK, config_path, deployment, hot_path, pod};
+use super::pod::Documents;
+use super::{CHECK, config_path, hot_path, pod};
 use crate::sharded_job::job::ShardedJob;
 use crate::sharded_job::names;
 use crate::site::Site;
@@ -40,7 +40,7 @@ pub fn build_check(job: &ShardedJob, documents: &Documents, site: &Site) -> Job 
 /// The command line by which a worker checks the documents that it finds at their places.
 pub fn check_arguments(job: &ShardedJob, site: &Site) -> Vec<String> {
     let base = &job.base;
-    let mut arguments = vec![CHECK.to_owned(), base.kind.check_option.to_owned(), config_path(base, site)];
+    let mut arguments = vec![CHECK.to_owned(), base.kind.document_option.to_owned(), config_path(base, site)];
     if let Some(hot) = &job.hot {
         arguments.extend([format!("--{}", hot.name), hot_path(base, hot, site)]);
     }
@@ -48,10 +48,9 @@ pub fn check_arguments(job: &ShardedJob, site: &Site) -> Vec<String> {
 }
 
 fn build_template(job: &ShardedJob, documents: &Documents, site: &Site) -> PodTemplateSpec {
-    let base = &job.base;
     let arguments = check_arguments(job, site);
-    let mut spec = pod::build_ending_pod_spec(job, Command { name: CHECK, arguments }, documents, site);
-    for container in &mut spec.containers {
+    let mut template = pod::build_ending_template(job, CHECK, arguments, documents, site);
+    for container in template.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
         // Its last words are its findings, and nothing else.
         container.env.get_or_insert_default().push(EnvVar {
             name: "SLUICE_LOG".to_owned(),
@@ -59,6 +58,5 @@ fn build_template(job: &ShardedJob, documents: &Documents, site: &Site) -> PodTe
             ..EnvVar::default()
         });
     }
-    let identity = labels::selector(base, CHECK);
-    PodTemplateSpec { metadata: Some(deployment::build_pod_metadata(job, identity)), spec: Some(spec) }
+    template
 }

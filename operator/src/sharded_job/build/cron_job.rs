@@ -4,8 +4,8 @@ use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 use super::metadata::build_metadata;
-use super::pod::{Command, Documents};
-use super::{UPKEEP, config_path, deployment, pod};
+use super::pod::Documents;
+use super::{UPKEEP, config_path, pod};
 use crate::labels;
 use crate::sharded_job::job::{Maintenance, ShardedJob};
 use crate::sharded_job::names;
@@ -63,10 +63,7 @@ fn build_template(
     let configuration = config_path(base, site);
     let retention = retention(maintenance.retention_ms);
     let arguments = ["maintain", "--config", &configuration, "--retention", &retention];
-    let command = Command { name: UPKEEP, arguments: arguments.map(str::to_owned).to_vec() };
-    let spec = pod::build_ending_pod_spec(job, command, documents, site);
-    let identity = labels::selector(base, UPKEEP);
-    PodTemplateSpec { metadata: Some(deployment::build_pod_metadata(job, identity)), spec: Some(spec) }
+    pod::build_ending_template(job, UPKEEP, arguments.map(str::to_owned).to_vec(), documents, site)
 }
 
 /// In the largest unit that says it exactly. Shorter than a second is rounded down.

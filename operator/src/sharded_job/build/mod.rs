@@ -8,11 +8,12 @@ mod metadata;
 mod network_policy;
 mod pod;
 mod pod_disruption_budget;
+mod replay;
 mod service;
 mod service_account;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -25,14 +26,16 @@ use crate::site::Site;
 pub const CHECK: &str = "check";
 /// What the pods of the CronJob do.
 pub const UPKEEP: &str = "upkeep";
+/// What the pod of a replay's Job does.
+pub const REPLAY: &str = "replay";
 
 pub use check::{build_check, check_arguments};
 pub(crate) use config_map::candidate_digest;
 pub use config_map::documents_of_check;
 pub use pod::Documents;
 
-/// Everything that is made for a job, in the order in which it is applied: the Deployments last, so that a pod
-/// finds what it mounts.
+/// Everything that is made for a job, in the order in which it is applied: what has pods comes last, so that they
+/// find what they mount.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Children {
     /// Who the pods run as; `None` where the user names one that exists.
@@ -53,6 +56,8 @@ pub struct Children {
     pub cron_job: Option<CronJob>,
     /// One for each shard; empty while nothing runs.
     pub deployments: Vec<Deployment>,
+    /// Makes tables again from bronze, when all workers run; `None` while nothing runs, and where none is asked for.
+    pub replay: Option<Job>,
 }
 
 /// Builds everything that a running job needs, where nothing stands yet.
@@ -73,6 +78,7 @@ pub fn build_over(job: &ShardedJob, standing: &Standing, site: &Site) -> Childre
         hot: job.hot.as_ref().map(|hot| config_map::build_hot(job, hot)),
         cron_job: maintenance.map(|maintenance| cron_job::build_cron_job(job, maintenance, &documents, site)),
         deployments,
+        replay: job.replay.as_ref().map(|replay| replay::build_replay(job, replay, &documents, site)),
         ..build_idle(&job.base, site)
     }
 }
@@ -90,6 +96,7 @@ pub fn build_idle(base: &JobBase, site: &Site) -> Children {
         network_policy: network_policy::build_network_policy(base, site),
         cron_job: None,
         deployments: Vec::new(),
+        replay: None,
     }
 }
 

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
     EnvFromSource, EnvVar, EnvVarSource, HTTPGetAction, KeyToPath, ObjectFieldSelector,
-    PersistentVolumeClaimVolumeSource, PodAffinity, PodAffinityTerm, PodSecurityContext, PodSpec, Probe,
-    SeccompProfile, SecretEnvSource, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    PersistentVolumeClaimVolumeSource, PodAffinity, PodAffinityTerm, PodSecurityContext, PodSpec,
+    PodTemplateSpec, Probe, SeccompProfile, SecretEnvSource, SecretVolumeSource, SecurityContext, Volume,
+    VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::deployment::build_pod_metadata;
 use super::{config_path, hot_path};
 use crate::labels;
 use crate::sharded_job::job::ShardedJob;
@@ -41,9 +43,9 @@ impl Documents {
 }
 
 /// What a container is called, and what it does.
-pub(super) struct Command {
-    pub(super) name: &'static str,
-    pub(super) arguments: Vec<String>,
+struct Command {
+    name: &'static str,
+    arguments: Vec<String>,
 }
 
 /// The pod of one shard.
@@ -59,13 +61,16 @@ pub(super) fn build_worker_pod_spec(
     build_pod_spec(job, &deployment, Command { name: "worker", arguments }, documents, site)
 }
 
-/// The pod of something that ends by itself: that of the first shard, with another command.
-pub(super) fn build_ending_pod_spec(
+/// The pod of something that ends by itself: that of the first shard, with another command. Its role is also the name
+/// of its container.
+pub(super) fn build_ending_template(
     job: &ShardedJob,
-    command: Command,
+    role: &'static str,
+    arguments: Vec<String>,
     documents: &Documents,
     site: &Site,
-) -> PodSpec {
+) -> PodTemplateSpec {
+    let command = Command { name: role, arguments };
     let mut spec = build_pod_spec(job, &job.base.deployment(0), command, documents, site);
     spec.restart_policy = Some("Never".to_owned());
     // It may die at any moment.
@@ -76,7 +81,8 @@ pub(super) fn build_ending_pod_spec(
         container.liveness_probe = None;
         container.readiness_probe = None;
     }
-    spec
+    let identity = labels::selector(&job.base, role);
+    PodTemplateSpec { metadata: Some(build_pod_metadata(job, identity)), spec: Some(spec) }
 }
 
 fn build_pod_spec(

@@ -6,10 +6,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
 
-use super::seen::CheckSeen;
-use crate::pod_trouble::{self, Trouble};
+use super::ending::Ending;
+use super::seen::JobSeen;
+use crate::pod_trouble::Trouble;
 
 /// A check that may end otherwise is repeated after this.
 const REPEATED_AFTER: SignedDuration = SignedDuration::from_secs(60);
@@ -49,54 +49,24 @@ impl Check {
 }
 
 /// How the check of a configuration stands.
-pub fn judge(check: Option<&CheckSeen>) -> Check {
+pub fn judge(check: Option<&JobSeen>) -> Check {
     let Some(check) = check else { return Check::Running };
-    let ended = |wanted: &str| {
-        let conditions = check.job.status.as_ref().and_then(|status| status.conditions.as_ref());
-        conditions
-            .into_iter()
-            .flatten()
-            .find(|condition| condition.type_ == wanted && condition.status == "True")
-    };
-    if ended("Complete").is_some() {
-        return Check::Passed;
+    match Ending::of(check) {
+        Ending::Running => Check::Running,
+        Ending::Hindered(trouble) => Check::Hindered(trouble),
+        Ending::Complete { .. } => Check::Passed,
+        Ending::Failed { words, reason, at } => {
+            let findings: Vec<&str> =
+                words.iter().map(String::as_str).filter(|line| !is_count(line)).collect();
+            let findings = if findings.is_empty() {
+                no_words(&check.job, reason.as_deref())
+            } else {
+                findings.join("\n")
+            };
+            let is_lasting = is_lasting(&findings);
+            Check::Failed { findings, is_lasting, ended: at }
+        }
     }
-    if let Some(failure) = ended("Failed") {
-        let said = check
-            .pods
-            .iter()
-            .find_map(|pod| last_words(pod))
-            .or_else(|| hindrance(check).map(|trouble| trouble.message));
-        let findings = said.unwrap_or_else(|| no_words(&check.job, failure.reason.as_deref()));
-        let is_lasting = is_lasting(&findings);
-        let ended = failure.last_transition_time.as_ref().map(|time| time.0);
-        return Check::Failed { findings, is_lasting, ended };
-    }
-    hindrance(check).map_or(Check::Running, Check::Hindered)
-}
-
-/// What keeps the check itself from running.
-fn hindrance(check: &CheckSeen) -> Option<Trouble> {
-    let refusal = check.refusal.as_ref().filter(|_| check.pods.is_empty());
-    let trouble = check.pods.iter().find_map(|pod| pod_trouble::of_pod(pod));
-    trouble.or_else(|| refusal.map(|said| pod_trouble::of_refusal(said)))
-}
-
-/// What the check printed before it ended.
-fn last_words(pod: &Pod) -> Option<String> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-    let terminated = statuses.iter().find_map(|status| status.state.as_ref()?.terminated.as_ref())?;
-    if terminated.exit_code == 0 {
-        return None;
-    }
-    let lines: Vec<&str> = terminated
-        .message
-        .as_deref()?
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !is_count(line))
-        .collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// The last line of a check counts its findings.

@@ -4,14 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Check, judge};
-use crate::sharded_job::seen::CheckSeen;
+use crate::sharded_job::seen::JobSeen;
 
-fn check(job: Value, pods: &[Value], refusal: Option<&str>) -> CheckSeen {
+fn check(job: Value, pods: &[Value], refusal: Option<&str>) -> JobSeen {
     let pod = |status: &Value| {
         let pod = json!({"metadata": {"name": "shop-check"}, "status": status});
         Arc::new(serde_json::from_value(pod).expect("a pod"))
     };
-    CheckSeen {
+    JobSeen {
         job: Arc::new(
             serde_json::from_value(json!({"metadata": {"name": "check"}, "status": job})).expect("a Job"),
         ),

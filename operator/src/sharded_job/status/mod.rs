@@ -15,10 +15,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 use sluice_contract::report::Report;
 use sluice_crds::conditions::{reasons, types};
+use sluice_crds::replay::ReplayStatus;
 
 use super::kind::JobKind;
 use super::plan::{Plan, Stage};
 use super::preflight::Check;
+use super::replay;
 use super::workers::Workers;
 use crate::apply::Applied;
 use crate::conditions::{Statement, Truth, find, merge};
@@ -38,8 +40,12 @@ pub trait JobStatus: Clone + Default + PartialEq + Serialize + Send + Sync {
     /// The same status with other conditions, of another generation.
     fn with(self, conditions: Vec<Condition>, observed_generation: Option<i64>) -> Self;
 
-    /// The same status with other worker pods. A configuration that is not known leaves the one that it tells.
-    fn with_replicas(self, replicas: Replicas) -> Self;
+    /// What has become of the newest replay.
+    fn replay(&self) -> Option<&ReplayStatus>;
+
+    /// The same status with other worker pods, and another replay. A configuration that is not known leaves the one
+    /// that it tells.
+    fn with_pods(self, replicas: Replicas, replay: Option<ReplayStatus>) -> Self;
 }
 
 /// A status, and whether its fast numbers are new.
@@ -61,7 +67,8 @@ pub fn complete<S: JobStatus>(
     let mut statements = statements(inputs);
     statements.extend(own);
     let conditions = merge(inputs.previous, &statements, inputs.generation, inputs.now);
-    status.with(conditions, inputs.generation).with_replicas(replicas(inputs, shards_before))
+    let replicas = replicas(inputs, shards_before);
+    status.with(conditions, inputs.generation).with_pods(replicas, inputs.replay.cloned())
 }
 
 /// What a status is made of.
@@ -81,6 +88,8 @@ pub struct Inputs<'a> {
     pub applied: &'a Applied,
     /// What was seen of the workers.
     pub workers: &'a Workers,
+    /// What is to be said of the newest replay.
+    pub replay: Option<&'a ReplayStatus>,
     /// When fast numbers were last written.
     pub numbers_written: Option<Timestamp>,
     /// Now.
@@ -106,6 +115,7 @@ fn statements(inputs: &Inputs<'_>) -> Vec<Statement> {
     let mut statements = verdict::statements(inputs);
     statements.extend(check_statement(inputs));
     statements.extend(parts::statements(inputs.plan, inputs.workers));
+    statements.extend(inputs.replay.map(replay::statement));
     statements
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::apply::child::{Child, Owned};
 use crate::sharded_job::plan::{Intent, Plan, plan};
-use crate::sharded_job::seen::{CheckSeen, Seen};
+use crate::sharded_job::seen::{JobSeen, Seen};
 use crate::site::Site;
 
 /// A cluster that does what is planned, at once.
@@ -40,7 +40,7 @@ impl Cluster {
     pub(crate) fn apply(&mut self, plan: &Plan, ready: bool) {
         for owned in &plan.unwanted {
             self.seen.children.retain(|child| key(child) != key(owned));
-            self.seen.checks.remove(owned.name());
+            self.seen.jobs.remove(owned.name());
             self.documents.remove(owned.name());
             if owned.is_a::<Deployment>() {
                 self.seen
@@ -59,8 +59,8 @@ impl Cluster {
         self.documents.insert(child.name.clone(), child.document.clone());
         match child.resource.kind.as_str() {
             "Job" => {
-                let check = CheckSeen { job: Arc::new(typed(child)), ..CheckSeen::default() };
-                self.seen.checks.insert(child.name.clone(), check);
+                let check = JobSeen { job: Arc::new(typed(child)), ..JobSeen::default() };
+                self.seen.jobs.insert(child.name.clone(), check);
             }
             "CronJob" => self.seen.upkeep = Some(Arc::new(typed(child))),
             "Deployment" => {
@@ -76,15 +76,19 @@ impl Cluster {
         self.seen.children.push(owned);
     }
 
-    /// Every check that was started ends.
-    pub(crate) fn end_checks(&mut self, type_: &str) {
-        for check in self.seen.checks.values_mut() {
-            let job = Arc::make_mut(&mut check.job);
-            job.status = serde_json::from_value(json!({"conditions": [
-                {"type": type_, "status": "True", "lastTransitionTime": "1970-01-01T00:00:00Z"}
-            ]}))
-            .ok();
-        }
+    /// Every Job that was started ends.
+    pub(crate) fn end_jobs(&mut self, type_: &str) {
+        let names: Vec<String> = self.seen.jobs.keys().cloned().collect();
+        names.iter().for_each(|name| self.end_job(name, type_));
+    }
+
+    /// A Job ends.
+    pub(crate) fn end_job(&mut self, name: &str, type_: &str) {
+        let seen = self.seen.jobs.get_mut(name).expect("it was started");
+        Arc::make_mut(&mut seen.job).status = serde_json::from_value(json!({"conditions": [
+            {"type": type_, "status": "True", "lastTransitionTime": "1970-01-01T00:00:00Z"}
+        ]}))
+        .ok();
     }
 }
 

@@ -16,6 +16,7 @@ pub mod upkeep;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sluice_crds::StreamPipelineStatus;
+use sluice_crds::replay::ReplayStatus;
 
 use crate::sharded_job::status::{Inputs, JobStatus, Outcome, Replicas, complete};
 
@@ -54,8 +55,13 @@ impl JobStatus for StreamPipelineStatus {
         Self { conditions, observed_generation, ..self }
     }
 
-    fn with_replicas(self, replicas: Replicas) -> Self {
+    fn replay(&self) -> Option<&ReplayStatus> {
+        self.replay.as_ref()
+    }
+
+    fn with_pods(self, replicas: Replicas, replay: Option<ReplayStatus>) -> Self {
         Self {
+            replay,
             shards: replicas.shards,
             replicas: replicas.pods,
             ready_replicas: replicas.ready,

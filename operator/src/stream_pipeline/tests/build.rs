@@ -118,6 +118,54 @@ fn the_upkeep_is_the_pod_of_a_worker_that_ends_by_itself_and_runs_when_the_spec_
 }
 
 #[test]
+fn a_replay_is_the_pod_of_a_worker_that_ends_by_itself_under_a_name_that_only_its_own_decides() {
+    let site = kubernetes();
+    let replay_of = |name: &str, amount: &str| {
+        let range = json!({"name": name, "tables": ["silver", "gold/user"], "from": "0:15,1:0",
+                           "until": "2026-01-05T20:00:00Z"});
+        let rule = json!({"reason": "Bad", "expr": amount});
+        let pipeline = changed(&[("/spec/replay", range), ("/spec/silver/require/0", rule)]);
+        build(&resolved(&pipeline, &world(), &site), &site).replay.expect("it is asked for")
+    };
+    let replay = replay_of("after-the-fix", "amount > 0");
+    let spec = replay.spec.clone().expect("a Job has a spec");
+    assert_eq!(spec.ttl_seconds_after_finished, None, "who finds none would start it again");
+    let pod = spec.template.spec.expect("a Job has a pod");
+    let container = &pod.containers[0];
+    let words = [
+        "replay",
+        "--config",
+        "/etc/sluice/config/config.json",
+        "--name",
+        "after-the-fix",
+        "--tables",
+        "silver,gold/user",
+        "--from",
+        "0:15,1:0",
+        "--until",
+        "2026-01-05T20:00:00Z",
+    ];
+    assert_eq!(container.args.as_ref().unwrap()[..], words);
+    assert!(container.liveness_probe.is_none() && container.ports.is_none());
+    assert_eq!(pod.restart_policy.as_deref(), Some("Never"));
+    let labels = replay.metadata.labels.as_ref().expect("labels");
+    assert_eq!(
+        (labels["sluice.dev/role"].as_str(), labels["sluice.dev/replay"].as_str()),
+        ("replay", "after-the-fix")
+    );
+
+    let name = |job: &k8s_openapi::api::batch::v1::Job| job.metadata.name.clone().unwrap();
+    assert_eq!(name(&replay_of("after-the-fix", "amount > 1")), name(&replay), "it is not started twice");
+    assert_ne!(name(&replay_of("after-the-fix-2", "amount > 0")), name(&replay));
+    assert_eq!(
+        name(&replay).len(),
+        "ecommerce-stpl-replay-".len() + 10,
+        "a name of 40 characters leaves no more"
+    );
+    assert!(children("ecommerce").replay.is_none());
+}
+
+#[test]
 fn a_suspended_pipeline_keeps_everything_but_its_workers() {
     let pipeline = validated(&changed(&[("/spec/suspend", json!(true))]));
     let children = build_idle(&base(&pipeline), &kubernetes());

@@ -1,10 +1,15 @@
 //! From a decision and what stands, what is written now.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use k8s_openapi::api::batch::v1::Job;
+use serde_json::{Value, json};
+use sluice_crds::replay::ReplayPhase;
 
 use super::fixture::{changed, kubernetes, validated, world};
 use crate::apply::child::{Child, Policy};
+use crate::sharded_job::kind::INGEST;
 use crate::sharded_job::plan::{Plan, Stage, Suspension};
 use crate::sharded_job::preflight::Check;
 use crate::sharded_job::tests::cluster;
@@ -36,8 +41,8 @@ impl Cluster {
         self.cluster.apply(plan, ready);
     }
 
-    fn end_checks(&mut self, type_: &str) {
-        self.cluster.end_checks(type_);
+    fn end_jobs(&mut self, type_: &str) {
+        self.cluster.end_jobs(type_);
     }
 
     /// From nothing to workers that are ready.
@@ -45,7 +50,7 @@ impl Cluster {
         let mut cluster = Self::new(shards);
         let plan = cluster.plan();
         cluster.apply(&plan, true);
-        cluster.end_checks("Complete");
+        cluster.end_jobs("Complete");
         for _ in 0..3 {
             let plan = cluster.plan();
             cluster.apply(&plan, true);
@@ -80,7 +85,7 @@ fn a_new_pipeline_is_checked_before_it_gets_workers() {
     cluster.apply(&first, true);
     assert_eq!(kinds(&cluster.plan().wanted), [&BASE[..], &["Job"]].concat(), "while it runs");
 
-    cluster.end_checks("Complete");
+    cluster.end_jobs("Complete");
     let passed = cluster.plan();
     assert_eq!(passed.stage, Stage::Running { rolling: false });
     assert_eq!(kinds(&passed.wanted), [&BASE[..], &["CronJob", "Deployment", "Deployment"]].concat());
@@ -115,7 +120,7 @@ fn a_new_configuration_is_checked_and_then_rolls_one_shard_at_a_time() {
     );
     assert_eq!(count(&checking.wanted, "CronJob"), 0, "and their upkeep by the configuration that it knows");
     cluster.apply(&checking, true);
-    cluster.end_checks("Complete");
+    cluster.end_jobs("Complete");
 
     for left in [3, 2, 1] {
         let plan = cluster.plan();
@@ -141,7 +146,7 @@ fn a_rollout_stops_at_the_first_shard_that_does_not_recover_and_a_revert_mends_i
     cluster.reconfigure();
     let plan = cluster.plan();
     cluster.apply(&plan, true);
-    cluster.end_checks("Complete");
+    cluster.end_jobs("Complete");
     let plan = cluster.plan();
     cluster.apply(&plan, false);
     let stuck = cluster.plan();
@@ -163,7 +168,7 @@ fn a_check_that_fails_leaves_the_workers_alone_and_is_repeated_in_time() {
     cluster.reconfigure();
     let plan = cluster.plan();
     cluster.apply(&plan, true);
-    cluster.end_checks("Failed");
+    cluster.end_jobs("Failed");
     let failed = cluster.plan();
     assert!(
         matches!(failed.stage, Stage::Checking(Check::Failed { is_lasting: false, .. })),
@@ -227,7 +232,7 @@ fn more_shards_start_at_once_and_the_others_follow_one_by_one() {
     assert_eq!(checking.stage, Stage::Checking(Check::Running));
     assert_eq!((count(&checking.wanted, "Deployment"), checking.unwanted.len()), (0, 0));
     cluster.apply(&checking, true);
-    cluster.end_checks("Complete");
+    cluster.end_jobs("Complete");
     let plan = cluster.plan();
     assert_eq!(plan.stage, Stage::Running { rolling: true });
     assert_eq!((count(&plan.wanted, "Deployment"), plan.shards), (1, Some(3)));
@@ -241,8 +246,115 @@ fn fewer_shards_lose_their_deployments_once_the_configuration_is_checked() {
     let checking = cluster.plan();
     assert!(checking.unwanted.iter().all(|owned| owned.resource.kind != "Deployment"));
     cluster.apply(&checking, true);
-    cluster.end_checks("Complete");
+    cluster.end_jobs("Complete");
     let plan = cluster.plan();
     let gone: Vec<_> = plan.unwanted.iter().filter(|owned| owned.resource.kind == "Deployment").collect();
     assert!(matches!(gone[..], [gone] if gone.name().ends_with("-stpl-ingest-1")), "{gone:?}");
+}
+
+/// Asks for a replay of this name.
+fn ask_for_replay(cluster: &mut Cluster, name: Option<&str>) {
+    let replay =
+        name.map_or(Value::Null, |name| json!({"name": name, "tables": ["silver", "gold"], "from": "0:15"}));
+    let shards = cluster.pipeline.shards;
+    cluster.pipeline = validated(&changed(&[("/spec/shards", json!(shards)), ("/spec/replay", replay)]));
+}
+
+fn replays(children: &[Child]) -> Vec<&Child> {
+    let is_replay = |child: &&Child| child.resource.kind == "Job" && child.name.contains("-stpl-replay-");
+    children.iter().filter(is_replay).collect()
+}
+
+/// What the status says after a pass; it is what the next pass reads.
+fn tell(cluster: &mut Cluster, asked: Option<&str>, plan: &Plan) -> Option<ReplayPhase> {
+    let seen = &cluster.cluster.seen;
+    let told = seen.replay(&INGEST, &cluster.pipeline.name, asked, &plan.stage, cluster.cluster.now);
+    cluster.cluster.seen.replayed.clone_from(&told);
+    told.map(|told| told.phase)
+}
+
+#[test]
+fn a_replay_starts_when_all_workers_are_ready_runs_once_and_keeps_its_job_until_nobody_asks_for_it() {
+    let mut cluster = Cluster::started(2);
+    ask_for_replay(&mut cluster, Some("a"));
+    let deployment = cluster.cluster.seen.deployments.get_mut(&1).expect("the second shard");
+    let status = Arc::make_mut(deployment).status.take();
+    let plan = cluster.plan();
+    assert_eq!((replays(&plan.wanted).len(), plan.stage.clone()), (0, Stage::Running { rolling: false }));
+    assert_eq!(tell(&mut cluster, Some("a"), &plan), Some(ReplayPhase::Pending));
+    Arc::make_mut(cluster.cluster.seen.deployments.get_mut(&1).expect("the second shard")).status = status;
+
+    let plan = cluster.plan();
+    let [replay] = replays(&plan.wanted)[..] else { panic!("{:?}", kinds(&plan.wanted)) };
+    assert_eq!(replay.policy, Policy::CreateOnly);
+    assert_eq!(replay.document.metadata.labels.as_ref().expect("labels")["sluice.dev/replay"], "a");
+    cluster.apply(&plan, true);
+    let plan = cluster.plan();
+    assert!(plan.unwanted.is_empty(), "it runs");
+    assert_eq!(tell(&mut cluster, Some("a"), &plan), Some(ReplayPhase::Running));
+    cluster.end_jobs("Complete");
+    let plan = cluster.plan();
+    assert_eq!(tell(&mut cluster, Some("a"), &plan), Some(ReplayPhase::Succeeded));
+    let plan = cluster.plan();
+    assert_eq!((replays(&plan.wanted).len(), plan.unwanted.len()), (0, 0), "a name runs once");
+
+    ask_for_replay(&mut cluster, Some("b"));
+    let plan = cluster.plan();
+    let [another] = replays(&plan.wanted)[..] else { panic!("another name is another replay") };
+    assert!(matches!(&plan.unwanted[..], [old] if old.is_a::<Job>() && old.name() != another.name));
+    cluster.apply(&plan, true);
+    ask_for_replay(&mut cluster, None);
+    let plan = cluster.plan();
+    assert!(matches!(&plan.unwanted[..], [job] if job.is_a::<Job>()), "one that runs is stopped");
+}
+
+#[test]
+fn a_replay_goes_on_while_another_configuration_is_checked_and_rolled_out() {
+    let mut cluster = Cluster::started(1);
+    ask_for_replay(&mut cluster, Some("a"));
+    let plan = cluster.plan();
+    cluster.apply(&plan, true);
+    let changes = [
+        ("/spec/shards", json!(1)),
+        ("/spec/silver/require/0/expr", json!("amount > 1")),
+        ("/spec/replay", json!({"name": "a", "tables": ["silver", "gold"], "from": "0:15"})),
+    ];
+    cluster.pipeline = validated(&changed(&changes));
+    cluster.observed.deployment_revision = 200;
+    let checking = cluster.plan();
+    assert_eq!(checking.stage, Stage::Checking(Check::Running));
+    assert_eq!((replays(&checking.wanted).len(), checking.unwanted.len()), (0, 0));
+    cluster.apply(&checking, true);
+    let check = checking.wanted.last().map(|child| child.name.clone()).expect("a check");
+    cluster.cluster.end_job(&check, "Complete");
+    for _ in 0..2 {
+        let plan = cluster.plan();
+        assert!(plan.unwanted.iter().all(|owned| !owned.name().contains("replay")), "it is left alone");
+        assert!(
+            plan.unwanted.iter().all(|owned| owned.resource.kind != "ConfigMap"),
+            "it may need its configuration again"
+        );
+        cluster.apply(&plan, true);
+    }
+}
+
+#[test]
+fn a_suspension_stops_a_replay_and_the_end_of_it_starts_it_again() {
+    let mut cluster = Cluster::started(1);
+    ask_for_replay(&mut cluster, Some("a"));
+    let plan = cluster.plan();
+    cluster.apply(&plan, true);
+    cluster.pipeline.suspended = true;
+    let plan = cluster.plan();
+    assert!(plan.unwanted.iter().any(|owned| owned.name().contains("replay")));
+    cluster.apply(&plan, true);
+    assert_eq!(tell(&mut cluster, Some("a"), &plan), Some(ReplayPhase::Pending));
+    cluster.pipeline.suspended = false;
+    let plan = cluster.plan();
+    cluster.apply(&plan, true);
+    cluster.end_jobs("Complete");
+    let plan = cluster.plan();
+    cluster.apply(&plan, true);
+    let plan = cluster.plan();
+    assert_eq!(replays(&plan.wanted).len(), 1);
 }

@@ -292,6 +292,30 @@ fn schedules_time_zones_and_tables_of_the_warehouse_are_checked() {
 }
 
 #[test]
+fn a_replay_is_of_tables_that_are_there_and_of_a_range_that_can_hold_messages() {
+    let of = |tables: Value| json!({"name": "a", "tables": tables});
+    let tables = "spec.replay.tables[1]";
+    check(vec![
+        ("/spec/replay", of(json!(["silver", "silver"])), tables, "is there twice"),
+        ("/spec/replay", of(json!(["silver", "gold/orders"])), tables, "there is no gold table 'orders'"),
+        ("/spec/replay", of(json!(["gold", "gold/user"])), tables, "'gold' covers 'gold/user'"),
+        (
+            "/spec/replay",
+            json!({"name": "a", "tables": ["gold"], "from": "0:7", "until": "0:7"}),
+            "spec.replay.until",
+            "on partition 0, 7 is not after 7",
+        ),
+    ]);
+    let without_gold = [("/spec/gold", json!([])), ("/spec/replay", of(json!(["silver", "gold"])))];
+    let found = faults(&without_gold);
+    assert!(matches!(&found[..], [fault] if fault.field == tables), "{found:?}");
+    let replay = validated(&changed(&[("/spec/replay", of(json!(["silver", "gold"])))])).replay;
+    let replay = replay.expect("it is asked for");
+    assert_eq!((replay.name.as_str(), replay.tables), ("a", vec!["silver".to_owned(), "gold".to_owned()]));
+    assert_eq!((replay.from, replay.until), (None, None));
+}
+
+#[test]
 fn the_lake_lies_below_the_mount_of_its_claim() {
     const URI: &str = "spec.storage.uri";
     check(vec![

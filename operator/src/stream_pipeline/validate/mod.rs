@@ -53,6 +53,7 @@ pub fn validate(pipeline: &StreamPipeline) -> Result<ValidatedPipeline, Vec<Inva
         silver,
         gold,
         maintenance: operations::validate_maintenance(spec.maintenance.as_ref(), &mut faults),
+        replay: operations::validate_table_replay(spec.replay.as_ref(), &spec.gold, &mut faults),
         pods: pods::validate_pods(spec.pod_template.as_ref(), &mut faults),
         suspended: spec.suspend.unwrap_or(false),
     };

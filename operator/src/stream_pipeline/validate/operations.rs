@@ -1,12 +1,14 @@
-//! The parts `spec.shards`, `spec.autoscaling`, `spec.maintenance` and `spec.warehouse`.
+//! The parts `spec.shards`, `spec.autoscaling`, `spec.maintenance`, `spec.replay` and `spec.warehouse`.
 
+use sluice_crds::replay::TableReplay;
 use sluice_crds::stream_pipeline as crd;
 
 use super::cron;
 use crate::problem::Faults;
-use crate::sharded_job::Maintenance;
+use crate::sharded_job::{Maintenance, Replay};
 use crate::validation::measure::{DAY, HOUR, MINUTE, SECOND, TEN_YEARS, milliseconds};
 use crate::validation::names::refuse_repeated;
+use crate::validation::replay::validate_replay;
 
 /// Once an hour, but not when everybody else's work begins.
 const DEFAULT_SCHEDULE: &str = "17 * * * *";
@@ -88,6 +90,34 @@ pub(super) fn validate_warehouse(
             );
         }
     }
+}
+
+/// The replay, of tables that are there.
+pub(super) fn validate_table_replay(
+    replay: Option<&TableReplay>,
+    gold: &[crd::GoldTable],
+    faults: &mut Faults,
+) -> Option<Replay> {
+    let TableReplay { name, tables, from, until } = replay?;
+    let tables: Vec<String> = tables.iter().map(|table| table.0.clone()).collect();
+    let field = |index: usize| format!("spec.replay.tables[{index}]");
+    let named = || tables.iter().map(String::as_str).enumerate();
+    refuse_repeated(named().map(|(index, table)| (field(index), table)), faults);
+    for (index, table) in named() {
+        let Some(name) = table.strip_prefix("gold") else { continue };
+        let name = name.trim_start_matches('/');
+        if !gold.iter().any(|table| name.is_empty() || table.name == name) {
+            let message = if name.is_empty() {
+                "there are no gold tables".to_owned()
+            } else {
+                format!("there is no gold table '{name}'")
+            };
+            faults.add(field(index), message, "add it to spec.gold, or remove it here");
+        } else if !name.is_empty() && tables.iter().any(|table| table == "gold") {
+            faults.add(field(index), format!("'gold' covers '{table}'"), "remove one of them");
+        }
+    }
+    Some(validate_replay(name, tables, (from.as_deref(), until.as_deref()), faults))
 }
 
 fn validate_schedule(field: &str, schedule: Option<&str>, faults: &mut Faults) {
