@@ -33,7 +33,7 @@ fn an_unknown_field_is_named_with_its_path_and_the_known_ones() {
         violations("/spec/comit", json!({})),
         [
             "spec.comit: is not a field; there are autoscaling, bronze, commit, gold, maintenance, podTemplate, \
-          shards, silver, source, storage, suspend, warehouse"
+          replay, shards, silver, source, storage, suspend, warehouse"
         ]
     );
     assert_eq!(violations("/specs", json!({})), ["specs: is not a field; there are spec, status"]);

@@ -190,6 +190,7 @@ fn say_applied(applied: &Applied) -> StreamPipelineStatus {
         plan: &plan(running()),
         applied,
         workers: &Workers::default(),
+        replay: None,
         numbers_written: None,
         now: START,
     };

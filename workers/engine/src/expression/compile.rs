@@ -101,16 +101,16 @@ impl Compiler {
             _ => None,
         };
 
-        let mut slots: Vec<usize> =
-            logical.column_refs().into_iter().filter_map(|column| scope.slot(column.name())).collect();
-        slots.sort_unstable();
-        let inputs_schema = scope.projection(&slots);
+        let named = logical.column_refs().into_iter();
+        let named = named.filter_map(|column| Some((column.name().to_owned(), scope.slot(column.name())?)));
+        let mut inputs: Vec<(String, usize)> = named.collect();
+        inputs.sort_unstable_by(|(name, slot), (other, other_slot)| (slot, name).cmp(&(other_slot, other)));
+        let inputs_schema = scope.projection(inputs.iter().map(|(name, slot)| (name.as_str(), *slot)));
         let physical =
             self.session.create_physical_expr(logical, &DFSchema::try_from(inputs_schema.clone())?)?;
-        let inputs = inputs_schema.fields().iter().zip(&slots);
         Ok(Expression {
             sql: sql.trim().to_owned(),
-            inputs: inputs.map(|(field, &slot)| (field.name().clone(), slot)).collect(),
+            inputs,
             physical: rewritten(physical, &inputs_schema)?,
             schema: Arc::new(inputs_schema),
             data_type,

@@ -15,6 +15,8 @@ const MAX_SUGGESTIONS: usize = 12;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
     columns: Vec<ScopeColumn>,
+    /// Further names of slots.
+    aliases: Vec<(String, usize)>,
 }
 
 #[derive(Clone, Debug)]
@@ -32,9 +34,23 @@ impl Scope {
         self.columns.len() - 1
     }
 
+    /// Gives a slot one more name, unless an earlier column has it.
+    pub(crate) fn alias(&mut self, name: &str, slot: usize) {
+        if self.slot(name).is_none() {
+            self.aliases.push((name.to_owned(), slot));
+        }
+    }
+
     /// The slot of the column of that name.
     pub(crate) fn slot(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.is_named && column.name == name)
+        self.names().find(|(known, _)| *known == name).map(|(_, slot)| slot)
+    }
+
+    /// All names, with their slots.
+    fn names(&self) -> impl Iterator<Item = (&str, usize)> {
+        let columns = self.columns.iter().enumerate().filter(|(_, column)| column.is_named);
+        let columns = columns.map(|(slot, column)| (column.name.as_str(), slot));
+        columns.chain(self.aliases.iter().map(|(name, slot)| (name.as_str(), *slot)))
     }
 
     /// The type of the column in a slot.
@@ -49,23 +65,18 @@ impl Scope {
 
     /// All columns that have a name, for planning.
     pub(crate) fn schema(&self) -> Result<DFSchema> {
-        let named = self.columns.iter().filter(|column| column.is_named);
-        let fields: Vec<_> = named.map(|column| nullable(&column.name, column.data_type.clone())).collect();
-        DFSchema::try_from(Schema::new(fields))
+        DFSchema::try_from(self.projection(self.names()))
     }
 
-    /// The columns in the given slots.
-    pub(crate) fn projection(&self, slots: &[usize]) -> Schema {
-        let columns = slots.iter().map(|&slot| &self.columns[slot]);
-        Schema::new(
-            columns.map(|column| nullable(&column.name, column.data_type.clone())).collect::<Vec<_>>(),
-        )
+    /// The columns in some slots, by the names given.
+    pub(crate) fn projection<'a>(&self, named: impl IntoIterator<Item = (&'a str, usize)>) -> Schema {
+        let field = |(name, slot): (&str, usize)| nullable(name, self.data_type(slot).clone());
+        Schema::new(named.into_iter().map(field).collect::<Vec<_>>())
     }
 
     /// What to write instead of a name that is not there.
     pub(crate) fn suggest(&self, name: &str) -> String {
-        let names: Vec<&str> =
-            self.columns.iter().filter(|column| column.is_named).map(|column| column.name.as_str()).collect();
+        let names: Vec<&str> = self.names().map(|(name, _)| name).collect();
         let allowed = (name.chars().count() / 3).max(2);
         let mut near: Vec<(usize, &str)> = names
             .iter()

@@ -145,7 +145,10 @@ impl Columns {
 
     fn add(&mut self, name: &str, source: Source, scope: &mut Scope) {
         let (slot, expression) = match source {
-            Source::Slot(slot) => (slot, None),
+            Source::Slot(slot) => {
+                scope.alias(name, slot);
+                (slot, None)
+            }
             Source::Expression(expression) => {
                 (scope.push(name, expression.data_type().clone()), Some(expression))
             }

@@ -1,6 +1,6 @@
 //! The boundaries of the example: what each row becomes in silver, or why it is refused.
 
-use sluice_contract::config::{Format, Requirement, WorkerConfig};
+use sluice_contract::config::{Deduplicate, Format, Requirement, WorkerConfig};
 use sluice_contract::manifest::Counts;
 
 use crate::fixture::{self, Sent, Transaction, column, texts};
@@ -460,6 +460,21 @@ fn an_input_column_wins_over_an_earlier_silver_column_of_its_name() {
     let rows = processed.silver.expect("the row is clean");
     assert_eq!(texts(&rows, "amount"), ["18.0"]);
     assert_eq!(texts(&rows, "amount_category"), ["micro"]);
+}
+
+#[test]
+fn a_column_that_only_renames_is_seen_by_those_behind_it() {
+    let mut configuration = fixture::configuration();
+    configuration.silver.columns.extend([
+        column("price", Some("amount")),
+        column("cost", Some("price")),
+        column("sum", Some("price * 100 + cost * 10 + amount")),
+    ]);
+    configuration.silver.deduplicate = Some(Deduplicate { by: vec!["cost".to_owned()], within_ms: 1000 });
+    let (processed, _) = process(&configuration, &sent(&amounts(&[3.0, 4.0, 3.0])));
+    let rows = processed.silver.expect("the rows are clean");
+    assert_eq!(texts(&rows, "cost"), ["3.0", "4.0"], "by what it renames");
+    assert_eq!(texts(&rows, "sum"), ["333.0", "444.0"]);
 }
 
 #[test]
