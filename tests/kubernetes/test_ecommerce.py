@@ -127,6 +127,37 @@ def test_another_number_of_shards_under_load_loses_and_doubles_nothing(namespace
     namespace.until("a generation for each cut", lambda: generations() == ["0", "1", "2"])
 
 
+def test_a_replay_of_the_spec_mends_the_rows_of_an_expression_that_was_wrong(namespace, pipeline, topic):
+    await_ready(namespace)
+    namespace.until("end of the lag", lambda: status(namespace).get("lag") == 0)
+
+    def patch(*operations: dict):
+        namespace.kubectl("patch", "streampipeline", pipeline, "--type=json", f"--patch={json.dumps(operations)}")
+
+    too_strict = {"reason": "TooSmall", "expr": "amount >= 50 OR amount <= 0"}
+    folder = namespace.claimed_folder("lake") / "ecommerce"
+    replay = {"name": "strict", "tables": ["silver", "gold"]}
+    patch(
+        {"op": "add", "path": "/spec/silver/require/-", "value": too_strict},
+        {"op": "add", "path": "/spec/replay", "value": replay},
+    )
+    namespace.kubectl("wait", "streampipeline/ecommerce", "--for=condition=Replayed", "--timeout=180s")
+    reasons = lakes.read_with_delta_rs(folder / "quarantine").column("reason").to_pylist()
+    assert reasons.count("TooSmall") > 100, "rows that were there are judged again, by the configuration of the replay"
+
+    silver = namespace.get("streampipeline", pipeline)["spec"]["silver"]["require"]
+    silver.remove(too_strict)
+    patch(
+        {"op": "replace", "path": "/spec/silver/require", "value": silver},
+        {"op": "replace", "path": "/spec/replay", "value": replay | {"name": "as-before"}},
+    )
+    namespace.until("second replay", lambda: status(namespace).get("replay", {}).get("name") == "as-before")
+    namespace.kubectl("wait", "streampipeline/ecommerce", "--for=condition=Replayed", "--timeout=180s")
+    assert status(namespace)["replay"]["phase"] == "Succeeded"
+    expected, _ = gold_tables.expected_of(topic.read_all(), decode_json)
+    lakes.assert_rows(lakes.read_with_delta_rs(folder / "silver"), expected.silver, lakes.SILVER, "silver")
+
+
 def test_what_is_deleted_by_hand_is_back_within_30_seconds(namespace, pipeline):
     await_ready(namespace)
     before = children(namespace)
