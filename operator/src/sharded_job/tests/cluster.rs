@@ -79,7 +79,9 @@ impl Cluster {
     /// Every Job that was started ends.
     pub(crate) fn end_jobs(&mut self, type_: &str) {
         let names: Vec<String> = self.seen.jobs.keys().cloned().collect();
-        names.iter().for_each(|name| self.end_job(name, type_));
+        for name in names {
+            self.end_job(name, type_);
+        }
     }
 
     /// A Job ends.
