@@ -80,7 +80,7 @@ impl Cluster {
     pub(crate) fn end_jobs(&mut self, type_: &str) {
         let names: Vec<String> = self.seen.jobs.keys().cloned().collect();
         for name in names {
-            self.end_job(name, type_);
+            self.end_job(&name, type_);
         }
     }
 
