@@ -61,10 +61,10 @@ class Program:
     def is_running(self) -> bool:
         return self.process.poll() is None
 
-    def await_output(self, text: str, patience: float = PATIENCE):
-        """Waits until the program has written this text."""
+    def await_output(self, text: str, patience: float = PATIENCE, times: int = 1):
+        """Waits until the program has written this text, so many times."""
         deadline = time.monotonic() + patience
-        while text not in self.output():
+        while self.output().count(text) < times:
             assert self.is_running(), f'ended with {self.process.returncode} before "{text}":\n{self.output()[-4000:]}'
             assert time.monotonic() < deadline, f'no "{text}" after {patience} s:\n{self.output()[-4000:]}'
             time.sleep(0.1)

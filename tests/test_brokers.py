@@ -9,13 +9,13 @@ import pytest
 import lakes
 from accounts import assert_nothing_lost_or_doubled, await_version, newest_version
 from clock import Clock
+from fault_kinds import DAY
 from faults import COMMIT, TRAFFIC
 from kafka_service import KafkaService
 from kafka_topics import Topic
 from oracle import decode_json, run_pipeline
 
 DEATHS = 3
-DAY = 24 * 60 * 60
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import score_tables
 from faults import TRAFFIC
 from oracle import decode_json, run_pipeline, run_scorer, silver_table
 from processes import PATIENCE
+from test_replay import replays
 
 EXAMPLE = pathlib.Path(__file__).resolve().parent.parent / "manifests/examples/ecommerce"
 TOO_STRICT = {"reason": "TooSmall", "expr": "amount >= 50 OR amount <= 0"}
@@ -60,18 +61,9 @@ def assert_as_if_always_right(topic, lake):
     score_tables.assert_scores(lake, run_scorer(silver_table(expected.silver), pipelines.SPEC, pipelines.SCORER))
 
 
-def replays(lake) -> list[str]:
+def writers(lake) -> list[str]:
     """Who wrote what the lake remembers of replays."""
-    manifests = [json.loads(file.read_text()) for file in sorted((lake / "_sluice/replay/0/0").glob("0*.json"))]
-    return [manifest["writer"]["id"] for manifest in manifests if manifest["kind"] == "Data"]
-
-
-def await_count(up, text: str, count: int):
-    deadline = time.monotonic() + PATIENCE
-    while up.output().count(text) < count:
-        assert up.is_running(), up.output()[-4000:]
-        assert time.monotonic() < deadline, f'no {count} times "{text}":\n{up.output()[-4000:]}'
-        time.sleep(0.1)
+    return [manifest["writer"]["id"] for manifest in replays(lake)]
 
 
 def await_work(up, sluice):
@@ -111,16 +103,16 @@ def test_replays_that_manifests_ask_for_run_once_when_the_workers_are_at_work(
     up = sluice.up("--until-caught-up")
     up.succeed()
     assert up.output().count("spec.replay 'fix' waits for a run without --until-caught-up") == 2
-    assert replays(lake) == []
+    assert writers(lake) == []
     alerts = len(alerts_topic.read_all())
 
     pipeline["spec"]["silver"]["require"].remove(TOO_STRICT)
     scorer["spec"]["rules"] = rules
     up = sluice.up()
-    await_count(up, "replay fix Succeeded: ", 2)
+    up.await_output("replay fix Succeeded: ", times=2)
     assert_replayed(sluice)
     assert up.stop() == 0, up.output()[-4000:]
-    ran = replays(lake)
+    ran = writers(lake)
     assert ran and all(writer.startswith("replay-fix-") for writer in ran)
     assert_as_if_always_right(topic, lake)
     assert len(alerts_topic.read_all()) == alerts, "nobody is alerted"
@@ -129,7 +121,7 @@ def test_replays_that_manifests_ask_for_run_once_when_the_workers_are_at_work(
     await_work(up, sluice)
     assert_replayed(sluice)
     assert up.stop() == 0, up.output()[-4000:]
-    assert replays(lake) == ran, "a name runs once"
+    assert writers(lake) == ran, "a name runs once"
 
 
 def test_sluice_replay_makes_tables_again_by_the_configuration_that_ran_last(
@@ -144,7 +136,7 @@ def test_sluice_replay_makes_tables_again_by_the_configuration_that_ran_last(
     said = sluice("replay", "ecommerce", "--tables", "silver,fraud", "--name", "by-me")
     assert "silver: 0 rows changed, " in said and "fraud/transactions: " in said, said
     assert_as_if_always_right(topic, lake)
-    ran = replays(lake)
+    ran = writers(lake)
     assert ran and all(writer.startswith("replay-by-me-") for writer in ran)
     sluice("replay", "--tables", "silver,fraud")
-    assert replays(lake) == ran, "nothing is left to do"
+    assert writers(lake) == ran, "nothing is left to do"

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sluice_crds::replay::SCORES;
 use url::Url;
 
 /// Kafka topics to lakehouses, on this machine.
@@ -355,7 +356,7 @@ fn is_folder(path: &str) -> bool {
 fn parse_table(text: &str) -> Result<String, String> {
     let is_named = |name: &str| !name.is_empty() && !name.contains('/');
     match text {
-        "silver" | "gold" | "fraud" => Ok(text.to_owned()),
+        "silver" | "gold" | SCORES => Ok(text.to_owned()),
         _ if text.strip_prefix("gold/").is_some_and(is_named) => Ok(text.to_owned()),
         _ => Err("name tables as silver, gold (all windowed tables), gold/<name> or fraud".to_owned()),
     }

@@ -1,4 +1,4 @@
-//! [`Replay`]: a replay of a resource that runs here: when it begins, and what is told of it. Pure.
+//! The replay of a resource that runs here: when it begins, and what is told of it. Pure.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -17,13 +17,7 @@ pub(crate) fn at_start(planned: Option<&PlannedReplay>, told: Option<ReplayStatu
     if has_ended(name, told.as_ref()) {
         return told;
     }
-    Some(ReplayStatus {
-        name: name.clone(),
-        phase: ReplayPhase::Pending,
-        message: Some("waits until all workers are at work".to_owned()),
-        started_at: None,
-        finished_at: None,
-    })
+    Some(ReplayStatus::pending(name, "waits until all workers are at work"))
 }
 
 /// The process of a replay that begins now: once, when all workers are at work.
@@ -36,13 +30,9 @@ pub(crate) fn begin(
     if told.phase != ReplayPhase::Pending || !workers_are_at_work {
         return None;
     }
-    *told = ReplayStatus {
-        phase: ReplayPhase::Running,
-        message: None,
-        started_at: Some(Time(now)),
-        finished_at: None,
-        name: planned.name.clone(),
-    };
+    told.phase = ReplayPhase::Running;
+    told.message = None;
+    told.started_at = Some(Time(now));
     Some(planned.process.clone())
 }
 

@@ -4,21 +4,28 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
+use kube::core::{Reason, Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text;
 
+/// What a replay calls the table of a scorer, whatever that is called in the lake.
+pub const SCORES: &str = "fraud";
+
+/// One of a name runs once, as it was first written.
+fn unchanged_under_its_name() -> Rule {
+    Rule::new("self.name != oldSelf.name || self == oldSelf")
+        .message("give another replay a name of its own: one of a name runs once, and cannot be changed")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".name")
+}
+
 /// Tables of a pipeline that are made again from bronze, by a Job, with the present configuration. Rows that come
 /// out the same stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("self.name != oldSelf.name || self == oldSelf")
-        .message("give another replay a name of its own: one of a name runs once, and cannot be changed")
-        .reason(Reason::FieldValueForbidden)
-        .field_path(".name")
-)]
+#[x_kube(validation = unchanged_under_its_name())]
 pub struct TableReplay {
     /// Name of the replay. It runs once: another name starts another one, and the same name does nothing.
     #[schemars(schema_with = "text::dns_label")]
@@ -41,12 +48,7 @@ pub struct TableReplay {
 /// come out the same stay as they are, and nobody is alerted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("self.name != oldSelf.name || self == oldSelf")
-        .message("give another replay a name of its own: one of a name runs once, and cannot be changed")
-        .reason(Reason::FieldValueForbidden)
-        .field_path(".name")
-)]
+#[x_kube(validation = unchanged_under_its_name())]
 pub struct ScoreReplay {
     /// Name of the replay. It runs once: another name starts another one, and the same name does nothing.
     #[schemars(schema_with = "text::dns_label")]
@@ -87,6 +89,19 @@ pub struct ReplayStatus {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
+}
+
+impl ReplayStatus {
+    /// A replay that has yet to begin, and what it waits for.
+    pub fn pending(name: &str, waits_for: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            phase: ReplayPhase::Pending,
+            message: Some(waits_for.to_owned()),
+            started_at: None,
+            finished_at: None,
+        }
+    }
 }
 
 /// How far a replay has come.

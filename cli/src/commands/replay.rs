@@ -4,14 +4,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use k8s_openapi::jiff::Timestamp;
+use sluice_crds::replay::SCORES;
 use snafu::OptionExt;
 
 use crate::args::ReplayArguments;
 use crate::commands::{CommandError, NoConfigurationSnafu, NoOneScorerSnafu, on_lake};
 use crate::snapshot::{PipelineSnapshot, ScorerSnapshot, Snapshot};
-
-/// What the worker calls a scorer's table.
-const SCORES: &str = "fraud";
 
 pub(super) fn run(arguments: &ReplayArguments) -> Result<ExitCode, CommandError> {
     let snapshot = on_lake::read(&arguments.state)?;

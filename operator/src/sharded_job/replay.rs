@@ -41,14 +41,11 @@ pub fn status(
     if has_ended(name, told) {
         return told.cloned();
     }
-    let pending = ReplayStatus {
-        name: name.to_owned(),
-        phase: ReplayPhase::Pending,
-        message: Some(waits_for(stage).to_owned()),
-        started_at: None,
-        finished_at: None,
-    };
-    Some(job.map_or_else(|| pending.clone(), |job| of_job(pending.clone(), job)))
+    let pending = ReplayStatus::pending(name, waits_for(stage));
+    Some(match job {
+        Some(job) => of_job(pending, job),
+        None => pending,
+    })
 }
 
 /// What is said of a replay that nobody asks for any more: one that had not begun is forgotten.

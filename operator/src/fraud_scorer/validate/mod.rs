@@ -9,6 +9,7 @@ mod table;
 use kube::ResourceExt;
 use sluice_contract::scorer::Alerts;
 use sluice_crds::FraudScorer;
+use sluice_crds::replay::SCORES;
 
 use super::validated::ValidatedScorer;
 use crate::problem::{Faults, Invalid};
@@ -16,9 +17,6 @@ use crate::stream_pipeline::ValidatedPipeline;
 use crate::stream_pipeline::validate::start_from;
 use crate::validation::replay::validate_replay;
 use crate::validation::{commit, pods};
-
-/// What a replay calls the table of scores.
-const SCORES: &str = "fraud";
 
 /// Validates a resource that the API server, or [`sluice_crds::admit`], has admitted.
 pub fn validate(

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{EnvVar, PodTemplateSpec};
 
 use super::metadata::build_metadata;
 use super::pod::Documents;
-use super::{CHECK, config_path, hot_path, pod};
+use super::{CHECK, on_documents, pod};
 use crate::sharded_job::job::ShardedJob;
 use crate::sharded_job::names;
 use crate::site::Site;
@@ -39,12 +39,7 @@ pub fn build_check(job: &ShardedJob, documents: &Documents, site: &Site) -> Job 
 
 /// The command line by which a worker checks the documents that it finds at their places.
 pub fn check_arguments(job: &ShardedJob, site: &Site) -> Vec<String> {
-    let base = &job.base;
-    let mut arguments = vec![CHECK.to_owned(), base.kind.document_option.to_owned(), config_path(base, site)];
-    if let Some(hot) = &job.hot {
-        arguments.extend([format!("--{}", hot.name), hot_path(base, hot, site)]);
-    }
-    arguments
+    on_documents(CHECK, job, site)
 }
 
 fn build_template(job: &ShardedJob, documents: &Documents, site: &Site) -> PodTemplateSpec {

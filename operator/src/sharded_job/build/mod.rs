@@ -109,3 +109,13 @@ pub fn config_path(base: &JobBase, site: &Site) -> String {
 pub fn hot_path(base: &JobBase, hot: &HotDocument, site: &Site) -> String {
     format!("{}/{}", site.hot_directory(&base.namespace, &base.workers(), hot.name), hot.key())
 }
+
+/// The words by which a worker does something with the documents that it finds at their places.
+fn on_documents(command: &str, job: &ShardedJob, site: &Site) -> Vec<String> {
+    let base = &job.base;
+    let mut words = vec![command.to_owned(), base.kind.document_option.to_owned(), config_path(base, site)];
+    if let Some(hot) = &job.hot {
+        words.extend([format!("--{}", hot.name), hot_path(base, hot, site)]);
+    }
+    words
+}

@@ -7,7 +7,7 @@ use k8s_openapi::api::batch::v1::{
 
 use super::metadata::build_metadata;
 use super::pod::Documents;
-use super::{REPLAY, config_path, hot_path, pod};
+use super::{REPLAY, on_documents, pod};
 use crate::labels;
 use crate::sharded_job::job::{Replay, ShardedJob};
 use crate::sharded_job::names;
@@ -63,13 +63,8 @@ fn build_failure_policy() -> PodFailurePolicy {
 }
 
 fn arguments(job: &ShardedJob, replay: &Replay, site: &Site) -> Vec<String> {
-    let base = &job.base;
     let option = |name: &str, value: String| [format!("--{name}"), value];
-    let mut arguments =
-        vec![REPLAY.to_owned(), base.kind.document_option.to_owned(), config_path(base, site)];
-    if let Some(hot) = &job.hot {
-        arguments.extend(option(hot.name, hot_path(base, hot, site)));
-    }
+    let mut arguments = on_documents(REPLAY, job, site);
     arguments.extend(option("name", replay.name.clone()));
     arguments.extend(option("tables", replay.tables.join(",")));
     arguments.extend(replay.from.iter().flat_map(|from| option("from", from.clone())));
