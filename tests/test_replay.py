@@ -66,6 +66,15 @@ def replay(worker_program, tmp_path):
     return run
 
 
+@pytest.fixture
+def peers(worker_program, run, free_port):
+    """Another worker of replays; gives the flags that name it, and it."""
+    address = f"127.0.0.1:{free_port}"
+    peer = run(worker_program, "replay-peer", "--listen", address)
+    peer.await_listening(address)
+    return ("--peers", f"http://{address}"), peer
+
+
 def keeping(configuration: dict) -> dict:
     """With the bytes of messages in bronze: quarantine then has them of rows that only a replay refuses."""
     return configuration | {"bronze": {"keepValue": True}}
@@ -173,6 +182,46 @@ def test_a_replay_after_a_fix_makes_the_tables_that_the_fix_would_have_made(
     # And the ingest goes on as if nothing had been.
     ingest(right, "--deployment-revision", 1, "--until-caught-up").succeed()
     assert_as_if_always_right(topic, lake, expected)
+
+
+def test_several_workers_make_the_tables_that_one_would_have_made(
+    topic, ecommerce, ingest, generate, replay, lake, seed, tmp_path, peers
+):
+    generated(topic, generate, seed)
+    right = keeping(ecommerce)
+    ingest(wrong(right) | {"commit": {"everyMs": 1000, "maxBytes": 2**19}}, "--until-caught-up").succeed()
+    shutil.copytree(lake, tmp_path / "of-one")
+    alone = replay(right | {"storage": {"uri": f"file://{tmp_path / 'of-one'}"}}, "silver")
+    flags, peer = peers
+    together = replay(right, "silver", *flags, "--workers", 3)
+    assert "going through bronze" in peer.output(), "the other process has taken part"
+    for told in (alone, together):
+        told.pop("name")
+    assert together == alone and together["tables"]["silver"]["added"] > 0
+    assert_as_if_always_right(topic, lake)
+    assert replay(right, "silver", "--workers", 2)["tables"] == {"silver": NOTHING, "quarantine": NOTHING}
+
+
+def test_a_worker_of_a_replay_that_dies_fails_it_and_nothing_has_changed(
+    topic, ecommerce, ingest, generate, replay, lake, seed, peers
+):
+    generated(topic, generate, seed)
+    right = keeping(ecommerce)
+    ingest(wrong(right), "--until-caught-up").succeed()
+    before = versions(lake)
+    flags, peer = peers
+    peer.process.send_signal(signal.SIGSTOP)
+    leader = subprocess.Popen(
+        replay.command(right, "silver", *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        leader.wait(5)
+    peer.kill()
+    _, errors = leader.communicate(timeout=240)
+    assert leader.returncode == 1 and "a worker of the replay failed, nothing has changed" in errors, errors
+    assert versions(lake) == before and replays(lake) == []
+    replay(right, "silver")
+    assert_as_if_always_right(topic, lake)
 
 
 def test_rows_outside_of_the_range_stay_as_they_are_to_the_byte(topic, ecommerce, ingest, generate, replay, lake, seed):
@@ -432,7 +481,7 @@ def test_scores_are_made_again_by_the_present_rules_and_nobody_is_alerted(
     assert moved and all(partition == 2 and offset < end for partition, offset, _ in moved)
     assert half["tables"] == {score_tables.NAME: NOTHING | {"changed": len(moved)}}
 
-    replay(pipeline, "fraud", scorer=scorer)
+    replay(pipeline, "fraud", "--workers", 3, scorer=scorer)
     score_tables.assert_scores(lake, expected, readers=lakes.READERS)
     after = rows_of(lake, score_tables.NAME)
     assert all(row["processing_time"] == before[place]["processing_time"] for place, row in after.items())

@@ -113,7 +113,7 @@ pub(crate) fn plan_upkeep(built: &Built, secrets: &SecretStore) -> Option<Planne
 
 /// The replay that a resource asks for: its Job's container. It finds the files of the first worker.
 pub(crate) fn plan_replay(built: &Built, secrets: &SecretStore) -> Option<PlannedReplay> {
-    let job = built.children.replay.as_ref()?;
+    let job = &built.children.replay.as_ref()?.job;
     let name = job.metadata.name.as_deref()?;
     let process = plan_ending(built, name, job.spec.as_ref()?, Role::Replay, secrets)?;
     let name = job.metadata.labels.as_ref()?.get(labels::REPLAY)?.clone();

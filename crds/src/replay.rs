@@ -42,6 +42,10 @@ pub struct TableReplay {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "text::replay_bound")]
     pub until: Option<String>,
+    /// How many pods go through bronze, each with some of the partitions. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub workers: Option<i32>,
 }
 
 /// A scorer's table that is made again from bronze, by a Job, with the present configuration and rules. Rows that
@@ -62,6 +66,10 @@ pub struct ScoreReplay {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "text::replay_bound")]
     pub until: Option<String>,
+    /// How many pods go through bronze, each with some of the partitions. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub workers: Option<i32>,
 }
 
 /// A table that can be made again from bronze.

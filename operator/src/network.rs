@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::labels;
+use crate::sharded_job::REPLAY;
 use crate::site::{KubernetesSite, Site};
 
 /// Who starts a flow.
@@ -17,6 +18,8 @@ pub enum Peer {
     Operator,
     /// What scrapes metrics.
     Monitoring,
+    /// The other pods of replays, in the same namespace.
+    Replay,
 }
 
 /// One way on which traffic may come in.
@@ -31,11 +34,12 @@ pub struct Flow {
 }
 
 /// Every flow into a pod of ours.
-pub const FLOWS: [Flow; 4] = [
+pub const FLOWS: [Flow; 5] = [
     Flow { from: Peer::Operator, to: "ingest", purpose: "reads GET /report for the status" },
     Flow { from: Peer::Monitoring, to: "ingest", purpose: "scrapes GET /metrics" },
     Flow { from: Peer::Operator, to: "score", purpose: "reads GET /report for the status" },
     Flow { from: Peer::Monitoring, to: "score", purpose: "scrapes GET /metrics" },
+    Flow { from: Peer::Replay, to: "replay", purpose: "gives out tasks, and gets what they gathered" },
 ];
 
 /// The rules that let in what the table says, and nothing else, to the pods of one role.
@@ -71,6 +75,13 @@ fn peer(peer: Peer, site: &KubernetesSite) -> NetworkPolicyPeer {
             namespace_selector: in_namespaces(vec![site.operator_namespace.clone()]),
             pod_selector: Some(LabelSelector {
                 match_labels: Some(labels::owned_map([(labels::NAME, "sluice-operator")])),
+                ..LabelSelector::default()
+            }),
+            ..NetworkPolicyPeer::default()
+        },
+        Peer::Replay => NetworkPolicyPeer {
+            pod_selector: Some(LabelSelector {
+                match_labels: Some(labels::owned_map([(labels::ROLE, REPLAY)])),
                 ..LabelSelector::default()
             }),
             ..NetworkPolicyPeer::default()

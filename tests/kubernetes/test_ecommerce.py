@@ -149,7 +149,7 @@ def test_a_replay_of_the_spec_mends_the_rows_of_an_expression_that_was_wrong(nam
     silver.remove(too_strict)
     patch(
         {"op": "replace", "path": "/spec/silver/require", "value": silver},
-        {"op": "replace", "path": "/spec/replay", "value": replay | {"name": "as-before"}},
+        {"op": "replace", "path": "/spec/replay", "value": replay | {"name": "as-before", "workers": 2}},
     )
     namespace.until("second replay", lambda: status(namespace).get("replay", {}).get("name") == "as-before")
     namespace.kubectl("wait", "streampipeline/ecommerce", "--for=condition=Replayed", "--timeout=180s")

@@ -124,6 +124,8 @@ pub struct Replay {
     pub from: Option<String>,
     /// Where it ends, likewise; `None`: where the job stands when it starts.
     pub until: Option<String>,
+    /// How many workers go through bronze.
+    pub workers: u32,
 }
 
 /// What the user says about the pods, as Kubernetes types.

@@ -30,7 +30,7 @@ pub mod standing;
 pub mod status;
 pub mod workers;
 
-pub use build::{Children, build, build_idle, build_over};
+pub use build::{Children, REPLAY, ReplayChildren, build, build_idle, build_over};
 pub use job::{HotDocument, JobBase, Maintenance, Pods, Replay, ShardedJob, Storage, Volume};
 pub use kind::JobKind;
 

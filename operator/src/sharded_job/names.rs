@@ -46,9 +46,10 @@ pub fn check(kind: &JobKind, name: &str, digest: &str) -> String {
     child(kind, name, &format!("check-{}", &digest[..10]))
 }
 
-/// The Job of a replay. Its own name would be too long for some.
+/// The Job of a replay, and what its pods find each other by. Its own name would be too long for some: those of pods
+/// end in their number.
 pub fn replay(kind: &JobKind, name: &str, replay: &str) -> String {
-    child(kind, name, &format!("replay-{}", digest::of_text(replay, 10)))
+    child(kind, name, &format!("replay-{}", digest::of_text(replay, 7)))
 }
 
 fn child(kind: &JobKind, name: &str, role: &str) -> String {

@@ -18,10 +18,11 @@ use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
 use super::build::{
-    Children, Documents, build_check, build_idle, build_over, candidate_digest, documents_of_check,
+    Children, Documents, ReplayChildren, build_check, build_idle, build_over, candidate_digest,
+    documents_of_check,
 };
 use super::ending::has_ended;
-use super::job::{JobBase, Replay, ShardedJob};
+use super::job::{JobBase, ShardedJob};
 use super::preflight::{self, Check};
 use super::replay;
 use super::rollout::{self, Rollout, ShardState};
@@ -173,10 +174,11 @@ fn plan_workers(job: &ShardedJob, all: &Children, seen: &Seen, standing: &Standi
         }
     }
     let is_settled = states.values().all(|state| *state == ShardState::Current { ready: true });
-    if let Some((replay, child)) = replay_of(job, all) {
-        desired.insert(key(&child));
+    if let (Some(replay), Some(built)) = (&job.replay, &all.replay) {
+        let children = replay_children(built);
+        desired.extend(names(&children));
         if is_settled && !replay::has_ended(&replay.name, seen.replayed.as_ref()) {
-            wanted.push(child);
+            wanted.extend(children);
         }
     }
     let used = used_config_maps(seen);
@@ -198,18 +200,21 @@ fn plan_check(
         wanted.push(Child::of(&build_check(job, &documents_of_check(job), site), Policy::CreateOnly));
     }
     let mut desired = names(&wanted);
-    desired.extend(replay_of(job, all).map(|(_, child)| key(&child)));
+    desired.extend(all.replay.iter().flat_map(|built| names(&replay_children(built))));
     let mut unwanted = unwanted(seen, &desired, &used_config_maps(seen));
     // Workers of an earlier configuration go on until this one has passed, and so do their upkeep and replay.
     unwanted.retain(|owned| !owned.is_a::<Deployment>() && !owned.is_a::<CronJob>());
     Plan { unwanted, ..Plan::of(Stage::Checking(check), wanted) }
 }
 
-/// The replay that the spec asks for, and its Job.
-fn replay_of<'a>(job: &'a ShardedJob, all: &Children) -> Option<(&'a Replay, Child)> {
+/// What a replay needs, its Job last.
+fn replay_children(built: &ReplayChildren) -> Vec<Child> {
+    let ReplayChildren { network, job } = built;
+    let network = network.iter().flat_map(|(service, network_policy)| {
+        [Child::of(service, Policy::Keep), Child::of(network_policy, Policy::Keep)]
+    });
     // A Job cannot be changed.
-    let child = Child::of(all.replay.as_ref()?, Policy::CreateOnly);
-    Some((job.replay.as_ref()?, child))
+    network.chain([Child::of(job, Policy::CreateOnly)]).collect()
 }
 
 fn shard_states(all: &Children, seen: &Seen, standing: &Standing) -> BTreeMap<u32, ShardState> {

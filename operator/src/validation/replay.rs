@@ -20,6 +20,7 @@ pub(crate) fn validate_replay(
     name: &str,
     tables: Vec<String>,
     (from, until): (Option<&str>, Option<&str>),
+    workers: Option<i32>,
     faults: &mut Faults,
 ) -> Replay {
     let first = from.and_then(|text| validate_bound("spec.replay.from", text, faults));
@@ -29,7 +30,13 @@ pub(crate) fn validate_replay(
     {
         faults.add("spec.replay.until", message, "end the range after spec.replay.from");
     }
-    Replay { name: name.to_owned(), tables, from: from.map(str::to_owned), until: until.map(str::to_owned) }
+    Replay {
+        name: name.to_owned(),
+        tables,
+        from: from.map(str::to_owned),
+        until: until.map(str::to_owned),
+        workers: workers.and_then(|workers| u32::try_from(workers).ok()).unwrap_or(1),
+    }
 }
 
 fn validate_bound(field: &str, text: &str, faults: &mut Faults) -> Option<Bound> {
@@ -81,7 +88,7 @@ mod tests {
 
     fn found(from: Option<&str>, until: Option<&str>) -> Vec<String> {
         let mut faults = Faults::default();
-        let replay = validate_replay("a", vec!["silver".to_owned()], (from, until), &mut faults);
+        let replay = validate_replay("a", vec!["silver".to_owned()], (from, until), None, &mut faults);
         assert_eq!((replay.from.as_deref(), replay.until.as_deref()), (from, until));
         faults.into_found().iter().map(ToString::to_string).collect()
     }

@@ -104,6 +104,27 @@ def test_a_replay_that_runs_survives_the_operator(running, node, operator):
     assert len(running.names("jobs")) == 1
 
 
+def test_a_replay_of_several_pods_is_done_when_the_first_one_is(running, node):
+    node.says(running.name, "replay", READY)
+    running.apply(payments(replay=REPLAY | {"workers": 3}))
+    until_phase(running, "Running")
+    (job,) = running.get("jobs")["items"]
+    name, spec = job["metadata"]["name"], job["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
+    assert spec["successPolicy"] == {"rules": [{"succeededIndexes": "0"}]}
+    (container,) = spec["template"]["spec"]["containers"]
+    assert container["args"][-4:] == [
+        "--peers", f"http://{name}-1.{name}:8080,http://{name}-2.{name}:8080", "--listen", "0.0.0.0:8080",
+    ]  # fmt: skip
+    assert spec["template"]["spec"]["subdomain"] == name
+    assert running.get("service", name)["spec"]["clusterIP"] == "None"
+    (rule,) = running.get("networkpolicy", name)["spec"]["ingress"]
+    assert rule["from"] == [{"podSelector": {"matchLabels": {"sluice.dev/role": "replay"}}}]
+    running.kubectl("patch", "streampipeline", "payments", "--type=merge", '--patch={"spec": {"replay": null}}')
+    gone = lambda: not {name} & (running.names("services") | running.names("networkpolicies"))  # noqa: E731
+    running.until("end of all of it", gone)
+
+
 def test_a_replay_cannot_change_under_its_name_and_nothing_but_tables_can_be_replayed(running):
     running.apply(payments(replay=REPLAY))
     with pytest.raises(Refused, match="a name of its own"):

@@ -8,10 +8,9 @@ use proptest::prelude::*;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::{Counts, PartitionProgress};
 
-use crate::epoch::ClosedEpoch;
 use crate::fixture::{self, Sent, Transaction, texts};
-use crate::state::{self, Retention, StateError};
-use crate::{Ingest, Processed};
+use crate::state::{self, Retention};
+use crate::{Core, Ingest, Processed};
 
 pub(crate) const KEY: [u8; 16] = *b"a key of 16 byte";
 const WITHIN_US: i64 = 20_000_000;
@@ -246,30 +245,9 @@ pub(crate) fn interleave(sent: &[Sent], choices: &[u8]) -> Vec<Sent> {
     order
 }
 
-/// A core that ends epochs and begins anew: what the laws of restarts need of it.
-pub(crate) trait Restartable {
-    fn restore(&mut self, partition: i32, progress: &PartitionProgress);
-    fn load_state(&mut self, file: &[u8]) -> Result<(), StateError>;
-    fn close_epoch(&mut self) -> ClosedEpoch;
-}
-
-impl Restartable for Ingest {
-    fn restore(&mut self, partition: i32, progress: &PartitionProgress) {
-        Self::restore(self, partition, progress);
-    }
-
-    fn load_state(&mut self, file: &[u8]) -> Result<(), StateError> {
-        Self::load_state(self, file)
-    }
-
-    fn close_epoch(&mut self) -> ClosedEpoch {
-        Self::close_epoch(self)
-    }
-}
-
 /// Cuts into batches; after some of them closes the epoch, and after some of those starts anew from what
 /// a manifest and the state files hold, with or without a new base. Gives the core as it is at the end.
-pub(crate) fn process_in_pieces<C: Restartable>(
+pub(crate) fn process_in_pieces<C: Core>(
     sent: &[Sent],
     cuts: &[(usize, u8)],
     (new, retention): (fn() -> C, Retention),

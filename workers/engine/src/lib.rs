@@ -15,6 +15,7 @@
 //!
 //! | module | its job |
 //! |---|---|
+//! | `cores` | [`Core`]: what the two cores have in common |
 //! | `ingest` | [`Ingest`]: one shard's core; `process` is the table of contents of a batch |
 //! | `plan` | from a configuration to a compiled plan, or to everything that is wrong with it |
 //! | `expression` | SQL text to physical expressions, and their evaluation where single rows may fail |
@@ -39,6 +40,7 @@
 //! - **State belongs to a partition**, so that partitions can move between shards.
 
 mod bronze;
+mod cores;
 mod deduplication;
 mod epoch;
 mod expression;
@@ -58,6 +60,7 @@ pub mod tables;
 mod velocity;
 pub mod watermark;
 
+pub use cores::Core;
 pub use epoch::{ClosedEpoch, EpochPolicy, EpochSize};
 pub use ingest::{Ingest, Processed, Replayed, Stage};
 pub use partition::MemorySize;

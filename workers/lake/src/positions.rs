@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
+use serde::{Deserialize, Serialize};
+
 /// Places in a topic, as ranges of offsets of each partition: a range costs as much as a single place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Positions(BTreeMap<i32, Vec<Range<i64>>>);
 
 impl Positions {
@@ -38,6 +40,23 @@ impl Positions {
         }
     }
 
+    /// The same places in portions of so many ranges or fewer, in order.
+    pub fn portions(self, most: usize) -> Vec<Self> {
+        let (mut portions, mut portion, mut ranges_of_portion) = (Vec::new(), Self::default(), 0);
+        for (partition, ranges) in self.0 {
+            for range in ranges {
+                if ranges_of_portion == most {
+                    portions.push(std::mem::take(&mut portion));
+                    ranges_of_portion = 0;
+                }
+                portion.0.entry(partition).or_default().push(range);
+                ranges_of_portion += 1;
+            }
+        }
+        portions.extend((!portion.is_empty()).then_some(portion));
+        portions
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -69,6 +88,22 @@ mod tests {
     use rand::{Rng as _, SeedableRng as _};
 
     use super::*;
+
+    #[test]
+    fn portions_are_the_same_places() {
+        let mut positions = Positions::default();
+        for (partition, offsets) in [(0, 0..3), (0, 5..6), (0, 9..10), (2, 1..2), (3, 4..9)] {
+            positions.push(partition, offsets);
+        }
+        let portions = positions.clone().portions(2);
+        assert_eq!(portions.len(), 3);
+        let mut together = Positions::default();
+        for portion in portions {
+            together.append(portion);
+        }
+        assert_eq!(together, positions);
+        assert!(Positions::default().portions(2).is_empty());
+    }
 
     #[test]
     fn ranges_hold_what_single_places_would() {

@@ -15,11 +15,8 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use sluice_contract::config::Storage;
-use sluice_contract::manifest::{
-    ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, StateFiles, Writer,
-};
+use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, Writer};
 use sluice_lake::{Appended, Beginning, Claim, Lake, RolledForward, TableSpec, TableWriter};
-use uuid::Uuid;
 
 const EPOCHS: i64 = 5;
 const ROWS: i64 = 40;
@@ -129,21 +126,9 @@ async fn write_table(lake: &Lake) {
         writer.write(&rows(epoch)).unwrap();
         let files = lake.persist(&spec.name, writer.finish().unwrap()).await.unwrap();
         let manifest = Manifest {
-            format_version: MANIFEST_FORMAT_VERSION,
-            id: Uuid::new_v4(),
-            chain: chain.id().clone(),
-            epoch: chain.next_epoch(),
-            kind: ManifestKind::Data,
-            writer: process.clone(),
             created_at_ms: 1,
-            configuration: "revision".to_owned(),
-            rule_set: None,
-            partitions: BTreeMap::new(),
             tables: chain.progress(BTreeMap::from([(spec.name.clone(), files)])),
-            state: StateFiles::default(),
-            partial_aggregates: None,
-            folded: BTreeMap::new(),
-            recompute: None,
+            ..chain.manifest(ManifestKind::Data, &process, "revision")
         };
         assert_eq!(chain.append(&manifest).await.unwrap(), Appended::Created);
         let outcome = table.roll_forward(&manifest).await.unwrap();

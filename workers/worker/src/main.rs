@@ -10,7 +10,7 @@ use sluice_worker::ingest;
 use sluice_worker::maintain::{self, MaintainArguments};
 use sluice_worker::quarantine::{self, QuarantineCommand};
 use sluice_worker::recover::{self, RecoverArguments};
-use sluice_worker::replay::{self, ReplayArguments};
+use sluice_worker::replay::{self, PeerArguments, ReplayArguments};
 use sluice_worker::score::{self, ScoreArguments};
 use sluice_worker::stream::{JobError, StreamArguments};
 use tikv_jemallocator::Jemalloc;
@@ -56,6 +56,8 @@ enum Command {
     Recover(RecoverArguments),
     /// Make silver, tables of windows or a scorer's table again from bronze, by the present configuration.
     Replay(ReplayArguments),
+    /// Wait for tasks of a replay on another machine.
+    ReplayPeer(PeerArguments),
     /// Produce realistic e-commerce traffic.
     Generate(GenerateArguments),
 }
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
                     if error.is_unusable() { ExitCode::from(UNUSABLE) } else { code }
                 }
             },
+            Command::ReplayPeer(arguments) => succeeded(Box::pin(replay::serve(arguments)).await),
             Command::Generate(arguments) => succeeded(Box::pin(generate::run(arguments)).await),
         }
     });

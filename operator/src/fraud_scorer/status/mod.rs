@@ -11,12 +11,10 @@
 pub mod numbers;
 pub mod parts;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sluice_contract::scorer::RuleSet;
 use sluice_crds::FraudScorerStatus;
-use sluice_crds::replay::ReplayStatus;
 
-use crate::sharded_job::status::{Inputs, JobStatus, Outcome, Replicas, complete};
+use crate::sharded_job::status::{Inputs, Outcome, complete};
 
 /// What the spec asks for, as far as the status speaks of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,41 +42,6 @@ pub fn status(
     };
     let status = complete(inputs, previous.shards, parts::statements(inputs, asked), own);
     Outcome { status, has_new_numbers }
-}
-
-impl JobStatus for FraudScorerStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
-
-    fn observed_generation(&self) -> Option<i64> {
-        self.observed_generation
-    }
-
-    fn shards(&self) -> Option<i32> {
-        self.shards
-    }
-
-    fn with(self, conditions: Vec<Condition>, observed_generation: Option<i64>) -> Self {
-        Self { conditions, observed_generation, ..self }
-    }
-
-    fn replay(&self) -> Option<&ReplayStatus> {
-        self.replay.as_ref()
-    }
-
-    fn with_pods(self, replicas: Replicas, replay: Option<ReplayStatus>) -> Self {
-        Self {
-            replay,
-            shards: replicas.shards,
-            replicas: replicas.pods,
-            ready_replicas: replicas.ready,
-            replica_summary: replicas.summary,
-            selector: replicas.selector,
-            configuration: replicas.configuration.or(self.configuration),
-            ..self
-        }
-    }
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn a_worker_is_told_where_its_configuration_and_its_rules_are() {
 fn a_replay_of_scores_reads_the_documents_that_the_workers_have() {
     let replay = json!({"name": "new-rules", "from": "2026-01-05T20:00:00Z"});
     let children = children_at(&kubernetes(), &[("/spec/replay", replay)], &[]);
-    let job = children.replay.expect("it is asked for");
+    let job = children.replay.expect("it is asked for").job;
     let replayed = job.spec.and_then(|spec| spec.template.spec).expect("a Job has a pod");
     assert_eq!(
         replayed.volumes,

@@ -51,7 +51,7 @@ pub fn validate(
         commit: commit::validate_commit(spec.commit.as_ref(), default, &mut faults),
         replay: spec.replay.as_ref().map(|replay| {
             let range = (replay.from.as_deref(), replay.until.as_deref());
-            validate_replay(&replay.name, vec![SCORES.to_owned()], range, &mut faults)
+            validate_replay(&replay.name, vec![SCORES.to_owned()], range, replay.workers, &mut faults)
         }),
         pods: pods::validate_pods(spec.pod_template.as_ref(), &mut faults),
         suspended: spec.suspend.unwrap_or(false),

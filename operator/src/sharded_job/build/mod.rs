@@ -57,7 +57,16 @@ pub struct Children {
     /// One for each shard; empty while nothing runs.
     pub deployments: Vec<Deployment>,
     /// Makes tables again from bronze, when all workers run; `None` while nothing runs, and where none is asked for.
-    pub replay: Option<Job>,
+    pub replay: Option<ReplayChildren>,
+}
+
+/// What makes tables again from bronze.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplayChildren {
+    /// Finds its pods by name, and who may talk to them; `None` where there is one pod.
+    pub network: Option<(Service, NetworkPolicy)>,
+    /// Its pods.
+    pub job: Job,
 }
 
 /// Builds everything that a running job needs, where nothing stands yet.
@@ -91,9 +100,9 @@ pub fn build_idle(base: &JobBase, site: &Site) -> Children {
         config_map: None,
         candidate: None,
         hot: None,
-        service: service::build_service(base),
+        service: service::build_service(base, base.workers(), base.kind.role),
         pod_disruption_budget: pod_disruption_budget::build_pod_disruption_budget(base),
-        network_policy: network_policy::build_network_policy(base, site),
+        network_policy: network_policy::build_network_policy(base, base.workers(), base.kind.role, site),
         cron_job: None,
         deployments: Vec::new(),
         replay: None,

@@ -127,6 +127,16 @@ fn build_pod_spec(
     }
 }
 
+/// The port that Services and NetworkPolicies name.
+pub(super) fn build_port(port: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some("http".to_owned()),
+        container_port: i32::from(port),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    }
+}
+
 fn worker_arguments(
     job: &ShardedJob,
     shard: u32,
@@ -174,12 +184,7 @@ fn build_container(
                 ..EnvFromSource::default()
             }]
         }),
-        ports: Some(vec![ContainerPort {
-            name: Some("http".to_owned()),
-            container_port: i32::from(site.worker_port(deployment, 0)),
-            protocol: Some("TCP".to_owned()),
-            ..ContainerPort::default()
-        }]),
+        ports: Some(vec![build_port(site.worker_port(deployment, 0))]),
         resources: Some(base.pods.resources.clone()),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),

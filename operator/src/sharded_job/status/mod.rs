@@ -16,6 +16,7 @@ use serde::Serialize;
 use sluice_contract::report::Report;
 use sluice_crds::conditions::{reasons, types};
 use sluice_crds::replay::ReplayStatus;
+use sluice_crds::{FraudScorerStatus, StreamPipelineStatus};
 
 use super::kind::JobKind;
 use super::plan::{Plan, Stage};
@@ -47,6 +48,49 @@ pub trait JobStatus: Clone + Default + PartialEq + Serialize + Send + Sync {
     /// that it tells.
     fn with_pods(self, replicas: Replicas, replay: Option<ReplayStatus>) -> Self;
 }
+
+/// The fields have the same names in every status.
+macro_rules! by_its_fields {
+    ($status:ty) => {
+        impl JobStatus for $status {
+            fn conditions(&self) -> &[Condition] {
+                &self.conditions
+            }
+
+            fn observed_generation(&self) -> Option<i64> {
+                self.observed_generation
+            }
+
+            fn shards(&self) -> Option<i32> {
+                self.shards
+            }
+
+            fn with(self, conditions: Vec<Condition>, observed_generation: Option<i64>) -> Self {
+                Self { conditions, observed_generation, ..self }
+            }
+
+            fn replay(&self) -> Option<&ReplayStatus> {
+                self.replay.as_ref()
+            }
+
+            fn with_pods(self, replicas: Replicas, replay: Option<ReplayStatus>) -> Self {
+                Self {
+                    replay,
+                    shards: replicas.shards,
+                    replicas: replicas.pods,
+                    ready_replicas: replicas.ready,
+                    replica_summary: replicas.summary,
+                    selector: replicas.selector,
+                    configuration: replicas.configuration.or(self.configuration),
+                    ..self
+                }
+            }
+        }
+    };
+}
+
+by_its_fields!(StreamPipelineStatus);
+by_its_fields!(FraudScorerStatus);
 
 /// A status, and whether its fast numbers are new.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,11 +14,9 @@ pub mod stalled;
 pub mod upkeep;
 
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sluice_crds::StreamPipelineStatus;
-use sluice_crds::replay::ReplayStatus;
 
-use crate::sharded_job::status::{Inputs, JobStatus, Outcome, Replicas, complete};
+use crate::sharded_job::status::{Inputs, Outcome, complete};
 
 /// The status after a pass, from what was seen of the job and of its upkeep.
 pub fn status(
@@ -36,41 +34,6 @@ pub fn status(
     };
     let statements = stalled::stalled_statement(inputs.workers.reports()).into_iter().chain(upkeep);
     Outcome { status: complete(inputs, previous.shards, statements, own), has_new_numbers }
-}
-
-impl JobStatus for StreamPipelineStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
-
-    fn observed_generation(&self) -> Option<i64> {
-        self.observed_generation
-    }
-
-    fn shards(&self) -> Option<i32> {
-        self.shards
-    }
-
-    fn with(self, conditions: Vec<Condition>, observed_generation: Option<i64>) -> Self {
-        Self { conditions, observed_generation, ..self }
-    }
-
-    fn replay(&self) -> Option<&ReplayStatus> {
-        self.replay.as_ref()
-    }
-
-    fn with_pods(self, replicas: Replicas, replay: Option<ReplayStatus>) -> Self {
-        Self {
-            replay,
-            shards: replicas.shards,
-            replicas: replicas.pods,
-            ready_replicas: replicas.ready,
-            replica_summary: replicas.summary,
-            selector: replicas.selector,
-            configuration: replicas.configuration.or(self.configuration),
-            ..self
-        }
-    }
 }
 
 #[cfg(test)]

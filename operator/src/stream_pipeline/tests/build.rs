@@ -13,7 +13,7 @@ use super::fixture::{
 };
 use crate::network::{FLOWS, Peer};
 use crate::sharded_job::build::{build_check, documents_of_check};
-use crate::sharded_job::{Children, build_idle};
+use crate::sharded_job::{Children, ReplayChildren, build_idle};
 use crate::site::Site;
 use crate::stream_pipeline::job::{base, job};
 use crate::stream_pipeline::worker_config::{revision, worker_config};
@@ -125,7 +125,7 @@ fn a_replay_is_the_pod_of_a_worker_that_ends_by_itself_under_a_name_that_only_it
                            "until": "2026-01-05T20:00:00Z"});
         let rule = json!({"reason": "Bad", "expr": amount});
         let pipeline = changed(&[("/spec/replay", range), ("/spec/silver/require/0", rule)]);
-        build(&resolved(&pipeline, &world(), &site), &site).replay.expect("it is asked for")
+        build(&resolved(&pipeline, &world(), &site), &site).replay.expect("it is asked for").job
     };
     let replay = replay_of("after-the-fix", "amount > 0");
     let spec = replay.spec.clone().expect("a Job has a spec");
@@ -159,10 +159,42 @@ fn a_replay_is_the_pod_of_a_worker_that_ends_by_itself_under_a_name_that_only_it
     assert_ne!(name(&replay_of("after-the-fix-2", "amount > 0")), name(&replay));
     assert_eq!(
         name(&replay).len(),
-        "ecommerce-stpl-replay-".len() + 10,
-        "a name of 40 characters leaves no more"
+        "ecommerce-stpl-replay-".len() + 7,
+        "a name of 40 characters leaves room for the number of a pod"
     );
     assert!(children("ecommerce").replay.is_none());
+}
+
+#[test]
+fn a_replay_of_several_pods_is_done_with_the_first_and_its_pods_find_each_other_and_nobody_else_does() {
+    let site = kubernetes();
+    let built = |workers: i32| {
+        let replay = json!({"name": "a", "tables": ["silver"], "workers": workers});
+        let pipeline = changed(&[("/spec/replay", replay)]);
+        build(&resolved(&pipeline, &world(), &site), &site).replay.expect("it is asked for")
+    };
+    assert!(built(1).network.is_none());
+    let ReplayChildren { network, job } = built(3);
+    let (service, network_policy) = network.expect("there are several");
+    let name = job.metadata.name.as_deref().expect("a name");
+    assert_eq!(service.metadata.name.as_deref(), Some(name));
+    let spec = job.spec.expect("a Job has a spec");
+    assert_eq!((spec.completions, spec.parallelism), (Some(3), Some(3)));
+    let labels = spec.template.metadata.and_then(|metadata| metadata.labels).expect("labels");
+    let selectors = [
+        service.spec.and_then(|spec| spec.selector),
+        network_policy.spec.and_then(|spec| spec.pod_selector?.match_labels),
+    ];
+    for selector in selectors {
+        let selector = selector.expect("a selector");
+        assert!(selector.iter().all(|(key, value)| labels.get(key) == Some(value)), "{selector:?}");
+    }
+    let pod = spec.template.spec.expect("a Job has a pod");
+    assert_eq!(pod.subdomain.as_deref(), Some(name));
+    let words = pod.containers[0].args.as_ref().expect("arguments");
+    let peers = format!("http://{name}-1.{name}:8080,http://{name}-2.{name}:8080");
+    assert_eq!(words[words.len() - 4..], ["--peers", &peers, "--listen", "0.0.0.0:8080"]);
+    assert_eq!(pod.containers[0].ports.as_ref().map(Vec::len), Some(1));
 }
 
 #[test]
@@ -426,6 +458,7 @@ fn the_network_policy_lets_in_what_the_table_of_flows_says_and_nothing_else() {
         let (namespace, pod) = match flow.from {
             Peer::Operator => ("sluice-system", "sluice-operator"),
             Peer::Monitoring => ("monitoring", "prometheus"),
+            Peer::Replay => unreachable!("replays ask workers for nothing"),
         };
         assert!(lets_in(&children, namespace, pod), "{}", flow.purpose);
     }

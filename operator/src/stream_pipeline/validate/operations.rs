@@ -98,7 +98,7 @@ pub(super) fn validate_table_replay(
     gold: &[crd::GoldTable],
     faults: &mut Faults,
 ) -> Option<Replay> {
-    let TableReplay { name, tables, from, until } = replay?;
+    let TableReplay { name, tables, from, until, workers } = replay?;
     let tables: Vec<String> = tables.iter().map(|table| table.0.clone()).collect();
     let field = |index: usize| format!("spec.replay.tables[{index}]");
     let named = || tables.iter().map(String::as_str).enumerate();
@@ -117,7 +117,7 @@ pub(super) fn validate_table_replay(
             faults.add(field(index), format!("'gold' covers '{table}'"), "remove one of them");
         }
     }
-    Some(validate_replay(name, tables, (from.as_deref(), until.as_deref()), faults))
+    Some(validate_replay(name, tables, (from.as_deref(), until.as_deref()), *workers, faults))
 }
 
 fn validate_schedule(field: &str, schedule: Option<&str>, faults: &mut Faults) {

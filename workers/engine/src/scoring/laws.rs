@@ -8,13 +8,11 @@ use sluice_contract::scorer::{ScorerConfig, VelocityCount};
 
 use super::{Alert, Scored, Scoring};
 use crate::Ingest;
-use crate::epoch::ClosedEpoch;
 use crate::fixture::{self, Sent, texts};
 use crate::laws::{
-    self, Draw, Fate, KEY, OUT_OF_ORDERNESS_US, Restartable, START_US, draws, event_time_us, fates,
-    interleave, kafka_timestamp_us, messages, pieces, process_in_pieces, together,
+    self, Draw, Fate, KEY, OUT_OF_ORDERNESS_US, START_US, draws, event_time_us, fates, interleave,
+    kafka_timestamp_us, messages, pieces, process_in_pieces, together,
 };
-use crate::state::StateError;
 
 const SECOND: i64 = 1_000_000;
 const WINDOW_US: i64 = 30 * SECOND;
@@ -82,20 +80,6 @@ fn all_at_once(sent: &[Sent]) -> Whole {
     let mut outcome = Outcome::default();
     outcome.add(&scoring.process(&fixture::batch(sent), START_US).expect("JSON needs no schema"));
     (outcome.sorted(), scoring.progress())
-}
-
-impl Restartable for Scoring {
-    fn restore(&mut self, partition: i32, progress: &PartitionProgress) {
-        Self::restore(self, partition, progress);
-    }
-
-    fn load_state(&mut self, file: &[u8]) -> Result<(), StateError> {
-        Self::load_state(self, file)
-    }
-
-    fn close_epoch(&mut self) -> ClosedEpoch {
-        Self::close_epoch(self)
-    }
 }
 
 fn in_pieces(sent: &[Sent], cuts: &[(usize, u8)]) -> Whole {

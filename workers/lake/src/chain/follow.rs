@@ -12,7 +12,7 @@ use super::{names, read_manifest, text};
 use crate::error::LakeError;
 use crate::store::{Created, Store};
 
-/// A manifest without rows.
+/// Who makes a manifest, and what it is.
 pub(crate) struct Follow<'a> {
     pub(crate) kind: ManifestKind,
     pub(crate) writer: &'a Writer,
@@ -22,11 +22,16 @@ pub(crate) struct Follow<'a> {
 impl Follow<'_> {
     /// The first manifest of a chain: nothing is known yet.
     pub(crate) fn first(&self, chain: ChainId) -> Manifest {
+        self.at(chain, 0)
+    }
+
+    /// The manifest of an epoch, with nothing in it.
+    pub(crate) fn at(&self, chain: ChainId, epoch: u64) -> Manifest {
         Manifest {
             format_version: MANIFEST_FORMAT_VERSION,
             id: Uuid::new_v4(),
             chain,
-            epoch: 0,
+            epoch,
             kind: self.kind,
             writer: self.writer.clone(),
             created_at_ms: crate::now_ms(),

@@ -86,6 +86,11 @@ impl Chain {
         self.next_epoch
     }
 
+    /// The manifest of the next epoch, to be filled: of now, with nothing in it, not even where the chain stands.
+    pub fn manifest(&self, kind: ManifestKind, writer: &Writer, configuration: &str) -> Manifest {
+        Follow { kind, writer, configuration }.at(self.id.clone(), self.next_epoch)
+    }
+
     /// The `tables` of the next manifest, if it adds these files: tables without files keep the epoch of
     /// their last ones.
     pub fn progress(&self, added: BTreeMap<String, Vec<AddedFile>>) -> BTreeMap<String, TableProgress> {

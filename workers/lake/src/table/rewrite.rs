@@ -14,7 +14,7 @@ use bytes::Bytes;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluice_contract::manifest::AddedFile;
 use snafu::{ResultExt, ensure};
 
@@ -29,12 +29,12 @@ const PARTITION: &str = "partition";
 const OFFSET: &str = "offset";
 
 /// Rows of a table that go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
     /// Where they are in the topic, by the columns `partition` and `offset`.
     pub positions: Positions,
     /// Of the rows there, only those that have one of these texts in this column; `None`: all.
-    pub only: Option<(&'static str, &'static [&'static str])>,
+    pub only: Option<(String, Vec<String>)>,
 }
 
 /// Files in the place of others, without some rows.
@@ -154,13 +154,13 @@ impl Filter<'_> {
         let offsets = column(rows, OFFSET, &DataType::Int64)?;
         let (partitions, offsets) =
             (partitions.as_primitive::<Int32Type>(), offsets.as_primitive::<Int64Type>());
-        let texts = match self.dropped.only {
+        let texts = match &self.dropped.only {
             Some((name, texts)) => Some((column(rows, name, &DataType::Utf8)?, texts)),
             None => None,
         };
         let is_chosen = |row: usize| {
             texts.as_ref().is_none_or(|(column, texts)| {
-                column.is_valid(row) && texts.contains(&column.as_string::<i32>().value(row))
+                column.is_valid(row) && texts.iter().any(|text| text == column.as_string::<i32>().value(row))
             })
         };
         let is_dropped = |row: usize| {
@@ -177,7 +177,7 @@ impl Filter<'_> {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)
             .map_err(|error| error.to_string())?;
-        let only = self.dropped.only.map(|(column, _)| column);
+        let only = self.dropped.only.as_ref().map(|(column, _)| column.as_str());
         let columns = [PARTITION, OFFSET].into_iter().chain(only);
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns);
         for rows in builder.with_projection(mask).build().map_err(|error| error.to_string())? {

@@ -9,12 +9,9 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::try_join_all;
-use sluice_contract::manifest::{
-    AddedFile, MANIFEST_FORMAT_VERSION, MERGE, Manifest, ManifestKind, TableProgress,
-};
+use sluice_contract::manifest::{AddedFile, MERGE, Manifest, ManifestKind, TableProgress};
 use sluice_lake::{Appended, Bucket, Chain, FinishedFile, Table, TableSpec, failpoint};
 use snafu::ResultExt;
-use uuid::Uuid;
 
 use super::Merging;
 use super::base::BaseMaker;
@@ -287,22 +284,13 @@ impl Publisher {
 
     fn manifest(&self, tables: BTreeMap<String, TableProgress>, at_ms: i64) -> Manifest {
         let has_rows = tables.values().any(TableProgress::has_actions);
+        let kind = if has_rows { ManifestKind::Data } else { ManifestKind::Idle };
         Manifest {
-            format_version: MANIFEST_FORMAT_VERSION,
-            id: Uuid::new_v4(),
-            chain: self.chain.id().clone(),
-            epoch: self.chain.next_epoch(),
-            kind: if has_rows { ManifestKind::Data } else { ManifestKind::Idle },
-            writer: self.merging.writer.clone(),
             created_at_ms: at_ms,
-            configuration: self.merging.config.revision.clone(),
-            rule_set: None,
-            partitions: BTreeMap::new(),
             tables,
             state: self.memory.history.files(),
-            partial_aggregates: None,
             folded: self.memory.progress.epochs(),
-            recompute: None,
+            ..self.chain.manifest(kind, &self.merging.writer, &self.merging.config.revision)
         }
     }
 

@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use arrow::util::display::array_value_to_string;
 use serde_json::json;
 use sluice_contract::manifest::{
-    AddedFile, ChainId, INGEST, MANIFEST_FORMAT_VERSION, MERGE, Manifest, ManifestKind, PartitionProgress,
-    Recompute, StateFile, StateFiles,
+    AddedFile, ChainId, INGEST, MERGE, Manifest, ManifestKind, PartitionProgress, Recompute, StateFile,
 };
 use sluice_decode::{Message, MessageBatch, RowSchema};
 use sluice_engine::{Ingest, Processed};
 use sluice_lake::{Appended, Beginning, Chain, Claim, Table, TableWriter, TopicIdentity};
 use tempfile::TempDir;
-use uuid::Uuid;
 
 use super::*;
 use crate::ingest::specs as specs_of_ingest;
@@ -158,22 +156,13 @@ impl Pipeline {
             }
             None => None,
         };
+        let kind = if batch.is_empty() { ManifestKind::Idle } else { ManifestKind::Data };
         let manifest = Manifest {
-            format_version: MANIFEST_FORMAT_VERSION,
-            id: Uuid::new_v4(),
-            chain: chain.id().clone(),
-            epoch: chain.next_epoch(),
-            kind: if batch.is_empty() { ManifestKind::Idle } else { ManifestKind::Data },
-            writer: self.merging.writer.clone(),
             created_at_ms: 0,
-            configuration: "r1".to_owned(),
-            rule_set: None,
             partitions: closed.partitions,
             tables: chain.progress(added),
-            state: StateFiles::default(),
             partial_aggregates,
-            folded: BTreeMap::new(),
-            recompute: None,
+            ..chain.manifest(kind, &self.merging.writer, "r1")
         };
         assert_eq!(chain.append(&manifest).await.unwrap(), Appended::Created);
         for table in tables {
@@ -526,21 +515,10 @@ impl Pipeline {
             lake.claim(ChainId::of_replays(), writer.clone(), "r1", &Beginning::default()).await.unwrap();
         let Claim::Won { mut chain, .. } = claim else { panic!("the chain was not won") };
         let manifest = Manifest {
-            format_version: MANIFEST_FORMAT_VERSION,
-            id: Uuid::new_v4(),
-            chain: chain.id().clone(),
-            epoch: chain.next_epoch(),
-            kind: ManifestKind::Data,
-            writer,
             created_at_ms: 0,
-            configuration: "r1".to_owned(),
-            rule_set: None,
-            partitions: BTreeMap::new(),
             tables: chain.progress(added),
-            state: StateFiles::default(),
-            partial_aggregates: None,
-            folded: BTreeMap::new(),
             recompute: Some(Recompute { tables: Vec::new(), from_us: at, until_us: at + 1 }),
+            ..chain.manifest(ManifestKind::Data, &writer, "r1")
         };
         assert_eq!(chain.append(&manifest).await.unwrap(), Appended::Created);
         for mut table in open_tables(lake, &ingest).await {

@@ -30,9 +30,7 @@ use std::collections::{BTreeMap, HashSet};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use sluice_contract::config::{Deduplicate, WorkerConfig};
-use sluice_contract::manifest::{
-    ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, Recompute, StateFiles, Writer,
-};
+use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, Recompute, Writer};
 use sluice_contract::reasons::{STAGE_DECODE, STAGE_SILVER};
 use sluice_engine::{Ingest, Processed};
 use sluice_lake::{
@@ -49,7 +47,7 @@ use super::error::{
 use super::message::{self, RefusedMessage, as_they_came, positions};
 use super::query::{self, Cursor, KeyColumn, REPLAYED};
 use super::verdict::{Looked, Tally, Verdict, copies, replayed_schema};
-use crate::clock::{now_ms, now_us};
+use crate::clock::now_us;
 use crate::ingest::{JOB, compile, specs};
 use crate::registry_client::{Answer, RegistryClient};
 use crate::stream::generations::registry;
@@ -209,23 +207,8 @@ impl<'a> Replay<'a> {
             let files = writer.finish().context(LakeSnafu)?;
             added.insert(spec.name.clone(), self.lake.persist(&spec.name, files).await.context(LakeSnafu)?);
         }
-        let manifest = Manifest {
-            format_version: MANIFEST_FORMAT_VERSION,
-            id: Uuid::new_v4(),
-            chain: self.chain.id().clone(),
-            epoch: self.chain.next_epoch(),
-            kind: ManifestKind::Data,
-            writer: self.writer.clone(),
-            created_at_ms: now_ms(),
-            configuration: self.config.revision.clone(),
-            rule_set: None,
-            partitions: BTreeMap::new(),
-            tables: self.chain.progress(added),
-            state: StateFiles::default(),
-            partial_aggregates: None,
-            folded: BTreeMap::new(),
-            recompute,
-        };
+        let begun = self.chain.manifest(ManifestKind::Data, &self.writer, &self.config.revision);
+        let manifest = Manifest { tables: self.chain.progress(added), recompute, ..begun };
         if let Appended::Lost { by } = self.chain.append(&manifest).await.context(LakeSnafu)? {
             return LostSnafu { by: by.id }.fail();
         }

@@ -5,11 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
 use sluice_contract::manifest::PartitionProgress;
+use sluice_engine::Core;
 use sluice_engine::state::{self, Retention};
-use sluice_engine::{ClosedEpoch, Ingest, Scoring};
 use sluice_lake::Reader;
 use snafu::ResultExt;
 
@@ -28,49 +26,9 @@ pub(super) struct Memory {
     pub(super) state: Option<Vec<u8>>,
 }
 
-/// A core that takes rows of bronze in for their traces alone.
-pub(super) trait Remembering {
-    /// See [`Ingest::restore`].
-    fn restore(&mut self, partition: i32, progress: &PartitionProgress);
-
-    /// See [`Ingest::remember`].
-    fn remember(&mut self, bronze: &RecordBatch) -> Result<(), ArrowError>;
-
-    /// See [`Ingest::close_epoch`].
-    fn close_epoch(&mut self) -> ClosedEpoch;
-}
-
-impl Remembering for Ingest {
-    fn restore(&mut self, partition: i32, progress: &PartitionProgress) {
-        Self::restore(self, partition, progress);
-    }
-
-    fn remember(&mut self, bronze: &RecordBatch) -> Result<(), ArrowError> {
-        Self::remember(self, bronze)
-    }
-
-    fn close_epoch(&mut self) -> ClosedEpoch {
-        Self::close_epoch(self)
-    }
-}
-
-impl Remembering for Scoring {
-    fn restore(&mut self, partition: i32, progress: &PartitionProgress) {
-        Self::restore(self, partition, progress);
-    }
-
-    fn remember(&mut self, bronze: &RecordBatch) -> Result<(), ArrowError> {
-        Self::remember(self, bronze)
-    }
-
-    fn close_epoch(&mut self) -> ClosedEpoch {
-        Self::close_epoch(self)
-    }
-}
-
 /// Goes through bronze.
 pub(super) async fn rebuild(
-    mut core: impl Remembering,
+    mut core: impl Core,
     reader: &Reader,
     accounts: &Accounts,
     retention: Retention,

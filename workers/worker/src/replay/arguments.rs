@@ -1,10 +1,13 @@
 //! The command line of `sluice-worker replay`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
+use clap::builder::TypedValueParser as _;
 use clap::{Args, ValueEnum};
+use url::Url;
 
 /// Flags of `replay`.
 #[derive(Clone, Debug, Args)]
@@ -31,9 +34,29 @@ pub struct ReplayArguments {
     /// The first message behind the last one, likewise. Default: where the workers stand.
     #[arg(long, value_name = "TIME|PARTITION:OFFSET,...", value_parser = parse_bound)]
     pub(super) until: Option<Bound>,
+    /// How many workers go through bronze, this process included. Without --peers all of them are threads of it.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256).map(usize::from), value_name = "COUNT")]
+    pub(super) workers: usize,
+    /// Other workers: `sluice-worker replay-peer` runs there. This process is one more.
+    #[arg(long, value_delimiter = ',', value_name = "URL,...")]
+    pub(super) peers: Vec<Url>,
+    /// Which one of the pods of a Job this is: all but the first wait for tasks, as `replay-peer` does.
+    #[arg(long, env = "JOB_COMPLETION_INDEX", default_value_t = 0, hide = true)]
+    pub(super) index: u32,
+    /// Where they wait.
+    #[arg(long, default_value = "127.0.0.1:8090", hide = true, value_name = "HOST:PORT")]
+    pub(super) listen: SocketAddr,
     /// Text for people, or JSON.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,
+}
+
+/// Flags of `replay-peer`.
+#[derive(Clone, Debug, Args)]
+pub struct PeerArguments {
+    /// Where to wait for tasks. Whoever reaches this has the worker read and write lakes: keep it to the replay's own.
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "HOST:PORT")]
+    pub(super) listen: SocketAddr,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

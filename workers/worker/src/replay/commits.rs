@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use sluice_contract::config::WorkerConfig;
-use sluice_contract::manifest::{
-    ChainId, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, Recompute, StateFiles, TableProgress, Writer,
-};
+use sluice_contract::manifest::{ChainId, Manifest, ManifestKind, Recompute, TableProgress, Writer};
 use sluice_lake::{
     Appended, Beginning, Chain, Claim, Lake, Numbered, Rewritten, RolledForward, Table, TableSpec,
     TopicIdentity, failpoint,
@@ -15,7 +13,6 @@ use uuid::Uuid;
 
 use super::error::{LakeSnafu, LostSnafu, NeverStartedSnafu, OvertakenSnafu, ReplayError, RowsChangedSnafu};
 use super::replacement::Change;
-use crate::clock::now_ms;
 
 /// How often files may be rewritten between a look at them and the commit.
 const ATTEMPTS: u32 = 20;
@@ -164,22 +161,7 @@ impl Commits {
     }
 
     fn manifest(&self, tables: BTreeMap<String, TableProgress>, recompute: Option<Recompute>) -> Manifest {
-        Manifest {
-            format_version: MANIFEST_FORMAT_VERSION,
-            id: Uuid::new_v4(),
-            chain: self.chain.id().clone(),
-            epoch: self.chain.next_epoch(),
-            kind: ManifestKind::Data,
-            writer: self.writer.clone(),
-            created_at_ms: now_ms(),
-            configuration: self.configuration.clone(),
-            rule_set: None,
-            partitions: BTreeMap::new(),
-            tables,
-            state: StateFiles::default(),
-            partial_aggregates: None,
-            folded: BTreeMap::new(),
-            recompute,
-        }
+        let begun = self.chain.manifest(ManifestKind::Data, &self.writer, &self.configuration);
+        Manifest { tables, recompute, ..begun }
     }
 }

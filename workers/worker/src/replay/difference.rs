@@ -10,12 +10,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, DynComparator, RecordBatch, UInt32Array, make_comparator};
 use arrow::compute::{SortOptions, interleave, take_record_batch};
 use arrow::error::ArrowError;
+use serde::{Deserialize, Serialize};
 use sluice_lake::Positions;
 
 use super::rows::{Position, positions};
 
 /// How many rows came and went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tally {
     /// Rows that have other values.
     pub(super) changed: u64,

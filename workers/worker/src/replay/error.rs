@@ -1,8 +1,13 @@
 //! Why a replay failed.
 
+use std::io;
+use std::net::SocketAddr;
+
 use arrow::error::ArrowError;
+use datafusion::common::DataFusionError;
 use sluice_lake::LakeError;
 use snafu::Snafu;
+use url::Url;
 
 use super::range::RangeError;
 use crate::finding::Finding;
@@ -83,6 +88,35 @@ pub enum ReplayError {
         /// What is wrong with them.
         source: ArrowError,
     },
+    /// A task on another worker has failed, or the worker is gone.
+    #[snafu(display("a worker of the replay failed, nothing has changed: {source}; run this again"))]
+    Distributed {
+        /// Why.
+        #[snafu(source(from(DataFusionError, Box::new)))]
+        source: Box<DataFusionError>,
+    },
+    /// A worker has not started.
+    #[snafu(display("--peers: {peer} does not answer: {source}; start `sluice-worker replay-peer` there"))]
+    PeerMissing {
+        /// Where it should be.
+        peer: Url,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Nothing can be served there.
+    #[snafu(display("--listen: failed to wait for tasks on {address}: {source}; choose another address"))]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The server of tasks has failed.
+    #[snafu(display("failed to serve tasks: {source}"))]
+    Serve {
+        /// Why.
+        source: tonic::transport::Error,
+    },
     /// Another replay has taken the chain.
     #[snafu(display(
         "another replay ('{by}') runs in this lake and has taken over; what this one had finished stays, run it again for the rest"
@@ -129,6 +163,10 @@ impl ReplayError {
             | Self::OtherPipeline { .. }
             | Self::Range { .. } => true,
             Self::NeverStarted { .. }
+            | Self::Distributed { .. }
+            | Self::PeerMissing { .. }
+            | Self::Listen { .. }
+            | Self::Serve { .. }
             | Self::Lake { .. }
             | Self::Columns { .. }
             | Self::Lost { .. }

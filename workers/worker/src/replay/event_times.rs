@@ -1,6 +1,7 @@
 //! [`EventTimes`] and [`Span`]: over which event times windows must be computed again. Pure.
 
 use arrow::array::{Array, TimestampMicrosecondArray};
+use serde::{Deserialize, Serialize};
 
 use super::rows::Position;
 
@@ -26,10 +27,15 @@ impl EventTimes {
 }
 
 /// From the first event time to the last one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Span(Option<(i64, i64)>);
 
 impl Span {
+    /// Stretches to those of another.
+    pub(super) fn unite(&mut self, other: Self) {
+        self.include(other.0.into_iter().flat_map(|(first, last)| [first, last]));
+    }
+
     /// Stretches to some event times.
     pub(super) fn include(&mut self, times_us: impl IntoIterator<Item = i64>) {
         for time_us in times_us {

@@ -22,14 +22,18 @@
 //! replay that died is finished by the next one, or given up likewise; what then still differs is found again.
 //!
 //! # Reading order
-//! This file (the steps), [`range`] (which offsets, in which portions), `silver` and `scores` (a pass through bronze),
-//! `difference` and `refusals` (what differs), `replacement` and `commits` (how it is written).
+//! This file (the steps), [`range`] (which offsets, in which portions), `pass` (a pass through bronze: `silver` or
+//! `scores`), `distributed` (a pass on several workers), `difference` and `refusals` (what differs), `replacement`,
+//! `gathered` and `commits` (how it is written).
 
 mod arguments;
 mod commits;
 mod difference;
+mod distributed;
 mod error;
 mod event_times;
+mod gathered;
+mod pass;
 mod range;
 mod refusals;
 mod replacement;
@@ -50,8 +54,9 @@ use sluice_contract::scorer::{RuleSet, ScorerConfig};
 use sluice_engine::Ingest;
 use sluice_lake::{Lake, Reader, TableSpec};
 use snafu::{OptionExt, ResultExt, ensure};
+use url::Url;
 
-pub use arguments::ReplayArguments;
+pub use arguments::{PeerArguments, ReplayArguments};
 pub use error::ReplayError;
 
 use arguments::{Bound, Output, Replayable};
@@ -61,10 +66,10 @@ use error::{
     ScorerMissingSnafu, UnknownTableSnafu,
 };
 use event_times::Span;
+use gathered::Gathered;
+use pass::{Pass, Share, Subject};
 use range::{Edge, Extents, Rounds, ranges};
-use scores::ScorePass;
-use silver::{SilverPass, Tables};
-use summary::{Gathered, Part, Summary};
+use summary::{Part, Summary};
 
 use crate::ingest::{JOB, compile, read_configuration, specs};
 use crate::quarantine::replayed_spec;
@@ -72,10 +77,15 @@ use crate::score;
 
 /// Replays, and gives what there is to print.
 pub async fn run(arguments: ReplayArguments) -> Result<String, ReplayError> {
+    if arguments.index > 0 {
+        return distributed::serve(arguments.listen).await.map(|()| String::new());
+    }
     let config = configuration(&arguments)?;
     let wanted = Wanted::of(&arguments, &config)?;
     let lake = Lake::open(&config.storage).await.context(LakeSnafu)?;
+    let workers = workers(&arguments).await?;
     let mut replay = Replay::start(&config, lake, &arguments, &wanted).await?;
+    replay.workers = workers;
     let mut parts = Vec::new();
     if wanted.silver {
         Box::pin(replay.silver(&arguments, &mut parts)).await?;
@@ -91,6 +101,24 @@ pub async fn run(arguments: ReplayArguments) -> Result<String, ReplayError> {
         Output::Table => summary.as_text(),
         Output::Json => format!("{:#}\n", summary.as_json()),
     })
+}
+
+/// Runs tasks of replays until the process is ended.
+pub async fn serve(arguments: PeerArguments) -> Result<(), ReplayError> {
+    distributed::serve(arguments.listen).await
+}
+
+/// The workers of a replay: none where this process goes through bronze alone.
+async fn workers(arguments: &ReplayArguments) -> Result<Vec<Url>, ReplayError> {
+    if arguments.workers == 1 && arguments.peers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut workers = arguments.peers.clone();
+    distributed::await_peers(&workers).await?;
+    for _ in workers.len()..arguments.workers.max(workers.len() + 1) {
+        workers.push(distributed::serve_here().await?);
+    }
+    Ok(workers)
 }
 
 /// The configuration of the pipeline: a scorer has what its own table needs of it.
@@ -168,6 +196,8 @@ struct Replay<'a> {
     replayed: Option<TableSpec>,
     /// Where the workers of the pipeline stand.
     positions: BTreeMap<i32, i64>,
+    /// Who goes through bronze; empty: this process alone.
+    workers: Vec<Url>,
 }
 
 impl<'a> Replay<'a> {
@@ -198,7 +228,7 @@ impl<'a> Replay<'a> {
         let mut commits = Commits::claim(lake.clone(), config, &arguments.name).await?;
         let all: Vec<TableSpec> = specs.iter().chain(&replayed).cloned().collect();
         let positions = commits.open(&all, &[JOB]).await?.remove(0);
-        Ok(Self { config, lake, schema, commits, specs, replayed, positions })
+        Ok(Self { config, lake, schema, commits, specs, replayed, positions, workers: Vec::new() })
     }
 
     /// Makes silver again, and with it what quarantine has of rows of bronze.
@@ -211,11 +241,9 @@ impl<'a> Replay<'a> {
         let extents = self.extents(&reader, &self.positions).await?;
         let ranges = self.ranges(&reader, arguments, &extents).await?;
         tracing::info!(name = arguments.name, ranges = range::described(&ranges), "replaying silver");
-        let [bronze, silver, quarantine] = &self.specs;
-        let (lake, replayed) = (&self.lake, self.replayed.as_ref());
-        let tables = Tables { lake, reader: &reader, bronze, silver, quarantine, replayed };
-        let pass = SilverPass::new(&tables, self.core()?);
-        let Gathered { rows, changes, tallies, span } = pass.run(&extents, &ranges).await?;
+        let subject = Subject::Silver { has_replayed: self.replayed.is_some() };
+        let share = Share { extents, ranges: ranges.clone() };
+        let Gathered { rows, changes, tallies, span } = self.gather(&reader, subject, share).await?;
         parts.push(Part::Rows { ranges, rows, tallies });
         if changes.is_empty() {
             return Ok(());
@@ -285,13 +313,24 @@ impl<'a> Replay<'a> {
             ranges = range::described(&ranges),
             "replaying scores"
         );
-        let pass = ScorePass::new((&self.lake, &reader), &self.specs[0].name, &spec, core);
-        let Gathered { rows, changes, tallies, .. } = pass.run(&extents, &ranges).await?;
+        let subject = Subject::Scores { config: Box::new(config.clone()), rules: rules.clone() };
+        let share = Share { extents, ranges: ranges.clone() };
+        let Gathered { rows, changes, tallies, .. } = self.gather(&reader, subject, share).await?;
         parts.push(Part::Rows { ranges, rows, tallies });
         if !changes.is_empty() {
             self.commits.commit(changes, None).await?;
         }
         Ok(())
+    }
+
+    /// Goes through bronze: here, or on all workers.
+    async fn gather(&self, reader: &Reader, subject: Subject, share: Share) -> Result<Gathered, ReplayError> {
+        let pass = Pass { config: self.config.clone(), schema: self.schema.clone(), subject };
+        if self.workers.is_empty() {
+            return pass.run((&self.lake, reader), &share).await;
+        }
+        let shares = distributed::shares(&share.extents, &share.ranges, self.workers.len());
+        distributed::run(pass, shares, &self.workers).await
     }
 
     fn core(&self) -> Result<Ingest, ReplayError> {

@@ -1,6 +1,7 @@
 //! [`Replacement`]: what a table gains and loses by a replay, gathered portion by portion.
 
 use arrow::array::RecordBatch;
+use serde::{Deserialize, Serialize};
 use sluice_contract::manifest::AddedFile;
 use sluice_lake::{Dropped, Lake, Positions, TableSpec, TableWriter};
 use snafu::ResultExt;
@@ -21,7 +22,7 @@ pub(super) struct Replacement {
 }
 
 /// What a table gains and loses.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Change {
     /// The table.
     pub(super) table: String,
@@ -35,7 +36,9 @@ pub(super) struct Change {
 
 impl Replacement {
     /// Nothing yet. With `only`, just rows that have one of these texts in a column go.
-    pub(super) fn new(spec: &TableSpec, only: Option<(&'static str, &'static [&'static str])>) -> Self {
+    pub(super) fn new(spec: &TableSpec, only: Option<(&str, &[&str])>) -> Self {
+        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        let only = only.map(|(column, chosen)| (column.to_owned(), texts(chosen)));
         Self {
             spec: spec.clone(),
             writer: TableWriter::new(spec),

@@ -11,10 +11,10 @@ use snafu::ResultExt;
 
 use super::difference::Comparison;
 use super::error::{ColumnsSnafu, LakeSnafu, ReplayError};
+use super::gathered::Gathered;
 use super::range::{Extents, Rounds, before};
 use super::replacement::Replacement;
 use super::rows::{read, select, together};
-use super::summary::Gathered;
 use crate::ingest::{parse_schema, unusable_plan};
 
 /// Which rules a row was scored by, which is no difference by itself.
@@ -99,7 +99,12 @@ impl<'a> ScorePass<'a> {
         })
     }
 
-    async fn bronze(&self, round: &Extents) -> Result<Vec<RecordBatch>, ReplayError> {
-        self.reader.rows(&select(self.bronze, round)).await.context(LakeSnafu)
+    /// Does not hold the pass, which cannot be shared between threads.
+    fn bronze(
+        &self,
+        round: &Extents,
+    ) -> impl Future<Output = Result<Vec<RecordBatch>, ReplayError>> + use<'a> {
+        let (reader, sql) = (self.reader, select(self.bronze, round));
+        async move { reader.rows(&sql).await.context(LakeSnafu) }
     }
 }

@@ -9,11 +9,11 @@ use snafu::ResultExt;
 use super::difference::{Comparison, Tally};
 use super::error::{ColumnsSnafu, LakeSnafu, ReplayError};
 use super::event_times::{EventTimes, Span};
+use super::gathered::Gathered;
 use super::range::{Extents, Rounds, before};
 use super::refusals::{NOTED, Refusals, STAGES, refusals};
 use super::replacement::Replacement;
 use super::rows::{Position, positions, read, select, together};
-use super::summary::Gathered;
 
 /// The tables of a pipeline, as they are now.
 pub(super) struct Tables<'a> {
@@ -80,8 +80,13 @@ impl<'a> SilverPass<'a> {
         Ok(gathered)
     }
 
-    async fn bronze(&self, round: &Extents) -> Result<Vec<RecordBatch>, ReplayError> {
-        self.tables.reader.rows(&select(&self.tables.bronze.name, round)).await.context(LakeSnafu)
+    /// Does not hold the pass, which cannot be shared between threads.
+    fn bronze(
+        &self,
+        round: &Extents,
+    ) -> impl Future<Output = Result<Vec<RecordBatch>, ReplayError>> + use<'a> {
+        let (reader, sql) = (self.tables.reader, select(&self.tables.bronze.name, round));
+        async move { reader.rows(&sql).await.context(LakeSnafu) }
     }
 
     async fn compare(&mut self, round: &Extents) -> Result<(), ReplayError> {

@@ -6,22 +6,7 @@ use serde_json::{Value, json};
 use sluice_contract::manifest::Recompute;
 
 use super::difference::Tally;
-use super::event_times::Span;
 use super::range::{Extents, described};
-use super::replacement::Change;
-
-/// What a pass has gathered.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Gathered {
-    /// Rows of bronze in the ranges.
-    pub(super) rows: u64,
-    /// What tables gain and lose.
-    pub(super) changes: Vec<Change>,
-    /// How many rows of which table differ.
-    pub(super) tallies: Vec<(String, Tally)>,
-    /// The event times of what changed in silver.
-    pub(super) span: Span,
-}
 
 /// What a replay found and did.
 #[derive(Clone, Debug, Default)]

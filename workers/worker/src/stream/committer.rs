@@ -9,15 +9,12 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use futures::future::{try_join, try_join_all};
-use sluice_contract::manifest::{
-    AddedFile, MANIFEST_FORMAT_VERSION, Manifest, ManifestKind, PartitionProgress, Writer,
-};
+use sluice_contract::manifest::{AddedFile, Manifest, ManifestKind, PartitionProgress, Writer};
 use sluice_contract::report::{Problem, TableReport};
 use sluice_engine::state::Retention;
 use sluice_lake::{Appended, Chain, FinishedFile, Lake, LakeError, Table, failpoint};
 use snafu::{ResultExt, Snafu};
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use super::compaction::{Compaction, Material};
 use super::encoders::Files;
@@ -214,21 +211,10 @@ impl Committer {
         added: BTreeMap<String, Vec<AddedFile>>,
     ) -> Manifest {
         Manifest {
-            format_version: MANIFEST_FORMAT_VERSION,
-            id: Uuid::new_v4(),
-            chain: self.chain.id().clone(),
-            epoch: self.chain.next_epoch(),
-            kind,
-            writer: self.writer.clone(),
-            created_at_ms: now_ms(),
-            configuration: self.configuration.clone(),
-            rule_set: None,
             partitions,
             tables: self.chain.progress(added),
             state: self.state.files().clone(),
-            partial_aggregates: None,
-            folded: BTreeMap::new(),
-            recompute: None,
+            ..self.chain.manifest(kind, &self.writer, &self.configuration)
         }
     }
 

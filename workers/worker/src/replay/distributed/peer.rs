@@ -1,0 +1,63 @@
+//! Workers of replays: servers that run tasks. One in this process, and those of `sluice-worker replay-peer`.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion_distributed::{DistributedExt, Worker, WorkerQueryContext};
+use snafu::ResultExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use url::Url;
+
+use super::super::error::{ListenSnafu, PeerMissingSnafu, ReplayError, ServeSnafu};
+use super::plan::PassCodec;
+
+/// How long peers may need to start.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// How often it is looked whether they have.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Serves until the process ends.
+pub(in super::super) async fn serve(address: SocketAddr) -> Result<(), ReplayError> {
+    let listener = TcpListener::bind(address).await.context(ListenSnafu { address })?;
+    let address = listener.local_addr().context(ListenSnafu { address })?;
+    tracing::info!(%address, "waiting for tasks of a replay");
+    serve_on(listener).await
+}
+
+/// Serves in this process, on a free port that only this machine reaches.
+pub(in super::super) async fn serve_here() -> Result<Url, ReplayError> {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener = TcpListener::bind(address).await.context(ListenSnafu { address })?;
+    let address = listener.local_addr().context(ListenSnafu { address })?;
+    tokio::spawn(serve_on(listener));
+    Ok(Url::parse(&format!("http://{address}")).expect("an address is a host"))
+}
+
+async fn serve_on(listener: TcpListener) -> Result<(), ReplayError> {
+    let worker = Worker::from_session_builder(session).with_version(env!("CARGO_PKG_VERSION"));
+    let server = Server::builder().add_service(worker.into_worker_server());
+    server.serve_with_incoming(TcpListenerStream::new(listener)).await.context(ServeSnafu)
+}
+
+async fn session(context: WorkerQueryContext) -> Result<SessionState, DataFusionError> {
+    Ok(context.builder.with_distributed_user_codec(PassCodec).build())
+}
+
+/// Waits until all of them answer.
+pub(in super::super) async fn await_peers(peers: &[Url]) -> Result<(), ReplayError> {
+    let deadline = Instant::now() + PATIENCE;
+    for peer in peers {
+        let (host, port) = (peer.host_str().unwrap_or_default(), peer.port_or_known_default().unwrap_or(80));
+        while let Err(error) = TcpStream::connect((host, port)).await {
+            if Instant::now() >= deadline {
+                return Err(error).context(PeerMissingSnafu { peer: peer.clone() });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    Ok(())
+}
