@@ -59,12 +59,10 @@ impl Block {
     /// Folds rows of partial aggregates into the windows of the block whose bits are set.
     pub(super) fn fold(&mut self, table: &GoldTable, partials: &TableRows, rows: &UInt32Array, windows: u16) {
         let groups = self.groups(partials, rows);
-        let states: Vec<ArrayRef> = if rows.len() == partials.cells.len() {
-            partials.states.clone()
-        } else {
-            let states = partials.states.iter();
-            states.map(|column| take(column, rows, None).expect("the rows have states")).collect()
-        };
+        // Copies, all rows or not: what waits to be merged must not keep the whole file in memory.
+        let states = partials.states.iter();
+        let states: Vec<ArrayRef> =
+            states.map(|column| take(column, rows, None).expect("the rows have states")).collect();
         for place in bits(windows) {
             let window = self.windows[place].get_or_insert_with(|| Window::new(table));
             window.fold(table, &groups, &states, &self.hashes);
