@@ -385,6 +385,14 @@ impl Lake {
         try_join_all(specs.iter().map(|spec| Table::check(&self.store, spec))).await.map(|_| ())
     }
 
+    /// Reads a file by its path relative to the root, in pieces that follow each other.
+    pub async fn read_in_pieces(
+        &self,
+        path: &str,
+    ) -> Result<impl Stream<Item = Result<Bytes, LakeError>> + Send + use<>, LakeError> {
+        self.store.read_in_pieces(path).await
+    }
+
     /// Reads a file by its path relative to the root.
     pub async fn read(&self, path: &str) -> Result<Bytes, LakeError> {
         self.store.read(path).await

@@ -330,7 +330,7 @@ fn recompute(merging: &mut Merging, silver: &RecordBatch, files: &Files, (from_u
     let merge = &mut merging.merge;
     merge.lose_over(&Recompute { tables: Vec::new(), from_us, until_us });
     let snapshot = merge.snapshot();
-    merge.restore(&snapshot).expect("the snapshot is whole");
+    merge.restore([&snapshot]).expect("the snapshot is whole");
     while merge.has_lost() {
         let mut again = Recomputation::new(&configuration(), &fixture::schema(), KEY, merge).expect("valid");
         again.observe(silver).expect("the columns are there");
@@ -397,7 +397,7 @@ impl Merging {
                     assert!(!missing.is_empty());
                     for block in missing {
                         let bytes = self.spilled.get(&block).expect("it was spilled");
-                        self.merge.load_spilled(bytes).expect("the file is whole");
+                        self.merge.load_spilled([bytes]).expect("the file is whole");
                     }
                 }
                 Vec::new()
@@ -525,7 +525,7 @@ proptest! {
         }
         let snapshot = merging.merge.snapshot();
         let mut replay = Merging::new();
-        replay.merge.restore(&snapshot).expect("the snapshot is whole");
+        replay.merge.restore([&snapshot]).expect("the snapshot is whole");
         replay.spilled = merging.spilled.clone();
         let mut without_rows = replay.clone();
         prop_assert_eq!(replay.merge.snapshot().len(), snapshot.len());

@@ -12,9 +12,10 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use snafu::OptionExt;
 
-use crate::state::frame::{Frame, HEADER_BYTES, SectionSnafu, StateError, array};
+use crate::state::frame::{CHECKSUM_BYTES, Frame, HEADER_BYTES, SectionSnafu, StateError, array};
 
 const SECTION_HEADER_BYTES: usize = 12;
+const CUT: &str = "ends beyond the file";
 
 /// Pieces of a file are at least of this size, the last one excepted: as large as a part of an upload has to be.
 const PIECE_BYTES: usize = 8 << 20;
@@ -126,25 +127,52 @@ impl Section<'_> {
     }
 }
 
+/// Visits the sections of a file that comes in pieces and has been [checked](Frame::check), each as soon as it is whole:
+/// no more of the file is in memory than a section.
+pub(crate) fn visit(
+    pieces: impl IntoIterator<Item: AsRef<[u8]>>,
+    mut visit: impl FnMut(&Section<'_>) -> Result<(), StateError>,
+) -> Result<(), StateError> {
+    let mut bytes: Vec<u8> = Vec::new();
+    // Of the first of them in the file.
+    let mut position = 0;
+    for piece in pieces {
+        bytes.extend_from_slice(piece.as_ref());
+        if position == 0 && bytes.len() < HEADER_BYTES {
+            continue;
+        }
+        let mut read = if position == 0 { HEADER_BYTES } else { 0 };
+        while let Ok(section) = read_one(&bytes, position, read) {
+            visit(&section)?;
+            read += SECTION_HEADER_BYTES + section.content.len();
+        }
+        bytes.drain(..read);
+        position += read;
+    }
+    if bytes.len() == CHECKSUM_BYTES { Ok(()) } else { SectionSnafu { position, problem: CUT }.fail() }
+}
+
 /// Checks a file as a whole and gives its sections.
 pub(crate) fn read(frame: Frame, file: &[u8]) -> Result<Vec<Section<'_>>, StateError> {
     let body = frame.open(file)?;
     let mut sections = Vec::new();
     let mut position = HEADER_BYTES;
     while position < body.len() {
-        let section = read_one(body, position)?;
+        let section = read_one(body, 0, position)?;
         position += SECTION_HEADER_BYTES + section.content.len();
         sections.push(section);
     }
     Ok(sections)
 }
 
-fn read_one(body: &[u8], position: usize) -> Result<Section<'_>, StateError> {
-    let cut = SectionSnafu { position, problem: "ends beyond the file" };
-    let start = position + SECTION_HEADER_BYTES;
-    let header = body.get(position..start).context(cut)?;
+/// The section that begins at a place of bytes, which themselves begin somewhere in the file.
+fn read_one(bytes: &[u8], position: usize, place: usize) -> Result<Section<'_>, StateError> {
+    let position = position + place;
+    let cut = SectionSnafu { position, problem: CUT };
+    let start = place + SECTION_HEADER_BYTES;
+    let header = bytes.get(place..start).context(cut)?;
     let kind = u16::from_le_bytes(array(header, 0));
-    let bytes = usize::try_from(u64::from_le_bytes(array(header, 4))).ok().context(cut)?;
-    let content = start.checked_add(bytes).and_then(|end| body.get(start..end)).context(cut)?;
+    let length = usize::try_from(u64::from_le_bytes(array(header, 4))).ok().context(cut)?;
+    let content = start.checked_add(length).and_then(|end| bytes.get(start..end)).context(cut)?;
     Ok(Section { kind, position, content })
 }

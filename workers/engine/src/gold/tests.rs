@@ -436,9 +436,18 @@ fn a_damaged_file_is_refused_and_nothing_of_it_is_folded() {
     for position in (0..snapshot.len()).step_by(97) {
         let mut damaged = snapshot.clone();
         damaged[position] ^= 0x20;
-        assert!(pipeline.merge.restore(&damaged).is_err(), "byte {position}");
+        for size in [1, 7, 1_000, damaged.len()] {
+            assert!(Merge::check(damaged.chunks(size)).is_err(), "byte {position}, pieces of {size}");
+        }
     }
-    assert_eq!(pipeline.merge.changed(), [0, 1, 2, 3, 4], "nothing of them was loaded");
+    for size in [1, 7, 1_000, snapshot.len()] {
+        Merge::check(snapshot.chunks(size)).expect("the snapshot is whole");
+        pipeline.merge.restore(snapshot.chunks(size)).expect("the snapshot is whole");
+        assert_eq!(pipeline.merge.snapshot(), snapshot, "pieces of {size}");
+    }
+    let cut = snapshot.len() - 40;
+    assert!(pipeline.merge.restore([&snapshot[..cut]]).is_err());
+    assert_eq!(pipeline.merge.changed(), [0, 1, 2, 3, 4], "nothing of it was loaded");
 }
 
 #[test]
@@ -458,7 +467,7 @@ fn files_are_read_after_tables_were_added_removed_or_moved() {
     folded.fold(&closed);
     assert_eq!(folded.merge.changed(), [0, 2, 3, 4], "the new table has nothing yet");
     folded.merge = Merge::new(&configuration, &fixture::schema()).expect("valid");
-    folded.merge.restore(&before.merge.snapshot()).expect("the snapshot is whole");
+    folded.merge.restore([before.merge.snapshot()]).expect("the snapshot is whole");
     assert_eq!(folded.merge.changed(), [0, 2, 3, 4]);
 }
 
@@ -479,7 +488,7 @@ fn a_changed_table_is_refused_with_the_way_out() {
         let mut merge = Merge::new(&configuration, &fixture::schema()).expect("valid");
         let refusals = [
             merge.fold(closed.partial_aggregates.as_deref(), &closed.partitions).map(drop),
-            merge.restore(&before.merge.snapshot()),
+            merge.restore([before.merge.snapshot()]),
         ];
         for refusal in refusals {
             let message = refusal.expect_err("the table changed").to_string();
@@ -512,7 +521,7 @@ fn final_windows_leave_memory_and_come_back_for_a_correction() {
     let Folded::Missing(missing) = folded else { panic!("its windows were spilled") };
     for block in missing {
         let (_, bytes) = spilled.iter().find(|(name, _)| *name == block).expect("it was spilled");
-        pipeline.merge.load_spilled(bytes).expect("the file is whole");
+        pipeline.merge.load_spilled([bytes]).expect("the file is whole");
     }
     pipeline.fold(&closed);
     pipeline.publish();

@@ -8,7 +8,8 @@ use snafu::{Snafu, ensure};
 
 /// Bytes before the content.
 pub(crate) const HEADER_BYTES: usize = 12;
-const CHECKSUM_BYTES: usize = 4;
+/// Bytes behind the content.
+pub(crate) const CHECKSUM_BYTES: usize = 4;
 
 /// Why a file of state cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Snafu)]
@@ -103,15 +104,36 @@ impl Frame {
 
     /// Checks a file as a whole; gives it without its checksum. The content begins at [`HEADER_BYTES`].
     pub(crate) fn open<'a>(&self, file: &'a [u8]) -> Result<&'a [u8], StateError> {
-        let is_one = file.starts_with(self.magic.as_bytes()) && file.len() >= HEADER_BYTES + CHECKSUM_BYTES;
+        self.check([file])?;
+        Ok(&file[..file.len() - CHECKSUM_BYTES])
+    }
+
+    /// Checks a file as a whole that comes in pieces.
+    pub(crate) fn check(&self, pieces: impl IntoIterator<Item: AsRef<[u8]>>) -> Result<(), StateError> {
+        let mut header = Vec::with_capacity(HEADER_BYTES);
+        let mut checksum = 0;
+        // The last bytes so far, which are the checksum if nothing follows.
+        let mut last = Vec::new();
+        let mut bytes = 0;
+        for piece in pieces {
+            let piece = piece.as_ref();
+            bytes += piece.len();
+            header.extend(piece.iter().take(HEADER_BYTES - header.len()));
+            let (body, end) = piece.split_at(piece.len().saturating_sub(CHECKSUM_BYTES));
+            last.extend_from_slice(end);
+            let over = last.len().saturating_sub(CHECKSUM_BYTES);
+            checksum = crc32c::crc32c_append(checksum, &last[..over]);
+            checksum = crc32c::crc32c_append(checksum, body);
+            last.drain(..over);
+        }
+        let is_one = header.starts_with(self.magic.as_bytes()) && bytes >= HEADER_BYTES + CHECKSUM_BYTES;
         ensure!(is_one, NotAStateFileSnafu { magic: self.magic });
-        let version = u32::from_le_bytes(array(file, self.magic.len()));
+        let version = u32::from_le_bytes(array(&header, self.magic.len()));
         let is_readable = (1..=self.newest).contains(&version);
         ensure!(is_readable, FormatVersionSnafu { found: version, newest: self.newest });
-        let (body, checksum) = file.split_at(file.len() - CHECKSUM_BYTES);
-        let (found, computed) = (u32::from_le_bytes(array(checksum, 0)), crc32c::crc32c(body));
-        ensure!(found == computed, ChecksumSnafu { found, computed });
-        Ok(body)
+        let found = u32::from_le_bytes(array(&last, 0));
+        ensure!(found == checksum, ChecksumSnafu { found, computed: checksum });
+        Ok(())
     }
 }
 

@@ -20,6 +20,10 @@ use url::Url;
 use crate::error::{InvalidUriSnafu, LakeError};
 use durable_local::DurableLocal;
 
+/// Bytes of a file that are read together where it is read in pieces, and pieces that are read at once.
+const READ_PIECE: u64 = 8 << 20;
+const PIECES_READ_AHEAD: usize = 2;
+
 /// Whether a name was free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Created {
@@ -160,6 +164,26 @@ impl Store {
     /// Reads a file that must exist.
     pub(crate) async fn read(&self, path: &str) -> Result<Bytes, LakeError> {
         self.get(path).await.map_err(|source| LakeError::from_store("read", self.name(path), source))
+    }
+
+    /// Reads a file that must exist, in pieces that follow each other: as a whole it may be too large for main memory.
+    pub(crate) async fn read_in_pieces(
+        &self,
+        path: &str,
+    ) -> Result<impl Stream<Item = Result<Bytes, LakeError>> + Send + use<>, LakeError> {
+        let failed = |source| LakeError::from_store("read", self.name(path), source);
+        let location = self.location("read", path)?;
+        let size = self.0.lake.head(&location).await.map_err(failed)?.size;
+        let (store, path) = (self.clone(), path.to_owned());
+        let read = move |start| {
+            let (store, path, location) = (store.clone(), path.clone(), location.clone());
+            async move {
+                let piece = store.0.lake.get_range(&location, start..size.min(start + READ_PIECE)).await;
+                piece.map_err(|source| LakeError::from_store("read", store.name(&path), source))
+            }
+        };
+        let starts = (0..size).step_by(READ_PIECE as usize);
+        Ok(futures::stream::iter(starts).map(read).buffered(PIECES_READ_AHEAD))
     }
 
     /// Reads a file that may not exist.

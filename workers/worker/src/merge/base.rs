@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::base_history::BaseHistory;
 use super::error::MergeError;
-use super::written::written;
+use super::pieces::written;
 use crate::clock::now_ms;
 
 /// How long windows wait for the base that shares them.

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sluice_contract::config::WorkerConfig;
 use sluice_contract::manifest::{ChainId, INGEST, Manifest};
 use sluice_decode::RowSchema;
@@ -19,6 +20,7 @@ use snafu::{OptionExt, ResultExt};
 use super::base_history::{BaseHistory, ReadFile};
 use super::epochs::{self, EPOCHS, Epoch, FirstEpochs};
 use super::error::{BrokenSnafu, EpochsLostSnafu, LakeSnafu, MergeError, StateSnafu, UnusableSnafu};
+use super::pieces;
 use super::progress::{self, Progress};
 use super::spilled::{self, AfterFold};
 use crate::finding::Finding;
@@ -105,9 +107,10 @@ impl Memory {
         let mut memory = Self::new(recipe, chains.iter().cloned())?;
         let mut next = 0;
         if let Some(base) = &newest.state.base {
-            let content = lake.read(&base.path).await.context(LakeSnafu)?;
+            pieces::check(lake, &base.path).await?.context(StateSnafu { path: &base.path })?;
             let mut merge = memory.merge;
-            let restored = blocking(move || merge.restore(&content).map(|()| merge)).await?;
+            let restore = |pieces: &mut dyn Iterator<Item = Bytes>| merge.restore(pieces).map(|()| merge);
+            let restored = pieces::read(lake, &base.path, restore).await?;
             memory.merge = restored.context(StateSnafu { path: &base.path })?;
             let at = manifest(lake, newest, base.epoch).await?;
             memory.progress = Progress::new(chains, &at.folded);

@@ -28,6 +28,7 @@ mod error;
 mod goal;
 mod layout;
 mod memory;
+mod pieces;
 mod progress;
 mod publisher;
 mod recompute;
@@ -37,7 +38,6 @@ mod spilled;
 mod start;
 #[cfg(test)]
 mod tests;
-mod written;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

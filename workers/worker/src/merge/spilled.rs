@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use sluice_contract::manifest::ChainId;
 use sluice_engine::gold::{Folded, Leaving, Merge, SpilledAt, SpilledBlock};
@@ -15,7 +16,7 @@ use super::base_history::ReadFile;
 use super::epochs::Epoch;
 use super::error::{MergeError, StateSnafu};
 use super::memory::blocking;
-use super::written::written;
+use super::pieces::{self, written};
 
 /// Files that are written at a time where there may be many.
 const WRITTEN_AT_ONCE: usize = 8;
@@ -52,25 +53,30 @@ pub(super) async fn fold(lake: &Lake, merge: Merge, epochs: Vec<Epoch>) -> Resul
 async fn load(lake: &Lake, after: AfterFold, block: &SpilledBlock) -> Result<AfterFold, MergeError> {
     let AfterFold { mut merge, epochs, mut loaded } = after;
     let path = windows_of(&merge, block).path();
-    let content = match lake.read(&path).await {
-        Ok(content) => content,
+    let checked = match pieces::check(lake, &path).await {
+        Ok(checked) => checked,
         // As it is when they are older than corrections have to come.
-        Err(LakeError::FileMissing { .. }) => {
+        Err(MergeError::Lake { source: LakeError::FileMissing { .. } }) => {
             tracing::info!(path, "windows are corrected whose file is gone: they are computed again");
             merge.lose(block);
             return Ok(AfterFold { merge, epochs, loaded });
         }
-        Err(source) => return Err(MergeError::Lake { source }),
+        Err(error) => return Err(error),
     };
-    let bytes = content.len() as u64;
-    let outcome;
-    (merge, outcome) = blocking(move || {
-        let outcome = merge.load_spilled(&content);
-        (merge, outcome)
-    })
-    .await?;
+    let outcome = match checked {
+        Ok(bytes) => {
+            let load = |pieces: &mut dyn Iterator<Item = Bytes>| {
+                let outcome = merge.load_spilled(pieces);
+                (merge, outcome)
+            };
+            let outcome;
+            (merge, outcome) = pieces::read(lake, &path, load).await?;
+            outcome.map(|()| bytes)
+        }
+        Err(error) => Err(error),
+    };
     match outcome {
-        Ok(()) => loaded.push(ReadFile { path, bytes }),
+        Ok(bytes) => loaded.push(ReadFile { path, bytes }),
         Err(error) if !error.is_damage() => return Err(error).context(StateSnafu { path }),
         Err(error) => {
             tracing::warn!(path, %error, "windows are corrected whose file is damaged: they are computed again");

@@ -19,9 +19,9 @@ use super::epochs::{read_all, refuse_gaps};
 use super::error::{BrokenSnafu, EpochsLostSnafu, LakeSnafu, MergeError, RewrittenSnafu, UnusableSnafu};
 use super::layout::Layout;
 use super::memory::{Memory, Recipe, chains_of};
+use super::pieces::written;
 use super::progress::Progress;
 use super::publisher::{Publisher, Target};
-use super::written::written;
 use crate::finding::Finding;
 
 /// How long the replaced files of a published table, and its log, are kept: it is rewritten every few seconds.

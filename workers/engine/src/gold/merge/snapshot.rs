@@ -107,13 +107,16 @@ impl Merge {
         file.finish();
     }
 
-    /// Takes the place of all state. On an error nothing changes.
-    pub fn restore(&mut self, snapshot: &[u8]) -> Result<(), StateError> {
-        let sections = sections::read(FRAME, snapshot)?;
+    /// Checks a snapshot, or a file of spilled windows, as a whole.
+    pub fn check(pieces: impl IntoIterator<Item: AsRef<[u8]>>) -> Result<(), StateError> {
+        FRAME.check(pieces)
+    }
+
+    /// Takes the place of all state: the pieces of a snapshot that has been [checked](Self::check). On an error nothing
+    /// changes.
+    pub fn restore(&mut self, pieces: impl IntoIterator<Item: AsRef<[u8]>>) -> Result<(), StateError> {
         let mut restored = Restored::new(&self.plan);
-        for section in &sections {
-            restored.read(section)?;
-        }
+        sections::visit(pieces, |section| restored.read(section))?;
         let (tables, finality) = restored.finish();
         self.tables = tables;
         if let Some((watermark_us, partitions)) = finality {
@@ -422,7 +425,7 @@ mod tests {
     fn restored(file: &[u8]) -> Merge {
         let config = fixture::configuration_with_gold();
         let mut merge = Merge::new(&config, &fixture::schema()).expect("the example is valid");
-        merge.restore(file).expect("the file is whole");
+        merge.restore([file]).expect("the file is whole");
         merge
     }
 

@@ -84,13 +84,11 @@ impl Merge {
         blocks.filter(|(number, block)| is_over(**number, block)).map(|(number, _)| *number).collect()
     }
 
-    /// Takes a spilled block back into memory. Blocks that are in memory, and those of other tables, are left alone.
-    pub fn load_spilled(&mut self, file: &[u8]) -> Result<(), StateError> {
-        let sections = sections::read(FRAME, file)?;
+    /// Takes a spilled block back into memory: the pieces of its file, which has been [checked](Self::check). Blocks
+    /// that are in memory, and those of other tables, are left alone.
+    pub fn load_spilled(&mut self, pieces: impl IntoIterator<Item: AsRef<[u8]>>) -> Result<(), StateError> {
         let mut restored = Restored::new(&self.plan);
-        for section in &sections {
-            restored.read(section)?;
-        }
+        sections::visit(pieces, |section| restored.read(section))?;
         let (tables, _) = restored.finish();
         for (table, loaded) in self.tables.iter_mut().zip(tables) {
             for (number, block) in loaded.blocks {
