@@ -126,6 +126,7 @@ def live(namespace: Namespace):
         namespace.kubectl("delete", kind, name, "--wait=false")
         namespace.until(f"new {kind}", lambda kind=kind, name=name, before=before: uid(namespace, kind, name) != before)
     namespace.until_ready("payments", "True", "Running")
+    replay_by_several(namespace)
     own_account = {"serviceAccountName": "default"}
     namespace.apply(payments(silver=requiring("amount > 1"), podTemplate=own_account))  # what is superseded goes
     namespace.until("end of the account", lambda: namespace.names("serviceaccounts") == set())
@@ -138,6 +139,16 @@ def live(namespace: Namespace):
         namespace.until("status", lambda: namespace.get(document["kind"], name)["status"].get("conditions"))
     wait_for_what_is_missing(namespace)
     what_events_tell(namespace)
+
+
+def replay_by_several(namespace: Namespace):
+    """What such a replay has of its own goes with it."""
+    services = namespace.names("services")
+    namespace.apply(payments(replay={"name": "again", "tables": ["silver"], "workers": 3}))
+    namespace.until("service of the replay", lambda: namespace.names("services") > services)
+    namespace.apply(payments())
+    namespace.until("its end", lambda: namespace.names("services") == services)
+    namespace.until("end of its policy", lambda: not any("replay" in one for one in namespace.names("networkpolicies")))
 
 
 def wait_for_what_is_missing(namespace: Namespace):
