@@ -42,7 +42,7 @@ pub struct TableReplay {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "text::replay_bound")]
     pub until: Option<String>,
-    /// How many pods go through bronze, each with some of the partitions. Default: 1.
+    /// How many pods go through bronze, each with some of the partitions; windowed tables alone need one. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub workers: Option<i32>,

@@ -7,6 +7,9 @@ use k8s_openapi::api::core::v1::Pod;
 use super::seen::JobSeen;
 use crate::pod_trouble::{self, Trouble};
 
+/// Annotation of the pods of an Indexed Job: the number of the pod.
+const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
+
 /// What has become of a Job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -37,7 +40,7 @@ impl Ending {
             return Self::Complete { at: time_of(complete) };
         }
         if let Some(failure) = condition(&seen.job, "Failed") {
-            let said = seen.pods.iter().find_map(|pod| last_words(pod));
+            let said = seen.pods.iter().filter(|pod| is_first(pod)).find_map(|pod| last_words(pod));
             let words = said.or_else(|| hindrance(seen).map(|trouble| vec![trouble.message]));
             let (reason, at) = (failure.reason.clone(), time_of(failure));
             return Self::Failed { words: words.unwrap_or_default(), reason, at };
@@ -66,6 +69,12 @@ fn hindrance(seen: &JobSeen) -> Option<Trouble> {
     let refusal = seen.refusal.as_ref().filter(|_| seen.pods.is_empty());
     let trouble = seen.pods.iter().find_map(|pod| pod_trouble::of_pod(pod));
     trouble.or_else(|| refusal.map(|said| pod_trouble::of_refusal(said)))
+}
+
+/// Whether it is the first one of several pods, which gives out the tasks, or the only one.
+fn is_first(pod: &Pod) -> bool {
+    let annotations = pod.metadata.annotations.as_ref();
+    annotations.and_then(|annotations| annotations.get(COMPLETION_INDEX)).is_none_or(|index| index == "0")
 }
 
 /// What the pod printed before it failed; `None` if that was nothing.

@@ -21,6 +21,8 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// The configuration, or a flag, must be changed.
 const UNUSABLE: u8 = 2;
+/// Threads of the runtime: heavy work has threads of its own.
+const THREADS: usize = 2;
 
 /// The worker of Sluice.
 #[derive(Debug, Parser)]
@@ -62,13 +64,25 @@ enum Command {
     Generate(GenerateArguments),
 }
 
+impl Command {
+    /// Threads of the runtime.
+    fn threads(&self) -> usize {
+        match self {
+            Self::Replay(arguments) => arguments.threads().max(THREADS),
+            _ => THREADS,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log_as(arguments.log_format);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("failed to start: {error}")),
-    };
+    let threads = arguments.command.threads();
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return failed(&format!("failed to start: {error}")),
+        };
     let code = runtime.block_on(async {
         match arguments.command {
             Command::Ingest(arguments) => ended(Box::pin(ingest::run(arguments)).await),

@@ -5,8 +5,6 @@
  *   merge works on a thread of the pool each time.
  * - dirty_decay_ms, background_thread: what is free goes back to the system after a second, by a thread of its own.
  */
-#define CONFIGURATION "narenas:2,dirty_decay_ms:1000,background_thread:true"
-
-/* The name that jemalloc looks for, and the one that it has where it does not take the place of malloc. */
-const char *malloc_conf = CONFIGURATION;
-const char *_rjem_malloc_conf = CONFIGURATION;
+#ifdef __linux__
+const char *malloc_conf = "narenas:2,dirty_decay_ms:1000,background_thread:true";
+#endif

@@ -168,13 +168,16 @@ fn a_replay_is_the_pod_of_a_worker_that_ends_by_itself_under_a_name_that_only_it
 #[test]
 fn a_replay_of_several_pods_is_done_with_the_first_and_its_pods_find_each_other_and_nobody_else_does() {
     let site = kubernetes();
-    let built = |workers: i32| {
-        let replay = json!({"name": "a", "tables": ["silver"], "workers": workers});
+    let built_of = |tables: &[&str], workers: i32| {
+        let replay = json!({"name": "a", "tables": tables, "workers": workers});
         let pipeline = changed(&[("/spec/replay", replay)]);
         build(&resolved(&pipeline, &world(), &site), &site).replay.expect("it is asked for")
     };
-    assert!(built(1).network.is_none());
-    let ReplayChildren { network, job } = built(3);
+    assert!(built_of(&["silver"], 1).network.is_none());
+    let of_windows = built_of(&["gold"], 3);
+    assert!(of_windows.network.is_none(), "the merge computes them");
+    assert_eq!(of_windows.job.spec.and_then(|spec| spec.completions), None);
+    let ReplayChildren { network, job } = built_of(&["silver", "gold"], 3);
     let (service, network_policy) = network.expect("there are several");
     let name = job.metadata.name.as_deref().expect("a name");
     assert_eq!(service.metadata.name.as_deref(), Some(name));

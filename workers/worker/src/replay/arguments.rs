@@ -34,11 +34,11 @@ pub struct ReplayArguments {
     /// The first message behind the last one, likewise. Default: where the workers stand.
     #[arg(long, value_name = "TIME|PARTITION:OFFSET,...", value_parser = parse_bound)]
     pub(super) until: Option<Bound>,
-    /// How many workers go through bronze, this process included. Without --peers all of them are threads of it.
+    /// How many workers make silver or scores again, this process included. Without --peers all of them are in it.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256).map(usize::from), value_name = "COUNT")]
     pub(super) workers: usize,
     /// Other workers: `sluice-worker replay-peer` runs there. This process is one more.
-    #[arg(long, value_delimiter = ',', value_name = "URL,...")]
+    #[arg(long, value_delimiter = ',', value_name = "URL,...", value_parser = parse_peer)]
     pub(super) peers: Vec<Url>,
     /// Which one of the pods of a Job this is: all but the first wait for tasks, as `replay-peer` does.
     #[arg(long, env = "JOB_COMPLETION_INDEX", default_value_t = 0, hide = true)]
@@ -57,6 +57,13 @@ pub struct PeerArguments {
     /// Where to wait for tasks. Whoever reaches this has the worker read and write lakes: keep it to the replay's own.
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "HOST:PORT")]
     pub(super) listen: SocketAddr,
+}
+
+impl ReplayArguments {
+    /// Threads for the workers of this process.
+    pub fn threads(&self) -> usize {
+        self.workers
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,6 +108,11 @@ fn parse_table(text: &str) -> Result<Replayable, String> {
             Err(format!("\"{text}\" is no table that can be replayed; name silver, gold, gold/NAME or fraud"))
         }
     }
+}
+
+fn parse_peer(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && url.has_host());
+    url.ok_or_else(|| format!("\"{text}\" is no address of a worker; write http://HOST:PORT"))
 }
 
 fn parse_bound(text: &str) -> Result<Bound, String> {
@@ -161,6 +173,17 @@ mod tests {
         }
         assert!(parse_bound("2026-01-05").expect_err("no zone").contains("zone"));
         assert!(parse_bound("0:1,0:2").expect_err("twice").contains("partition 0 twice"));
+    }
+
+    #[test]
+    fn a_peer_is_reached_by_http() {
+        for text in ["http://worker-1:8090", "http://10.0.0.7:8090", "http://[fd00::2]:8090"] {
+            assert!(parse_peer(text).is_ok(), "{text}");
+        }
+        for text in ["worker-1:8090", "worker-1", "https://worker-1:8090", "http://", ""] {
+            let error = parse_peer(text).expect_err(text);
+            assert!(error.contains("http://HOST:PORT"), "{error}");
+        }
     }
 
     #[test]

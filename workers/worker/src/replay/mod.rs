@@ -83,7 +83,7 @@ pub async fn run(arguments: ReplayArguments) -> Result<String, ReplayError> {
     let config = configuration(&arguments)?;
     let wanted = Wanted::of(&arguments, &config)?;
     let lake = Lake::open(&config.storage).await.context(LakeSnafu)?;
-    let workers = workers(&arguments).await?;
+    let workers = if wanted.has_passes() { workers(&arguments).await? } else { Vec::new() };
     let mut replay = Replay::start(&config, lake, &arguments, &wanted).await?;
     replay.workers = workers;
     let mut parts = Vec::new();
@@ -146,6 +146,11 @@ struct Scorer {
 }
 
 impl Wanted {
+    /// Whether rows are made again, which several workers may share.
+    fn has_passes(&self) -> bool {
+        self.silver || self.scorer.is_some()
+    }
+
     fn of(arguments: &ReplayArguments, config: &WorkerConfig) -> Result<Self, ReplayError> {
         let mut wanted = Self { silver: false, windows: None, scorer: None };
         let known = || config.gold.iter().map(|table| format!("gold/{}", table.name)).collect::<Vec<_>>();

@@ -52,7 +52,8 @@ impl<const BITS: u32> Hashes<BITS> {
         }
         let identity = hash & !Self::NUMBER;
         let place = self.place(identity);
-        let found = self.at(place).filter(|entry| entry & !Self::NUMBER == identity);
+        // A free place is 0, and so may a hash be.
+        let found = self.at(place).filter(|entry| *entry != 0 && entry & !Self::NUMBER == identity);
         let (number, outcome) = change(found.map_or(0, |entry| (entry & Self::NUMBER) as u32));
         let entry = identity | u128::from(number);
         match found {
@@ -231,6 +232,7 @@ mod tests {
                 prop_assert_eq!(hashes.update(hash, |number| (number | bit, number)), before);
                 expected.insert(key, before | bit);
             }
+            prop_assert_eq!(hashes.len(), expected.len());
             let mut loaded = Hashes::<16>::of(&hashes.entries().collect::<Vec<_>>());
             prop_assert!(loaded.bytes() <= hashes.bytes());
             for (&key, &number) in &expected {

@@ -7,11 +7,13 @@
 //! ```
 //! The plan has one leaf, [`PassExec`](plan::PassExec), which is told the [`Pass`] and which partitions each task has. A
 //! task reads bronze from the lake itself, makes files of new rows durable there, and answers with what it has gathered,
-//! which is small. Nothing is committed but by whoever asked. A task that fails fails the replay, and nothing of it is
-//! visible.
+//! which is small. Nothing is committed but by whoever asked, and only when every task has said all of it ([`answers`]): a
+//! task that fails fails the replay, and nothing of it is visible.
 //!
-//! The first of the workers is in this process; where the others are is what `--peers` says ([`peer`]).
+//! At least one of the workers is in this process; where the others are is what `--peers` says ([`peer`]).
 
+mod answers;
+mod channels;
 mod peer;
 mod plan;
 mod shares;
@@ -33,34 +35,41 @@ pub(super) use shares::shares;
 use super::error::{DistributedSnafu, ReplayError};
 use super::gathered::Gathered;
 use super::pass::{Pass, Share};
+use answers::{Answer, Answers};
+use channels::Channels;
 use plan::{PassCodec, PassTable};
 
 /// Runs a pass on workers, a task for each share.
 pub(super) async fn run(pass: Pass, shares: Vec<Share>, workers: &[Url]) -> Result<Gathered, ReplayError> {
+    gather(pass, shares, workers).await.context(DistributedSnafu)
+}
+
+async fn gather(pass: Pass, shares: Vec<Share>, workers: &[Url]) -> Result<Gathered, DataFusionError> {
     let state = SessionStateBuilder::new()
         .with_default_features()
         // The plan is what it shall be: one of them takes away what collects the answers.
         .with_physical_optimizer_rules(Vec::new())
         .with_distributed_worker_resolver(Workers(workers.to_vec()))
+        .with_distributed_channel_resolver(Channels::to(workers)?)
         .with_distributed_user_codec(PassCodec)
         .with_distributed_planner()
         .build();
-    let context = SessionContext::from(state);
-    gather(&context, Arc::new(PassTable::new(pass, shares))).await.context(DistributedSnafu)
-}
-
-async fn gather(context: &SessionContext, table: Arc<PassTable>) -> Result<Gathered, DataFusionError> {
-    let mut portions = context.read_table(table)?.execute_stream().await?;
-    let mut gathered = Gathered::default();
-    while let Some(rows) = portions.try_next().await? {
-        for portion in parsed(&rows)? {
-            gathered.add(portion);
+    let mut answers = Answers::of_tasks(shares.len());
+    let table = PassTable::new(pass, shares);
+    let mut parts = SessionContext::from(state).read_table(Arc::new(table))?.execute_stream().await?;
+    while let Some(rows) = parts.try_next().await? {
+        for answer in parsed(&rows)? {
+            answers.take(answer);
         }
     }
-    Ok(gathered)
+    answers.whole().map_err(|task| {
+        DataFusionError::Execution(format!(
+            "task {task} ended without its answer; the log of its worker says why"
+        ))
+    })
 }
 
-fn parsed(rows: &RecordBatch) -> Result<Vec<Gathered>, DataFusionError> {
+fn parsed(rows: &RecordBatch) -> Result<Vec<Answer>, DataFusionError> {
     let texts = rows.column(0).as_string::<i32>().iter().flatten();
     texts
         .map(serde_json::from_str)

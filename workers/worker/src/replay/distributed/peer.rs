@@ -1,5 +1,6 @@
 //! Workers of replays: servers that run tasks. One in this process, and those of `sluice-worker replay-peer`.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ use super::plan::PassCodec;
 const PATIENCE: Duration = Duration::from_mins(5);
 /// How often it is looked whether they have.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Serves until the process ends.
 pub(in super::super) async fn serve(address: SocketAddr) -> Result<(), ReplayError> {
@@ -51,8 +54,7 @@ async fn session(context: WorkerQueryContext) -> Result<SessionState, DataFusion
 pub(in super::super) async fn await_peers(peers: &[Url]) -> Result<(), ReplayError> {
     let deadline = Instant::now() + PATIENCE;
     for peer in peers {
-        let (host, port) = (peer.host_str().unwrap_or_default(), peer.port_or_known_default().unwrap_or(80));
-        while let Err(error) = TcpStream::connect((host, port)).await {
+        while let Err(error) = reach(peer).await {
             if Instant::now() >= deadline {
                 return Err(error).context(PeerMissingSnafu { peer: peer.clone() });
             }
@@ -60,4 +62,14 @@ pub(in super::super) async fn await_peers(peers: &[Url]) -> Result<(), ReplayErr
         }
     }
     Ok(())
+}
+
+async fn reach(peer: &Url) -> io::Result<()> {
+    // Brackets are around an IPv6 address in a URL alone.
+    let host = peer.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = peer.port_or_known_default().unwrap_or(80);
+    match tokio::time::timeout(CONNECT, TcpStream::connect((host, port))).await {
+        Ok(connected) => connected.map(drop),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
 }

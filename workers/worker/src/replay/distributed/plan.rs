@@ -19,7 +19,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use datafusion_distributed::{DistributedTaskContext, NetworkCoalesceExec};
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
-use futures::stream;
+use futures::{TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sluice_lake::Lake;
 use snafu::ResultExt;
@@ -27,9 +27,7 @@ use snafu::ResultExt;
 use super::super::error::{LakeSnafu, ReplayError};
 use super::super::gathered::Gathered;
 use super::super::pass::{Pass, Share};
-
-/// Files, or ranges of rows that go, in one row of an answer: some hundred kilobytes.
-const PORTION: usize = 10_000;
+use super::answers::Answer;
 
 /// What a plan does: the same text for all of its tasks.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,9 +37,9 @@ struct Work {
     shares: Vec<Share>,
 }
 
-/// A column of JSON texts, each a portion of what was gathered.
+/// A column of JSON texts, each an [`Answer`].
 fn schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![Field::new("gathered", DataType::Utf8, false)]))
+    Arc::new(Schema::new(vec![Field::new("answer", DataType::Utf8, false)]))
 }
 
 /// Work as a table that can be read once.
@@ -131,11 +129,12 @@ impl ExecutionPlan for PassExec {
         let task = DistributedTaskContext::from_ctx(&context).task_index;
         let work = Arc::clone(&self.work);
         let rows = async move {
-            let gathered =
-                gather(&work, task).await.map_err(|error| DataFusionError::External(error.into()))?;
-            encoded(gathered)
+            let gathered = gather(&work, task).await;
+            let gathered = gathered.map_err(|error| DataFusionError::External(error.into()))?;
+            let answers = Answer::of(task, gathered).into_iter();
+            Ok::<_, DataFusionError>(stream::iter(answers.map(|answer| encoded(&answer))))
         };
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema(), stream::once(rows))))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema(), stream::once(rows).try_flatten())))
     }
 }
 
@@ -147,10 +146,10 @@ async fn gather(work: &Work, task: usize) -> Result<Gathered, ReplayError> {
     work.pass.run((&lake, &reader), share).await
 }
 
-fn encoded(gathered: Gathered) -> Result<RecordBatch> {
-    let texts = gathered.portions(PORTION).iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-    let texts = texts.map_err(|error| DataFusionError::External(Box::new(error)))?;
-    Ok(RecordBatch::try_new(schema(), vec![Arc::new(StringArray::from(texts))])?)
+/// One row, so that no message is larger than a part.
+fn encoded(answer: &Answer) -> Result<RecordBatch> {
+    let text = serde_json::to_string(answer).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    Ok(RecordBatch::try_new(schema(), vec![Arc::new(StringArray::from(vec![text]))])?)
 }
 
 /// Takes [`PassExec`] from one worker to another, as JSON.
