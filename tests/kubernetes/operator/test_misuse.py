@@ -55,6 +55,7 @@ NONSENSE = {
     "replay.name": [*NO_NAME, "dot.ted"],
     "replay.tables[0]": ["bronze", "gold", "gold/nowhere"],
     "replay.until": ["0", "2026-01-05T20:00:00"],
+    "replay.workers": [0, 65],
     "shards": [0, 129],
     "silver.columns[0].name": NO_COLUMN,
     "silver.deduplicate.by[0]": ["nowhere"],
