@@ -83,9 +83,12 @@ pub async fn run(arguments: ReplayArguments) -> Result<String, ReplayError> {
     let config = configuration(&arguments)?;
     let wanted = Wanted::of(&arguments, &config)?;
     let lake = Lake::open(&config.storage).await.context(LakeSnafu)?;
-    let workers = if wanted.has_passes() { workers(&arguments).await? } else { Vec::new() };
-    let mut replay = Replay::start(&config, lake, &arguments, &wanted).await?;
-    replay.workers = workers;
+    let workers = if wanted.has_passes() {
+        distributed::workers(&arguments.peers, arguments.workers).await?
+    } else {
+        Vec::new()
+    };
+    let mut replay = Replay::start(&config, (lake, workers), &arguments, &wanted).await?;
     let mut parts = Vec::new();
     if wanted.silver {
         Box::pin(replay.silver(&arguments, &mut parts)).await?;
@@ -106,19 +109,6 @@ pub async fn run(arguments: ReplayArguments) -> Result<String, ReplayError> {
 /// Runs tasks of replays until the process is ended.
 pub async fn serve(arguments: PeerArguments) -> Result<(), ReplayError> {
     distributed::serve(arguments.listen).await
-}
-
-/// The workers of a replay: none where this process goes through bronze alone.
-async fn workers(arguments: &ReplayArguments) -> Result<Vec<Url>, ReplayError> {
-    if arguments.workers == 1 && arguments.peers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut workers = arguments.peers.clone();
-    distributed::await_peers(&workers).await?;
-    for _ in workers.len()..arguments.workers.max(workers.len() + 1) {
-        workers.push(distributed::serve_here().await?);
-    }
-    Ok(workers)
 }
 
 /// The configuration of the pipeline: a scorer has what its own table needs of it.
@@ -209,7 +199,7 @@ impl<'a> Replay<'a> {
     /// Compiles everything, before anything is touched; then claims the chain.
     async fn start(
         config: &'a WorkerConfig,
-        lake: Lake,
+        (lake, workers): (Lake, Vec<Url>),
         arguments: &ReplayArguments,
         wanted: &Wanted,
     ) -> Result<Self, ReplayError> {
@@ -233,7 +223,7 @@ impl<'a> Replay<'a> {
         let mut commits = Commits::claim(lake.clone(), config, &arguments.name).await?;
         let all: Vec<TableSpec> = specs.iter().chain(&replayed).cloned().collect();
         let positions = commits.open(&all, &[JOB]).await?.remove(0);
-        Ok(Self { config, lake, schema, commits, specs, replayed, positions, workers: Vec::new() })
+        Ok(Self { config, lake, schema, commits, specs, replayed, positions, workers })
     }
 
     /// Makes silver again, and with it what quarantine has of rows of bronze.

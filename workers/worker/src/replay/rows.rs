@@ -21,12 +21,19 @@ pub(super) async fn read(
     spec: &TableSpec,
     ranges: &Extents,
 ) -> Result<Option<RecordBatch>, ReplayError> {
-    let batches = reader.rows(&select(&spec.name, ranges)).await.context(LakeSnafu)?;
-    together(&batches, spec).context(ColumnsSnafu)
+    together(&portions(reader, &spec.name, ranges).await?, spec).context(ColumnsSnafu)
 }
 
-/// The SQL of [`read`].
-pub(super) fn select(table: &str, ranges: &Extents) -> String {
+/// The rows of a table in some ranges, in order, portion by portion.
+pub(super) async fn portions(
+    reader: &Reader,
+    table: &str,
+    ranges: &Extents,
+) -> Result<Vec<RecordBatch>, ReplayError> {
+    reader.rows(&select(table, ranges)).await.context(LakeSnafu)
+}
+
+fn select(table: &str, ranges: &Extents) -> String {
     format!("SELECT * FROM \"{table}\" WHERE {} ORDER BY \"partition\", \"offset\"", within("", ranges))
 }
 

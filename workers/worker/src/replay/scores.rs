@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use arrow::array::RecordBatch;
 use sluice_contract::config::StartFrom;
 use sluice_contract::scorer::{RuleSet, ScorerConfig};
 use sluice_engine::Scoring;
@@ -10,11 +9,11 @@ use sluice_lake::{Lake, Reader, TableSpec};
 use snafu::ResultExt;
 
 use super::difference::Comparison;
-use super::error::{ColumnsSnafu, LakeSnafu, ReplayError};
+use super::error::{ColumnsSnafu, ReplayError};
 use super::gathered::Gathered;
 use super::range::{Extents, Rounds, before};
 use super::replacement::Replacement;
-use super::rows::{read, select, together};
+use super::rows::{portions, read, together};
 use crate::ingest::{parse_schema, unusable_plan};
 
 /// Which rules a row was scored by, which is no difference by itself.
@@ -74,13 +73,13 @@ impl<'a> ScorePass<'a> {
     /// Goes through all that comes before the ranges, and compares what is in them.
     pub(super) async fn run(mut self, extents: &Extents, ranges: &Extents) -> Result<Gathered, ReplayError> {
         for round in Rounds::of(&before(extents, ranges)) {
-            for rows in self.bronze(&round).await? {
+            for rows in portions(self.reader, self.bronze, &round).await? {
                 self.core.replay(&rows).context(ColumnsSnafu)?;
             }
         }
         for round in Rounds::of(ranges) {
             let mut scored = Vec::new();
-            for rows in self.bronze(&round).await? {
+            for rows in portions(self.reader, self.bronze, &round).await? {
                 self.rows += rows.num_rows() as u64;
                 scored.extend(self.core.replay(&rows).context(ColumnsSnafu)?);
             }
@@ -97,14 +96,5 @@ impl<'a> ScorePass<'a> {
             tallies: vec![(table, tally)],
             ..Gathered::default()
         })
-    }
-
-    /// Does not hold the pass, which cannot be shared between threads.
-    fn bronze(
-        &self,
-        round: &Extents,
-    ) -> impl Future<Output = Result<Vec<RecordBatch>, ReplayError>> + use<'a> {
-        let (reader, sql) = (self.reader, select(self.bronze, round));
-        async move { reader.rows(&sql).await.context(LakeSnafu) }
     }
 }

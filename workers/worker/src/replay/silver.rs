@@ -7,13 +7,13 @@ use sluice_lake::{Lake, Reader, TableSpec};
 use snafu::ResultExt;
 
 use super::difference::{Comparison, Tally};
-use super::error::{ColumnsSnafu, LakeSnafu, ReplayError};
+use super::error::{ColumnsSnafu, ReplayError};
 use super::event_times::{EventTimes, Span};
 use super::gathered::Gathered;
 use super::range::{Extents, Rounds, before};
 use super::refusals::{NOTED, Refusals, STAGES, refusals};
 use super::replacement::Replacement;
-use super::rows::{Position, positions, read, select, together};
+use super::rows::{Position, portions, positions, read, together};
 
 /// The tables of a pipeline, as they are now.
 pub(super) struct Tables<'a> {
@@ -62,7 +62,7 @@ impl<'a> SilverPass<'a> {
     /// Goes through all that comes before the ranges, and compares what is in them.
     pub(super) async fn run(mut self, extents: &Extents, ranges: &Extents) -> Result<Gathered, ReplayError> {
         for round in Rounds::of(&before(extents, ranges)) {
-            for rows in self.bronze(&round).await? {
+            for rows in portions(self.tables.reader, &self.tables.bronze.name, &round).await? {
                 self.core.replay(&rows).context(ColumnsSnafu)?;
             }
         }
@@ -80,19 +80,10 @@ impl<'a> SilverPass<'a> {
         Ok(gathered)
     }
 
-    /// Does not hold the pass, which cannot be shared between threads.
-    fn bronze(
-        &self,
-        round: &Extents,
-    ) -> impl Future<Output = Result<Vec<RecordBatch>, ReplayError>> + use<'a> {
-        let (reader, sql) = (self.tables.reader, select(&self.tables.bronze.name, round));
-        async move { reader.rows(&sql).await.context(LakeSnafu) }
-    }
-
     async fn compare(&mut self, round: &Extents) -> Result<(), ReplayError> {
         let Tables { lake, reader, .. } = *self.tables;
         let (mut silver, mut quarantine, mut times) = (Vec::new(), Vec::new(), EventTimes::default());
-        for rows in self.bronze(round).await? {
+        for rows in portions(self.tables.reader, &self.tables.bronze.name, round).await? {
             let replayed = self.core.replay(&rows).context(ColumnsSnafu)?;
             let Replayed { silver: clean, quarantine: refused, event_times } = replayed;
             times.add(positions(&rows).context(ColumnsSnafu)?, &event_times);

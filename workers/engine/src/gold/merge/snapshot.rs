@@ -115,9 +115,7 @@ impl Merge {
     /// Takes the place of all state: the pieces of a snapshot that has been [checked](Self::check). On an error nothing
     /// changes.
     pub fn restore(&mut self, pieces: impl IntoIterator<Item: AsRef<[u8]>>) -> Result<(), StateError> {
-        let mut restored = Restored::new(&self.plan);
-        sections::visit(pieces, |section| restored.read(section))?;
-        let (tables, finality) = restored.finish();
+        let (tables, finality) = Restored::of(&self.plan, pieces)?;
         self.tables = tables;
         if let Some((watermark_us, partitions)) = finality {
             self.finality.restore(watermark_us, partitions);
@@ -197,16 +195,26 @@ struct Current {
 }
 
 impl<'a> Restored<'a> {
-    pub(super) fn new(plan: &'a GoldPlan) -> Self {
+    /// What the pieces of a file tell.
+    pub(super) fn of(
+        plan: &'a GoldPlan,
+        pieces: impl IntoIterator<Item: AsRef<[u8]>>,
+    ) -> Result<(Vec<Table>, Option<Progress>), StateError> {
+        let mut restored = Self::new(plan);
+        sections::visit(pieces, |section| restored.read(section))?;
+        Ok(restored.finish())
+    }
+
+    fn new(plan: &'a GoldPlan) -> Self {
         Self { plan, tables: vec![Table::default(); plan.tables.len()], finality: None, current: None }
     }
 
-    pub(super) fn finish(mut self) -> (Vec<Table>, Option<Progress>) {
+    fn finish(mut self) -> (Vec<Table>, Option<Progress>) {
         self.end_block();
         (self.tables, self.finality)
     }
 
-    pub(super) fn read(&mut self, section: &Section<'_>) -> Result<(), StateError> {
+    fn read(&mut self, section: &Section<'_>) -> Result<(), StateError> {
         match section.kind {
             KIND_PROGRESS => self.progress(section)?,
             KIND_SPILLED => {

@@ -9,7 +9,7 @@ use super::snapshot::{FRAME, Restored, write_block};
 use super::{blocks_of, rows_of_cells};
 use crate::gold::partials::TableRows;
 use crate::gold::plan::GoldPlan;
-use crate::gold::sections::{self, Writer};
+use crate::gold::sections::Writer;
 use crate::state::StateError;
 
 /// When windows were spilled: after an epoch of the merge's own chain. With their name it tells their file.
@@ -87,9 +87,7 @@ impl Merge {
     /// Takes a spilled block back into memory: the pieces of its file, which has been [checked](Self::check). Blocks
     /// that are in memory, and those of other tables, are left alone.
     pub fn load_spilled(&mut self, pieces: impl IntoIterator<Item: AsRef<[u8]>>) -> Result<(), StateError> {
-        let mut restored = Restored::new(&self.plan);
-        sections::visit(pieces, |section| restored.read(section))?;
-        let (tables, _) = restored.finish();
+        let (tables, _) = Restored::of(&self.plan, pieces)?;
         for (table, loaded) in self.tables.iter_mut().zip(tables) {
             for (number, block) in loaded.blocks {
                 if table.spilled.remove(&number).is_some() {

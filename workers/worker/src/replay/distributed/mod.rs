@@ -29,7 +29,7 @@ use futures::TryStreamExt;
 use snafu::ResultExt;
 use url::Url;
 
-pub(super) use peer::{await_peers, serve, serve_here};
+pub(super) use peer::{serve, workers};
 pub(super) use shares::shares;
 
 use super::error::{DistributedSnafu, ReplayError};

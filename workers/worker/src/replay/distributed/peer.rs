@@ -31,8 +31,22 @@ pub(in super::super) async fn serve(address: SocketAddr) -> Result<(), ReplayErr
     serve_on(listener).await
 }
 
+/// So many workers: all peers, which have started then, and the others in this process, at least one; none where this
+/// process goes through bronze alone.
+pub(in super::super) async fn workers(peers: &[Url], count: usize) -> Result<Vec<Url>, ReplayError> {
+    if count == 1 && peers.is_empty() {
+        return Ok(Vec::new());
+    }
+    await_peers(peers).await?;
+    let mut workers = peers.to_vec();
+    for _ in peers.len()..count.max(peers.len() + 1) {
+        workers.push(serve_here().await?);
+    }
+    Ok(workers)
+}
+
 /// Serves in this process, on a free port that only this machine reaches.
-pub(in super::super) async fn serve_here() -> Result<Url, ReplayError> {
+async fn serve_here() -> Result<Url, ReplayError> {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = TcpListener::bind(address).await.context(ListenSnafu { address })?;
     let address = listener.local_addr().context(ListenSnafu { address })?;
@@ -51,7 +65,7 @@ async fn session(context: WorkerQueryContext) -> Result<SessionState, DataFusion
 }
 
 /// Waits until all of them answer.
-pub(in super::super) async fn await_peers(peers: &[Url]) -> Result<(), ReplayError> {
+async fn await_peers(peers: &[Url]) -> Result<(), ReplayError> {
     let deadline = Instant::now() + PATIENCE;
     for peer in peers {
         while let Err(error) = reach(peer).await {
