@@ -8,6 +8,8 @@ from small_disk import Misbehaviour, SmallDisk
 
 _ENTRY = re.compile(r"_delta_log/(\d{20})\.json$")
 _TROUBLE = 0.08
+# Upkeep spares what is younger than a week, so a trial keeps all it ever wrote: half a GiB in two minutes of epochs.
+_ROOM = "8g"
 
 
 class OnDisk:
@@ -24,7 +26,7 @@ class OnDisk:
     )
 
     def __init__(self, folder: pathlib.Path, seed: int):
-        self.disk = SmallDisk(folder / "disk", "512m")
+        self.disk = SmallDisk(folder / "disk", _ROOM)
         self.misbehaviour = Misbehaviour(self.disk.folder, folder)
         self.uri = f"file://{self.disk.folder}/lake"
         self.folder = self.disk.seen_from_outside / "lake"
