@@ -5,7 +5,7 @@ import json
 import os
 import pathlib
 import random
-import socket
+import subprocess
 import types
 import uuid
 
@@ -195,9 +195,9 @@ def lake(tmp_path) -> pathlib.Path:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """A port to listen on, and to listen on again after a restart."""
+    found = subprocess.run([ROOT / "dev/services/free-ports", "1"], check=True, stdout=subprocess.PIPE, text=True)
+    return int(found.stdout)
 
 
 @pytest.fixture

@@ -91,12 +91,9 @@ def test_a_lake_that_cannot_be_is_found_by_the_check(ecommerce, worker_program, 
 class Gate:
     """A port that can be closed and opened: connections go on to the target only while it is open."""
 
-    def __init__(self, target: str):
-        host, port = target.rsplit(":", 1)
-        self._target = (host, int(port))
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self._port = one.getsockname()[1]
+    def __init__(self, port: int, target: str):
+        host, target_port = target.rsplit(":", 1)
+        self._port, self._target = port, (host, int(target_port))
         self._server = None
 
     @property
@@ -128,9 +125,9 @@ class Gate:
             sink.shutdown(socket.SHUT_WR)
 
 
-def test_an_unreachable_broker_is_named_and_waited_for(topic, ecommerce, ingest, lake):
+def test_an_unreachable_broker_is_named_and_waited_for(topic, ecommerce, ingest, lake, free_port):
     topic.produce(numbered(100))
-    gate = Gate(topic.servers)
+    gate = Gate(free_port, topic.servers)
     ecommerce["source"]["kafka"]["bootstrapServers"] = gate.address
     worker = ingest(ecommerce, "--until-caught-up")
     worker.await_output("KafkaUnreachable")
