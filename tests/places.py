@@ -8,7 +8,7 @@ from small_disk import Misbehaviour, SmallDisk
 
 _ENTRY = re.compile(r"_delta_log/(\d{20})\.json$")
 _TROUBLE = 0.08
-# Upkeep spares what is younger than a week, so a trial keeps all it ever wrote: half a GiB in two minutes of epochs.
+# A trial is too short for upkeep to delete much, and writes half a GiB in two minutes where the machine is slow.
 _ROOM = "8g"
 
 
