@@ -124,16 +124,8 @@ pub struct Replay {
     pub from: Option<String>,
     /// Where it ends, likewise; `None`: where the job stands when it starts.
     pub until: Option<String>,
-    /// How many workers are asked for.
+    /// How many workers go through bronze.
     pub workers: u32,
-}
-
-impl Replay {
-    /// How many workers go through bronze: tables of windows alone need one.
-    pub fn workers(&self) -> u32 {
-        let is_windows = |table: &String| table == "gold" || table.starts_with("gold/");
-        if self.tables.iter().all(is_windows) { 1 } else { self.workers }
-    }
 }
 
 /// What the user says about the pods, as Kubernetes types.

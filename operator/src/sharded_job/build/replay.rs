@@ -27,7 +27,7 @@ pub(super) fn build_replay(
 ) -> ReplayChildren {
     let base = &job.base;
     let name = || names::replay(base.kind, &base.name, &replay.name);
-    let has_peers = replay.workers() > 1 && matches!(site, Site::Kubernetes(_));
+    let has_peers = replay.workers > 1 && matches!(site, Site::Kubernetes(_));
     let network = has_peers.then(|| {
         (
             service::build_service(base, name(), REPLAY),
@@ -36,7 +36,7 @@ pub(super) fn build_replay(
     });
     let mut built = build_job(job, replay, documents, site);
     if let (Some((service, _)), Some(spec)) = (&network, &mut built.spec) {
-        let pods = i32::try_from(replay.workers()).unwrap_or(1);
+        let pods = i32::try_from(replay.workers).unwrap_or(1);
         spec.completion_mode = Some("Indexed".to_owned());
         spec.completions = Some(pods);
         spec.parallelism = Some(pods);
@@ -109,7 +109,7 @@ fn arguments(job: &ShardedJob, replay: &Replay, site: &Site) -> Vec<String> {
     arguments.extend(option("tables", replay.tables.join(",")));
     arguments.extend(replay.from.iter().flat_map(|from| option("from", from.clone())));
     arguments.extend(replay.until.iter().flat_map(|until| option("until", until.clone())));
-    if replay.workers() > 1 {
+    if replay.workers > 1 {
         arguments.extend(workers_arguments(job, replay, site));
     }
     arguments
@@ -121,10 +121,10 @@ fn workers_arguments(job: &ShardedJob, replay: &Replay, site: &Site) -> Vec<Stri
         Site::Kubernetes(_) => {
             let name = names::replay(job.base.kind, &job.base.name, &replay.name);
             let peer = |index: u32| format!("http://{name}-{index}.{name}:{WORKER_PORT}");
-            let peers: Vec<String> = (1..replay.workers()).map(peer).collect();
+            let peers: Vec<String> = (1..replay.workers).map(peer).collect();
             let listen = format!("0.0.0.0:{WORKER_PORT}");
             vec!["--peers".to_owned(), peers.join(","), "--listen".to_owned(), listen]
         }
-        Site::Local(_) => vec!["--workers".to_owned(), replay.workers().to_string()],
+        Site::Local(_) => vec!["--workers".to_owned(), replay.workers.to_string()],
     }
 }
